@@ -1,0 +1,90 @@
+//! What every component may use: time, chance, outputs, counters and the config, and nothing of each other.
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+use crate::event::Event;
+use crate::identity::Addr;
+use crate::outbox::Outbox;
+use crate::rng::Rng;
+use crate::stats::Stats;
+use crate::status::NodeId;
+use crate::storage::Ring;
+use crate::time::{Instant, micros};
+
+/// The shared context of one node.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Cx {
+    /// Now, in *awake time*: the driver's time less all own pauses.
+    pub(crate) now: Instant,
+    /// This node.
+    pub(crate) me: NodeId,
+    /// Where others reach this node. Nothing is ever sent there.
+    pub(crate) my_addr: Addr,
+    pub(crate) rng: Rng,
+    pub(crate) outbox: Outbox,
+    pub(crate) events: Events,
+    pub(crate) stats: Stats,
+    pub(crate) config: Config,
+    pub(crate) pace: Pace,
+}
+
+/// The config's times in microseconds.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Pace {
+    pub(crate) probe_interval: u64,
+    pub(crate) probe_timeout: u64,
+    pub(crate) gossip_interval: u64,
+    pub(crate) tombstone_ttl: u64,
+    pub(crate) join_retry: u64,
+    pub(crate) join_retry_max: u64,
+    pub(crate) sync_patience: u64,
+    pub(crate) sync_interval: u64,
+}
+
+impl Pace {
+    pub(crate) fn new(c: &Config) -> Self {
+        Self {
+            probe_interval: micros(c.probe_interval),
+            probe_timeout: micros(c.probe_timeout),
+            gossip_interval: micros(c.gossip_interval),
+            tombstone_ttl: micros(c.tombstone_ttl),
+            join_retry: micros(c.join_retry),
+            join_retry_max: micros(c.join_retry_max),
+            sync_patience: micros(c.sync_patience),
+            sync_interval: micros(c.sync_interval),
+        }
+    }
+}
+
+/// Events until they are polled. When nobody polls, the newest are dropped and the count of them is told.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Events {
+    ring: Ring<Event>,
+    missed: u64,
+}
+
+impl Events {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self { ring: Ring::new(capacity), missed: 0 }
+    }
+
+    pub(crate) fn push(&mut self, event: Event) {
+        // Once one is missed, all are until the reader has caught up: what it reads is then in order, without a gap
+        // that is not told.
+        if self.missed > 0 || self.ring.push(event).is_err() {
+            self.missed += 1;
+        }
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Event> {
+        self.ring.pop().or_else(|| {
+            let missed = core::mem::take(&mut self.missed);
+            (missed > 0).then_some(Event::Lagged { missed })
+        })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ring.is_empty() && self.missed == 0
+    }
+}

@@ -1,0 +1,340 @@
+//! Failure detection: the probe cycle of SWIM §4.1 with Lifeguard's nacks, and relaying for others.
+//!
+//! > period T′: ping one member; after the time-out ask k members to ping it; if no ack has come when the period is
+//! > over, it has failed.
+//!
+//! Every probe is bound to (id, incarnation, nonce, address): an ack for anything else is not an ack. At or after the full
+//! deadline an ack is too late, even when it is handled before the timer. Relays are asked by member id; they sit at
+//! distinct addresses, none of them mine or the target's.
+
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cx::Cx;
+use crate::identity::Addr;
+use crate::members::{Members, ensure};
+use crate::outbox::{Intent, What};
+use crate::status::{Incarnation, NodeId, Status};
+use crate::storage::Ring;
+use crate::time::Instant;
+use crate::wire::Message;
+
+/// One probe under way.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Probe {
+    id: NodeId,
+    incarnation: Incarnation,
+    addr: Addr,
+    nonce: u32,
+    /// When relays are asked; `NEVER` once they have been.
+    ask_at: Instant,
+    deadline: Instant,
+}
+
+/// A relay that was asked.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Seat {
+    id: NodeId,
+    addr: Addr,
+    nacked: bool,
+}
+
+/// An indirect probe that this node runs for somebody else.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Relay {
+    /// Where the request came from: the answer goes there.
+    requester: Addr,
+    requester_nonce: u32,
+    /// Most bytes of an answer to the requester.
+    room: u16,
+    peer: u32,
+    target: NodeId,
+    target_addr: Addr,
+    nonce: u32,
+    /// When the requester is told that nothing was heard; `NEVER` once it was told, or got its ack.
+    nack_at: Instant,
+    drop_at: Instant,
+}
+
+/// Who is to be probed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target {
+    pub(crate) slot: u32,
+    pub(crate) id: NodeId,
+    pub(crate) incarnation: Incarnation,
+    pub(crate) addr: Addr,
+}
+
+/// Who asks for an indirect probe, and how it may be answered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Requester {
+    pub(crate) addr: Addr,
+    pub(crate) nonce: u32,
+    pub(crate) room: u16,
+    pub(crate) peer: u32,
+}
+
+/// How a probe ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) id: NodeId,
+    /// Suspect, at the incarnation that was probed.
+    pub(crate) suspect: Status,
+    /// What local health loses: relays that stayed silent, too, or 1 when none could be asked.
+    pub(crate) penalty: u32,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Detect {
+    /// When the next period begins; `NEVER` while nobody is there to probe.
+    next: Instant,
+    probe: Option<Probe>,
+    seats: Vec<Seat>,
+    relays: Ring<Relay>,
+}
+
+impl Detect {
+    pub(crate) fn new(indirect_probes: usize, relays_max: usize) -> Self {
+        Self {
+            next: Instant::NEVER,
+            probe: None,
+            seats: Vec::with_capacity(indirect_probes),
+            relays: Ring::new(relays_max),
+        }
+    }
+
+    /// When the next period begins.
+    pub(crate) fn period_at(&self) -> Instant {
+        self.next
+    }
+
+    /// When relays must be asked.
+    pub(crate) fn ask_at(&self) -> Instant {
+        self.probe.as_ref().map_or(Instant::NEVER, |p| p.ask_at)
+    }
+
+    /// When something is due for a relayed probe.
+    pub(crate) fn relay_at(&self) -> Instant {
+        self.relays.iter().map(|r| r.nack_at.min(r.drop_at)).min().unwrap_or(Instant::NEVER)
+    }
+
+    /// Somebody is there: the first period begins at a random phase, so that nodes started together do not probe in step.
+    pub(crate) fn wake(&mut self, cx: &mut Cx) {
+        if self.next == Instant::NEVER {
+            self.next = cx.now.plus_micros(1 + cx.rng.below(cx.pace.probe_interval));
+        }
+    }
+
+    /// Begins a period: pings the target, or rests when nobody is there.
+    pub(crate) fn start(&mut self, target: Option<Target>, factor: u64, cx: &mut Cx) {
+        debug_assert!(self.probe.is_none(), "the last period has been concluded");
+        let Some(t) = target else {
+            self.next = Instant::NEVER;
+            return;
+        };
+        let interval = cx.pace.probe_interval.saturating_mul(factor);
+        let nonce = cx.rng.next_u32();
+        self.seats.clear();
+        self.next = cx.now.plus_micros(interval);
+        self.probe = Some(Probe {
+            id: t.id,
+            incarnation: t.incarnation,
+            addr: t.addr,
+            nonce,
+            ask_at: cx.now.plus_micros(cx.pace.probe_timeout.saturating_mul(factor)),
+            deadline: self.next,
+        });
+        cx.stats.probes += 1;
+        // A row that names my own address is somebody's former address; its probe runs, and fails, without a datagram.
+        if t.addr != cx.my_addr {
+            let ping = What::Message(Message::Ping { target: t.id, nonce });
+            cx.outbox.push(Intent::to_member(t.addr, t.slot, ping), &mut cx.stats);
+        }
+    }
+
+    /// The period is over: has its probe failed?
+    pub(crate) fn conclude(&mut self, cx: &mut Cx) -> Option<Failure> {
+        let p = self.probe.take()?;
+        cx.stats.probes_failed += 1;
+        let silent = self.seats.iter().filter(|s| !s.nacked).count() as u32;
+        let penalty = if self.seats.is_empty() { 1 } else { silent };
+        Some(Failure { id: p.id, suspect: Status::new(p.incarnation, crate::status::State::Suspect), penalty })
+    }
+
+    /// Forgets the probe under way without a verdict: this node was asleep, or its target is gone. The next period
+    /// begins when it would have.
+    pub(crate) fn abandon(&mut self) {
+        self.probe = None;
+    }
+
+    /// The member is no longer live, or somebody new under the same id.
+    pub(crate) fn on_member_gone(&mut self, id: NodeId) {
+        if self.probe.as_ref().is_some_and(|p| p.id == id) {
+            self.abandon();
+        }
+    }
+
+    /// No direct ack in time: asks k members at distinct addresses.
+    pub(crate) fn ask_relays(&mut self, members: &Members, cx: &mut Cx) {
+        let Some(p) = &mut self.probe else { return };
+        p.ask_at = Instant::NEVER;
+        let (mine, theirs, target, nonce) = (cx.my_addr, p.addr, p.id, p.nonce);
+        let suits = |addr: Addr| addr != mine && addr != theirs;
+        let picks = members.pick(&mut cx.rng, cx.config.indirect_probes, |r| !suits(r.addr) || r.id == target);
+        for &slot in &picks {
+            let row = &members[slot];
+            let ask = What::Message(Message::PingReq { target, nonce });
+            if cx.outbox.push(Intent::to_member(row.addr, slot, ask), &mut cx.stats) {
+                self.seats.push(Seat { id: row.id, addr: row.addr, nacked: false });
+                cx.stats.ping_reqs_sent += 1;
+            }
+        }
+    }
+
+    /// Is this the ack that the probe waits for?
+    pub(crate) fn is_ack(&self, from: Addr, sender: NodeId, incarnation: Incarnation, nonce: u32, cx: &Cx) -> bool {
+        self.probe.as_ref().is_some_and(|p| {
+            p.nonce == nonce
+                && p.id == sender
+                && p.addr == from
+                && p.incarnation.epoch() == incarnation.epoch()
+                && cx.now < p.deadline
+        })
+    }
+
+    /// Is this a relay's word that the target has answered?
+    pub(crate) fn is_relayed_ack(&self, from: Addr, sender: NodeId, target: Incarnation, nonce: u32, cx: &Cx) -> bool {
+        self.probe.as_ref().is_some_and(|p| {
+            p.nonce == nonce
+                && p.incarnation.epoch() == target.epoch()
+                && cx.now < p.deadline
+                && self.seat(from, sender).is_some()
+        })
+    }
+
+    fn seat(&self, from: Addr, sender: NodeId) -> Option<usize> {
+        self.seats.iter().position(|s| s.id == sender && s.addr == from)
+    }
+
+    /// The probe under way is answered.
+    pub(crate) fn succeed(&mut self, cx: &mut Cx) {
+        self.probe = None;
+        cx.stats.probes_acked += 1;
+    }
+
+    /// Somebody else answered at the probed address.
+    pub(crate) fn on_not_me(&mut self, from: Addr, nonce: u32, cx: &mut Cx) {
+        let mine = self.probe.as_ref().is_some_and(|p| p.nonce == nonce && p.addr == from);
+        let relayed = self.relays.iter().any(|r| r.nonce == nonce && r.target_addr == from);
+        *(if mine || relayed { &mut cx.stats.wrong_responders } else { &mut cx.stats.stray_acks }) += 1;
+    }
+
+    /// A relay heard nothing from the target, but is there: it does not speak against this node. One per relay.
+    pub(crate) fn on_nack(&mut self, from: Addr, sender: NodeId, nonce: u32, cx: &mut Cx) {
+        let current = self.probe.as_ref().is_some_and(|p| p.nonce == nonce && cx.now < p.deadline);
+        match self.seat(from, sender).and_then(|i| self.seats.get_mut(i)) {
+            Some(seat) if current && !seat.nacked => seat.nacked = true,
+            _ => cx.stats.stray_acks += 1,
+        }
+    }
+
+    /// Sending to this address failed at once. If it was the ping, there is no point in waiting for its ack.
+    pub(crate) fn on_send_failed(&mut self, to: Addr, cx: &Cx) {
+        if let Some(p) = &mut self.probe {
+            if p.addr == to && p.ask_at != Instant::NEVER {
+                p.ask_at = cx.now;
+            }
+        }
+    }
+
+    /// Pings the target for somebody else, or says at once that it cannot. `target` is `None` when it is not a live
+    /// member.
+    pub(crate) fn on_ping_req(&mut self, requester: Requester, target: Option<Target>, cx: &mut Cx) {
+        let nonce = cx.rng.next_u32();
+        // Four fifths of the time-out, so that the nack is there before the requester's own deadline (Lifeguard §III-A).
+        let nack_at = cx.now.plus_micros(cx.pace.probe_timeout / 5 * 4);
+        let drop_at = cx.now.plus_micros(cx.pace.probe_interval);
+        let accepted = target.filter(|t| t.addr != cx.my_addr).is_some_and(|t| {
+            let relay = Relay {
+                requester: requester.addr,
+                requester_nonce: requester.nonce,
+                room: requester.room,
+                peer: requester.peer,
+                target: t.id,
+                target_addr: t.addr,
+                nonce,
+                nack_at,
+                drop_at,
+            };
+            self.relays.push(relay).is_ok()
+        });
+        match target {
+            Some(t) if accepted => {
+                cx.stats.relayed += 1;
+                let ping = What::Message(Message::Ping { target: t.id, nonce });
+                cx.outbox.push(Intent::to_member(t.addr, t.slot, ping), &mut cx.stats);
+            }
+            _ => {
+                cx.stats.relays_refused += 1;
+                answer(requester, Message::Nack { nonce: requester.nonce }, cx);
+            }
+        }
+    }
+
+    /// Is this the ack to a relayed ping? Then it is passed on, to where the request came from.
+    pub(crate) fn on_relay_ack(
+        &mut self,
+        from: Addr,
+        sender: NodeId,
+        incarnation: Incarnation,
+        nonce: u32,
+        cx: &mut Cx,
+    ) -> bool {
+        let hit =
+            |r: &&mut Relay| r.nonce == nonce && r.target == sender && r.target_addr == from && r.drop_at > cx.now;
+        let Some(r) = self.relays.iter_mut().find(hit) else { return false };
+        let requester = Requester { addr: r.requester, nonce: r.requester_nonce, room: r.room, peer: r.peer };
+        // Passed on once: the entry is over, and goes when it comes to the front.
+        (r.nack_at, r.drop_at) = (Instant::NEVER, cx.now);
+        answer(requester, Message::RelayedAck { nonce: requester.nonce, incarnation }, cx);
+        true
+    }
+
+    /// Tells requesters that nothing was heard, and drops what is over.
+    pub(crate) fn on_relay_due(&mut self, cx: &mut Cx) {
+        let now = cx.now;
+        for r in self.relays.iter_mut().filter(|r| r.nack_at <= now) {
+            r.nack_at = Instant::NEVER;
+            let requester = Requester { addr: r.requester, nonce: r.requester_nonce, room: r.room, peer: r.peer };
+            answer(requester, Message::Nack { nonce: r.requester_nonce }, cx);
+        }
+        while self.relays.front().is_some_and(|r| r.drop_at <= cx.now) {
+            self.relays.pop();
+        }
+        // What is over but not yet at the front must not be due again before the front is.
+        let front = self.relays.front().map_or(Instant::NEVER, |r| r.drop_at);
+        for r in self.relays.iter_mut().filter(|r| r.drop_at <= cx.now) {
+            r.drop_at = front;
+        }
+    }
+
+    /// A slot is about to be reused: answers to its former holder go out bare.
+    pub(crate) fn on_slot_freed(&mut self, slot: u32) {
+        for r in self.relays.iter_mut().filter(|r| r.peer == slot) {
+            r.peer = crate::storage::NONE;
+        }
+    }
+
+    /// Invariants.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        let relays = self.relays.len() <= self.relays.capacity();
+        ensure(relays, "more relayed probes than their bound")?;
+        ensure(self.probe.as_ref().is_none_or(|p| p.deadline == self.next), "a probe ends with its period")
+    }
+}
+
+fn answer(to: Requester, message: Message, cx: &mut Cx) {
+    let intent = Intent { to: to.addr, peer: to.peer, room: to.room, echo: false, what: What::Message(message) };
+    cx.outbox.push(intent, &mut cx.stats);
+}

@@ -1,0 +1,30 @@
+//! Telling a sender what is believed of it when it does not know, at a bounded rate.
+//!
+//! Answers carry that belief anyway; gossip asks for no answer, so a frame is spent on it. Two nodes that believe each
+//! other dead would otherwise tell each other without end.
+
+use serde::{Deserialize, Serialize};
+
+use crate::cx::Cx;
+use crate::time::Instant;
+
+/// Frames per protocol period that tell senders of gossip what is believed of them.
+const PER_PERIOD: u8 = 8;
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Echoes {
+    left: u8,
+    refill_at: Instant,
+}
+
+impl Echoes {
+    /// May one more be sent in this period?
+    pub(crate) fn take(&mut self, cx: &Cx) -> bool {
+        if cx.now >= self.refill_at {
+            (self.left, self.refill_at) = (PER_PERIOD, cx.now.plus_micros(cx.pace.probe_interval));
+        }
+        let may = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        may
+    }
+}

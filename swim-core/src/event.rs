@@ -1,0 +1,111 @@
+//! What a node has to say to its embedder.
+
+use core::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::status::{Incarnation, NodeId};
+
+/// Something that has just happened. Small and `Copy`; names and addresses are read from the member's row.
+///
+/// Every change to a row is told by exactly one event that names its id, except that an update that changes address
+/// and profile at once is told by two. Folding the stream rebuilds the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Event {
+    /// A member that was unknown, dead or gone is there.
+    MemberUp {
+        /// Who.
+        id: NodeId,
+        /// Its incarnation.
+        incarnation: Incarnation,
+    },
+    /// A member that was there is there in a higher epoch: it restarted, and nobody missed it.
+    MemberRestarted {
+        /// Who.
+        id: NodeId,
+        /// Its new incarnation.
+        incarnation: Incarnation,
+    },
+    /// A member changed what it says about itself.
+    MemberUpdated {
+        /// Who.
+        id: NodeId,
+    },
+    /// A member is reached at another address from now on.
+    MemberMoved {
+        /// Who.
+        id: NodeId,
+        /// Where it was.
+        from: SocketAddr,
+    },
+    /// A member is suspected; it has until the suspicion runs out to refute.
+    MemberSuspect {
+        /// Who.
+        id: NodeId,
+        /// The incarnation that is suspected.
+        incarnation: Incarnation,
+        /// Who says so: this node itself after a failed probe, or another accuser when one was named.
+        by: Option<NodeId>,
+    },
+    /// A live member raised its incarnation: a suspicion of it, if there was one, is over.
+    MemberRefuted {
+        /// Who.
+        id: NodeId,
+        /// Its new incarnation.
+        incarnation: Incarnation,
+    },
+    /// A member is gone.
+    MemberDown {
+        /// Who.
+        id: NodeId,
+        /// The incarnation that is over.
+        incarnation: Incarnation,
+        /// It said goodbye; otherwise its suspicion ran out.
+        left: bool,
+    },
+    /// The row of a dead or left member was dropped: its tombstone expired.
+    MemberForgotten {
+        /// Who.
+        id: NodeId,
+    },
+    /// This node was accused and has raised its incarnation.
+    Refuted {
+        /// The new incarnation.
+        incarnation: Incarnation,
+    },
+    /// A seed's rows have been taken over: this node is in the cluster.
+    Joined {
+        /// Live members, this node included.
+        members: u32,
+    },
+    /// This node's leave has been handed to enough peers. It answers nothing from now on.
+    Left,
+    /// Local health changed.
+    Health {
+        /// 0 is healthy; interval and time-out are multiplied by `score + 1`.
+        score: u32,
+    },
+    /// Events were lost because nobody polled them: read the members afresh.
+    Lagged {
+        /// How many.
+        missed: u64,
+    },
+}
+
+impl Event {
+    /// The member it is about, if it is about one.
+    pub fn member(&self) -> Option<NodeId> {
+        match *self {
+            Self::MemberUp { id, .. }
+            | Self::MemberRestarted { id, .. }
+            | Self::MemberUpdated { id }
+            | Self::MemberMoved { id, .. }
+            | Self::MemberSuspect { id, .. }
+            | Self::MemberRefuted { id, .. }
+            | Self::MemberDown { id, .. }
+            | Self::MemberForgotten { id } => Some(id),
+            Self::Refuted { .. } | Self::Joined { .. } | Self::Left | Self::Health { .. } | Self::Lagged { .. } => None,
+        }
+    }
+}

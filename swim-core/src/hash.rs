@@ -1,0 +1,67 @@
+//! Fixed and keyed mixing functions.
+//!
+//! The fixed ones are part of the wire format (`docs/wire.md`): ids made from names, the cluster tag and the view hash
+//! must agree between all nodes, so they never change. The keyed one places rows in this node's own tables only.
+
+/// The finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): a bijection of 64 bits.
+pub(crate) const fn mix64(x: u64) -> u64 {
+    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+/// 64 bits of a name: FNV-1a over its bytes, then [`mix64`] of that, so that near names are far apart.
+pub fn name_hash(name: &[u8]) -> u64 {
+    let mut h = 0xcbf2_9ce4_8422_2325_u64;
+    for &b in name {
+        h = (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3);
+    }
+    mix64(h)
+}
+
+/// What one live row adds to the view hash.
+pub(crate) const fn row_hash(id: u64, incarnation: u64) -> u64 {
+    mix64(mix64(id).wrapping_add(incarnation.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+}
+
+/// A hash keyed per node, for the tables: two folded 64x64 multiplications. An id is chosen by whoever sends it, so the
+/// place it takes must not be foreseeable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct TableKey(pub(crate) u64, pub(crate) u64);
+
+impl TableKey {
+    pub(crate) fn hash(self, x: u64) -> u64 {
+        fold(fold(x ^ self.0, 0x9e37_79b9_7f4a_7c15), self.1 | 1)
+    }
+
+    pub(crate) fn hash2(self, a: u64, b: u64) -> u64 {
+        self.hash(self.hash(a) ^ b)
+    }
+}
+
+fn fold(a: u64, b: u64) -> u64 {
+    let wide = u128::from(a) * u128::from(b);
+    (wide as u64) ^ ((wide >> 64) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// These values are wire format: they may never change.
+    #[test]
+    fn golden() {
+        assert_eq!(mix64(0), 0);
+        assert_eq!(mix64(1), 0x5692_161d_100b_05e5);
+        assert_eq!(name_hash(b""), 0xf52a_15e9_a9b5_e89b);
+        assert_eq!(name_hash(b"web-1"), 0xf576_b188_329f_7edd);
+        assert_eq!(row_hash(1, 2), 0x5f55_2ce4_82f2_aa47);
+    }
+
+    #[test]
+    fn different_keys_place_differently() {
+        let (a, b) = (TableKey(1, 2), TableKey(3, 4));
+        let same = (0..1000).filter(|&x| a.hash(x) & 1023 == b.hash(x) & 1023).count();
+        assert!(same < 20, "{same} of 1000 ids fall into the same place under another key");
+    }
+}

@@ -1,0 +1,179 @@
+//! Getting the rows of others: joining through seeds, and repairing a view that stays different from a peer's.
+//!
+//! Joining: every seed is sent a pull that carries my own row, again and again with back-off until one answers; its rows
+//! are then pulled page by page, one page outstanding. Repair: when every frame of live peers has disagreed with my view
+//! hash for `sync_patience`, the rows of the last one are pulled in the same way. Both sides of a disagreement see it, so
+//! both pull, and nothing need be pushed.
+
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cx::Cx;
+use crate::identity::Addr;
+use crate::outbox::{Intent, What};
+use crate::status::NodeId;
+use crate::time::Instant;
+use crate::wire::Message;
+
+/// Times a page is asked for before the pull is given up.
+const TRIES: u8 = 3;
+
+/// How far the wait between pulls grows while a disagreement lasts.
+const BACKOFF_MAX: u32 = 4;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Phase {
+    Idle,
+    /// The seeds have been sent my row; the first page to come back decides from whom the rest is pulled.
+    Contacting {
+        nonce: u32,
+    },
+    /// One page is outstanding.
+    Pulling {
+        addr: Addr,
+        peer: NodeId,
+        nonce: u32,
+        cursor: u32,
+        tries: u8,
+    },
+}
+
+/// What a page was for this node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Page {
+    /// The last one of a join.
+    Joined,
+    /// Any other that was asked for.
+    Taken,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Join {
+    seeds: Vec<Addr>,
+    phase: Phase,
+    /// Wants to be in the cluster and has not yet pulled a seed's rows.
+    wanted: bool,
+    attempts: u32,
+    /// When the seeds are contacted again, or the page is asked for again.
+    next: Instant,
+    /// Since when every live peer has disagreed.
+    disagree_since: Instant,
+    /// No repair before this.
+    repair_after: Instant,
+    repairs: u32,
+}
+
+impl Join {
+    pub(crate) fn new(seeds_max: usize) -> Self {
+        Self {
+            seeds: Vec::with_capacity(seeds_max),
+            phase: Phase::Idle,
+            wanted: false,
+            attempts: 0,
+            next: Instant::NEVER,
+            disagree_since: Instant::NEVER,
+            repair_after: Instant::ORIGIN,
+            repairs: 0,
+        }
+    }
+
+    pub(crate) fn next_deadline(&self) -> Instant {
+        self.next
+    }
+
+    /// Remembers these seeds and contacts them now.
+    pub(crate) fn on_command(&mut self, seeds: impl Iterator<Item = Addr>, cx: &mut Cx) {
+        for addr in seeds {
+            if addr == cx.my_addr || !addr.is_reachable() || self.seeds.contains(&addr) {
+                continue;
+            }
+            if self.seeds.len() < cx.config.seeds_max {
+                self.seeds.push(addr);
+            } else {
+                cx.stats.seeds_refused += 1;
+            }
+        }
+        self.attempts = 0;
+        self.wanted = !self.seeds.is_empty();
+        if self.wanted {
+            self.contact(cx);
+        }
+    }
+
+    /// Stops asking: this node leaves.
+    pub(crate) fn stop(&mut self) {
+        (self.phase, self.wanted, self.next) = (Phase::Idle, false, Instant::NEVER);
+    }
+
+    fn contact(&mut self, cx: &mut Cx) {
+        let nonce = cx.rng.next_u32();
+        self.phase = Phase::Contacting { nonce };
+        for &seed in &self.seeds {
+            cx.outbox.push(Intent::to_stranger(seed, What::Join { nonce }), &mut cx.stats);
+        }
+        let wait = (cx.pace.join_retry << self.attempts.min(20)).min(cx.pace.join_retry_max);
+        self.attempts += 1;
+        // Between three quarters of the wait and all of it, so that nodes started together spread out.
+        self.next = cx.now.plus_micros(wait / 4 * 3 + cx.rng.below(wait / 4 + 1));
+    }
+
+    /// Is this frame an answer to something that was asked of others?
+    pub(crate) fn is_answer(&self, from: Addr, sender: NodeId, nonce: u32) -> bool {
+        match self.phase {
+            Phase::Idle => false,
+            // A seed with several addresses may answer from another than it was asked at; the nonce decides.
+            Phase::Contacting { nonce: n } => n == nonce,
+            Phase::Pulling { addr, peer, nonce: n, .. } => n == nonce && addr == from && peer == sender,
+        }
+    }
+
+    /// A page that was asked for has come, and its rows have been taken over.
+    pub(crate) fn on_page(&mut self, from: Addr, sender: NodeId, next: u32, cx: &mut Cx) -> Page {
+        cx.stats.pages_received += 1;
+        if next != 0 {
+            self.pull(from, sender, next, 0, cx);
+            return Page::Taken;
+        }
+        (self.phase, self.next) = (Phase::Idle, Instant::NEVER);
+        if core::mem::take(&mut self.wanted) { Page::Joined } else { Page::Taken }
+    }
+
+    fn pull(&mut self, addr: Addr, peer: NodeId, cursor: u32, tries: u8, cx: &mut Cx) {
+        let nonce = cx.rng.next_u32();
+        self.phase = Phase::Pulling { addr, peer, nonce, cursor, tries };
+        self.next = cx.now.plus_micros(cx.pace.probe_timeout.saturating_mul(2));
+        let pull = What::Message(Message::Pull { nonce, cursor });
+        cx.outbox.push(Intent::to_stranger(addr, pull), &mut cx.stats);
+    }
+
+    /// No answer in time.
+    pub(crate) fn on_due(&mut self, cx: &mut Cx) {
+        match self.phase {
+            Phase::Pulling { addr, peer, cursor, tries, .. } if tries + 1 < TRIES => {
+                self.pull(addr, peer, cursor, tries + 1, cx);
+            }
+            _ if self.wanted => self.contact(cx),
+            _ => (self.phase, self.next) = (Phase::Idle, Instant::NEVER),
+        }
+    }
+
+    /// A live peer has told its view hash.
+    pub(crate) fn on_view_hash(&mut self, agrees: bool, from: Addr, peer: NodeId, cx: &mut Cx) {
+        if agrees {
+            (self.disagree_since, self.repairs) = (Instant::NEVER, 0);
+            return;
+        }
+        if self.disagree_since == Instant::NEVER {
+            self.disagree_since = cx.now;
+        }
+        let lasting = cx.now.micros_since(self.disagree_since) >= cx.pace.sync_patience;
+        if lasting && cx.now >= self.repair_after && self.phase == Phase::Idle {
+            let wait = cx.pace.sync_interval << self.repairs.min(BACKOFF_MAX);
+            self.repair_after = cx.now.plus_micros(wait / 2 + cx.rng.below(wait / 2 + 1));
+            self.repairs += 1;
+            cx.stats.repairs += 1;
+            self.pull(from, peer, 0, 0, cx);
+        }
+    }
+}

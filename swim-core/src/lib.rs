@@ -1,0 +1,51 @@
+//! SWIM membership with Lifeguard as one pure state machine.
+//!
+//! A [`Node`] is a function of (state, now, input): it owns no clock, socket, thread or callback. Its driver hands in
+//! one input at a time and drains the outputs before the next:
+//!
+//! 1. [`Node::handle`] one input, at a time that the driver read;
+//! 2. [`Node::poll_transmit`] until `None`, and send each datagram;
+//! 3. [`Node::poll_event`] until `None`;
+//! 4. wait for the next datagram or command, at most until [`Node::poll_timeout`]; then 1 again.
+//!
+//! That order is the *drain rule*; debug builds assert it. The same inputs at the same times give the same outputs, byte
+//! for byte, on every machine. After its members are admitted a node allocates nothing to probe, answer, gossip,
+//! suspect or refute.
+//!
+//! `docs/protocol.md` tells what is decided and why, `docs/wire.md` what the bytes mean.
+
+#![cfg_attr(not(feature = "std"), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod config;
+mod cx;
+mod detect;
+mod echo;
+mod event;
+mod gossip;
+mod hash;
+mod health;
+mod identity;
+mod join;
+mod math;
+mod members;
+mod node;
+mod outbox;
+mod rng;
+mod stats;
+mod status;
+mod storage;
+mod suspicion;
+mod time;
+pub mod wire;
+
+pub use config::{Config, ConfigError};
+pub use event::Event;
+pub use hash::name_hash;
+pub use identity::{Identity, Profile, ProfileError};
+pub use node::{Command, Input, Member, Members, Node, RestoreError, Transmit};
+pub use stats::Stats;
+pub use status::{Incarnation, NodeId, State, Status};
+pub use time::Instant;

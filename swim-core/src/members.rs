@@ -1,0 +1,397 @@
+//! The table: one row per member, this node's own at slot 0, tombstones included, and every index over it.
+//!
+//! Decides nothing. `Node::apply` is its only writer; whatever changes a row goes through here, so that the indexes
+//! (by id, by address, the round-robin, the view hash) cannot fall out of step. Map order never reaches the protocol.
+
+use alloc::vec::Vec;
+use core::ops::Index;
+
+use hashbrown::HashTable;
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+use crate::hash::{TableKey, row_hash};
+use crate::identity::{Addr, Profile};
+use crate::rng::Rng;
+use crate::status::{Incarnation, NodeId, State, Status};
+use crate::storage::{Order, Slab};
+
+/// This node's own slot.
+pub(crate) const ME: u32 = 0;
+
+/// Most live members at one address. Several ids behind one address are legal (a port forwarder), a table full of them
+/// is an attack on the index.
+const ALIASES_MAX: usize = 64;
+
+/// Up to this many candidates, peers are drawn from a shuffled copy; beyond it, by rejection.
+const FEW: usize = 64;
+
+/// What is known of one member.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Row {
+    pub(crate) id: NodeId,
+    pub(crate) status: Status,
+    /// The incarnation that wrote address and profile: a second max-register beside `status`.
+    pub(crate) detail_at: Incarnation,
+    pub(crate) addr: Addr,
+    pub(crate) profile: Profile,
+}
+
+/// Why a newcomer was not admitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    Full,
+    Address,
+}
+
+/// Peers drawn at random.
+pub(crate) type Picks = SmallVec<[u32; 32]>;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Members {
+    rows: Slab<Row>,
+    rows_max: usize,
+    /// Live members but this node, in probe order.
+    order: Order,
+    #[serde(skip)]
+    by_id: HashTable<u32>,
+    /// Live members but this node.
+    #[serde(skip)]
+    by_addr: HashTable<u32>,
+    key: TableKey,
+    /// Live members whose address another live member has, too, counted so that 0 means all addresses are distinct.
+    shared: usize,
+    view_hash: u64,
+}
+
+impl Index<u32> for Members {
+    type Output = Row;
+
+    fn index(&self, slot: u32) -> &Row {
+        self.rows.get(slot).expect("slots come from this table's own indexes, which drop a slot with its row")
+    }
+}
+
+impl Members {
+    pub(crate) fn new(me: Row, rows_max: usize, reserved: usize, key: TableKey) -> Self {
+        let mut m = Self {
+            rows: Slab::new(reserved),
+            rows_max,
+            order: Order::new(),
+            by_id: HashTable::with_capacity(reserved),
+            by_addr: HashTable::with_capacity(reserved),
+            key,
+            shared: 0,
+            view_hash: row_hash(me.id.as_u64(), me.status.incarnation().as_u64()),
+        };
+        m.order.grow(reserved);
+        let hash = key.hash(me.id.as_u64());
+        let slot = m.rows.insert(me);
+        debug_assert_eq!(slot, ME);
+        m.by_id.insert_unique(hash, slot, |_| hash);
+        m
+    }
+
+    /// Builds the tables that are not serialised.
+    pub(crate) fn rebuild(&mut self) -> Result<(), &'static str> {
+        ensure(self.rows.get(ME).is_some(), "slot 0 is this node's own")?;
+        self.order.grow(self.rows.slots());
+        self.by_id = HashTable::with_capacity(self.rows.len());
+        self.by_addr = HashTable::with_capacity(self.order.len());
+        let slots: Vec<u32> = self.rows.iter().map(|(slot, _)| slot).collect();
+        for slot in slots {
+            let (id, addr, live) = {
+                let r = &self[slot];
+                (r.id, r.addr, r.status.is_live())
+            };
+            let (rows, key) = (&self.rows, self.key);
+            self.by_id.insert_unique(key.hash(id.as_u64()), slot, |&s| id_hash(rows, key, s));
+            if live && slot != ME {
+                self.by_addr.insert_unique(addr_hash(key, addr), slot, |&s| slot_addr_hash(rows, key, s));
+            }
+        }
+        Ok(())
+    }
+
+    // --- reading
+
+    /// Rows, this node's own and tombstones included.
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Slots ever used: cursors of pages run up to here.
+    pub(crate) fn slots(&self) -> usize {
+        self.rows.slots()
+    }
+
+    /// Live members but this node.
+    pub(crate) fn peers(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Live members, this node included while it is one.
+    pub(crate) fn live(&self) -> usize {
+        self.order.len() + usize::from(self[ME].status.is_live())
+    }
+
+    pub(crate) fn view_hash(&self) -> u64 {
+        self.view_hash
+    }
+
+    pub(crate) fn get(&self, slot: u32) -> Option<&Row> {
+        self.rows.get(slot)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Row)> {
+        self.rows.iter()
+    }
+
+    pub(crate) fn find(&self, id: NodeId) -> Option<u32> {
+        self.by_id.find(self.key.hash(id.as_u64()), |&s| self[s].id == id).copied()
+    }
+
+    /// Is this member known and live?
+    pub(crate) fn is_live(&self, id: NodeId) -> bool {
+        self.find(id).is_some_and(|s| self[s].status.is_live())
+    }
+
+    /// Live members but this node at this address.
+    pub(crate) fn aliases(&self, addr: Addr) -> usize {
+        self.by_addr.iter_hash(addr_hash(self.key, addr)).filter(|&&s| self[s].addr == addr).count()
+    }
+
+    // --- writing
+
+    /// Takes a newcomer in. Its id must not be known.
+    pub(crate) fn admit(&mut self, row: Row) -> Result<u32, Refusal> {
+        debug_assert!(self.find(row.id).is_none());
+        if self.rows.len() >= self.rows_max {
+            return Err(Refusal::Full);
+        }
+        if row.status.is_live() && self.aliases(row.addr) >= ALIASES_MAX {
+            return Err(Refusal::Address);
+        }
+        let live = row.status.is_live();
+        let hash = self.key.hash(row.id.as_u64());
+        let slot = self.rows.insert(row);
+        let (rows, key) = (&self.rows, self.key);
+        self.by_id.insert_unique(hash, slot, |&s| id_hash(rows, key, s));
+        self.order.grow(self.rows.slots());
+        if live {
+            self.enlist(slot);
+        }
+        Ok(slot)
+    }
+
+    /// Drops a row that is not live, with every trace of it.
+    pub(crate) fn forget(&mut self, slot: u32) {
+        debug_assert!(slot != ME && !self[slot].status.is_live());
+        let hash = self.key.hash(self[slot].id.as_u64());
+        if let Ok(entry) = self.by_id.find_entry(hash, |&s| s == slot) {
+            entry.remove();
+        }
+        self.rows.remove(slot);
+    }
+
+    pub(crate) fn set_status(&mut self, slot: u32, status: Status) {
+        let old = self[slot].status;
+        if old.is_live() {
+            self.view_hash = self.view_hash.wrapping_sub(self.summand(slot));
+        }
+        if let Some(row) = self.rows.get_mut(slot) {
+            row.status = status;
+        }
+        if status.is_live() {
+            self.view_hash = self.view_hash.wrapping_add(self.summand(slot));
+        }
+        match (old.is_live(), status.is_live()) {
+            (true, false) => self.discharge(slot),
+            (false, true) => self.enlist_counted(slot),
+            _ => {}
+        }
+    }
+
+    /// Writes address and profile as of `at`. Refused when too many live members share the new address.
+    pub(crate) fn set_detail(
+        &mut self,
+        slot: u32,
+        at: Incarnation,
+        addr: Addr,
+        profile: Profile,
+    ) -> Result<(), Refusal> {
+        let (old, live) = (self[slot].addr, self[slot].status.is_live());
+        let moves = old != addr && live && slot != ME;
+        if moves && self.aliases(addr) >= ALIASES_MAX {
+            return Err(Refusal::Address);
+        }
+        if moves {
+            self.unlist_addr(slot);
+        }
+        if let Some(row) = self.rows.get_mut(slot) {
+            (row.detail_at, row.addr, row.profile) = (at, addr, profile);
+        }
+        if moves {
+            self.list_addr(slot);
+        }
+        Ok(())
+    }
+
+    fn summand(&self, slot: u32) -> u64 {
+        let r = &self[slot];
+        row_hash(r.id.as_u64(), r.status.incarnation().as_u64())
+    }
+
+    /// A new row becomes live.
+    fn enlist(&mut self, slot: u32) {
+        self.view_hash = self.view_hash.wrapping_add(self.summand(slot));
+        self.enlist_counted(slot);
+    }
+
+    fn enlist_counted(&mut self, slot: u32) {
+        if slot != ME {
+            self.order.insert(slot);
+            self.list_addr(slot);
+        }
+    }
+
+    fn discharge(&mut self, slot: u32) {
+        if slot != ME {
+            self.order.remove(slot);
+            self.unlist_addr(slot);
+        }
+    }
+
+    fn list_addr(&mut self, slot: u32) {
+        let addr = self[slot].addr;
+        self.shared += usize::from(self.aliases(addr) > 0);
+        let (rows, key) = (&self.rows, self.key);
+        self.by_addr.insert_unique(addr_hash(key, addr), slot, |&s| slot_addr_hash(rows, key, s));
+    }
+
+    fn unlist_addr(&mut self, slot: u32) {
+        let addr = self[slot].addr;
+        if let Ok(entry) = self.by_addr.find_entry(addr_hash(self.key, addr), |&s| s == slot) {
+            entry.remove();
+        }
+        self.shared -= usize::from(self.aliases(addr) > 0);
+    }
+
+    // --- drawing
+
+    /// Whose turn it is to be probed.
+    pub(crate) fn next_probe(&mut self, rng: &mut Rng) -> Option<u32> {
+        self.order.next(rng)
+    }
+
+    /// Up to `k` live peers at distinct addresses, none of which `skip` refuses, uniform over addresses. Work is
+    /// bounded by `k` and a constant, so with very many aliases fewer may come.
+    pub(crate) fn pick(&self, rng: &mut Rng, k: usize, skip: impl Fn(&Row) -> bool) -> Picks {
+        let mut picks = Picks::new();
+        if k == 0 || self.order.is_empty() {
+        } else if self.order.len() <= FEW {
+            self.pick_of_few(rng, k, skip, &mut picks);
+        } else {
+            self.pick_of_many(rng, k, skip, &mut picks);
+        }
+        picks
+    }
+
+    fn pick_of_few(&self, rng: &mut Rng, k: usize, skip: impl Fn(&Row) -> bool, picks: &mut Picks) {
+        let mut pool = SmallVec::<[u32; FEW]>::new();
+        for slot in (0..self.order.len()).map(|i| self.order.at(i)) {
+            let first = self.shared == 0 || !pool.iter().any(|&p| self[p].addr == self[slot].addr);
+            if first && !skip(&self[slot]) {
+                pool.push(slot);
+            }
+        }
+        while picks.len() < k && !pool.is_empty() {
+            picks.push(pool.swap_remove(rng.index(pool.len())));
+        }
+    }
+
+    fn pick_of_many(&self, rng: &mut Rng, k: usize, skip: impl Fn(&Row) -> bool, picks: &mut Picks) {
+        let fits = |picks: &Picks, slot: u32| {
+            let taken = picks.iter().any(|&p| p == slot || self.shared > 0 && self[p].addr == self[slot].addr);
+            !taken && !skip(&self[slot])
+        };
+        for _ in 0..4 * k + 16 {
+            if picks.len() == k {
+                return;
+            }
+            let slot = self.order.at(rng.index(self.order.len()));
+            // A member counts by its share of the address, so that an address with many ids is not drawn more often.
+            let alone = self.shared == 0 || rng.index(self.aliases(self[slot].addr).max(1)) == 0;
+            if alone && fits(picks, slot) {
+                picks.push(slot);
+            }
+        }
+        // Nearly everybody is refused: look along the order from a random place.
+        let start = rng.index(self.order.len());
+        for i in 0..self.order.len().min(4 * FEW) {
+            if picks.len() == k {
+                return;
+            }
+            let slot = self.order.at((start + i) % self.order.len());
+            if fits(picks, slot) {
+                picks.push(slot);
+            }
+        }
+    }
+
+    /// Every index against its plain meaning.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        self.order.check()?;
+        let mut hash = 0_u64;
+        let (mut rows, mut peers) = (0, 0);
+        for (slot, row) in self.rows.iter() {
+            rows += 1;
+            ensure(self.find(row.id) == Some(slot), "by_id misses a row")?;
+            ensure(row.detail_at <= row.status.incarnation(), "detail is ahead of status")?;
+            let listed = self.by_addr.iter_hash(addr_hash(self.key, row.addr)).any(|&s| s == slot);
+            let peer = row.status.is_live() && slot != ME;
+            ensure(listed == peer, "by_addr holds exactly the live peers")?;
+            ensure(self.order.contains(slot) == peer, "the order holds exactly the live peers")?;
+            peers += usize::from(peer);
+            if row.status.is_live() {
+                hash = hash.wrapping_add(self.summand(slot));
+            }
+        }
+        ensure(self.rows.get(ME).is_some(), "slot 0 is this node's own")?;
+        ensure(
+            rows == self.by_id.len() && rows == self.rows.len() && rows <= self.rows_max,
+            "one index entry per row",
+        )?;
+        ensure(peers == self.by_addr.len() && peers == self.order.len(), "one address entry per live peer")?;
+        ensure(hash == self.view_hash, "the view hash is the sum over live rows")?;
+        let mut shared = 0;
+        for (i, slot) in (0..peers).map(|i| (i, self.order.at(i))) {
+            shared += usize::from((0..i).any(|j| self[self.order.at(j)].addr == self[slot].addr));
+        }
+        ensure(shared == self.shared, "shared addresses are counted")
+    }
+}
+
+pub(crate) fn ensure(holds: bool, what: &'static str) -> Result<(), &'static str> {
+    if holds { Ok(()) } else { Err(what) }
+}
+
+fn addr_hash(key: TableKey, addr: Addr) -> u64 {
+    let (a, b) = addr.words();
+    key.hash2(a, b)
+}
+
+/// The hash of an entry that a table asks for when it grows; a slot without a row cannot be in a table.
+fn id_hash(rows: &Slab<Row>, key: TableKey, slot: u32) -> u64 {
+    rows.get(slot).map_or(0, |r| key.hash(r.id.as_u64()))
+}
+
+fn slot_addr_hash(rows: &Slab<Row>, key: TableKey, slot: u32) -> u64 {
+    rows.get(slot).map_or(0, |r| addr_hash(key, r.addr))
+}
+
+impl Row {
+    pub(crate) fn state(&self) -> State {
+        self.status.state()
+    }
+}

@@ -1,0 +1,282 @@
+//! Claims: the only place where membership changes, and the one list of what follows from a change.
+
+use super::Node;
+use crate::event::Event;
+use crate::gossip::Gossip;
+use crate::identity::{Addr, Profile};
+use crate::members::{ME, Refusal, Row};
+use crate::status::{Incarnation, NodeId, State, Status};
+use crate::wire::{Detail, Item, More};
+
+/// How far ahead of the known incarnation an accusation may be. Nobody can push a counter to its end (`reliability`, 1).
+const AHEAD_MAX: u32 = 64;
+
+/// Where a claim comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Via {
+    /// Gossip by a live member, or the subject's own word.
+    Gossip,
+    /// Rows that were asked for. A death in them is hearsay of unknown age: it becomes a suspicion that can be refuted.
+    Rows,
+}
+
+impl Node {
+    /// This node's own probe failed.
+    pub(super) fn accuse(&mut self, item: &Item<'_>) {
+        let me = self.cx.me;
+        let Some(slot) = self.table.find(item.id) else { return };
+        let known = self.table[slot].status;
+        if item.status > known {
+            self.change(slot, item.status, Some(me));
+        }
+        if self.table[slot].status == item.status {
+            self.confirm(slot, core::iter::once(me));
+        }
+    }
+
+    /// Merges one claim into the table. `bound` tells that it came in answer to this node's own nonce.
+    pub(super) fn apply(&mut self, item: &Item<'_>, via: Via, bound: bool) {
+        if item.id == self.cx.me {
+            return self.apply_to_me(item, bound);
+        }
+        match self.table.find(item.id) {
+            Some(slot) => self.apply_to_known(slot, item, via),
+            None => self.apply_to_unknown(item),
+        }
+    }
+
+    /// Only a live claim with an address can create a member.
+    fn apply_to_unknown(&mut self, item: &Item<'_>) {
+        let Some(d) = item.detail().filter(|_| item.status.is_live()) else {
+            self.cx.stats.claims_unknown += 1;
+            return;
+        };
+        let row = Row {
+            id: item.id,
+            status: Status::alive(item.status.incarnation()),
+            detail_at: d.at,
+            addr: Addr::from(d.addr),
+            profile: Profile::pack(d.name, d.meta),
+        };
+        match self.table.admit(row) {
+            Ok(slot) => {
+                self.grow(self.table.slots());
+                self.gossip.enqueue(slot, true, &self.cx);
+                self.detect.wake(&mut self.cx);
+                let incarnation = item.status.incarnation();
+                self.cx.events.push(Event::MemberUp { id: item.id, incarnation });
+                // A suspicion does not create, but it holds for who is there.
+                if item.status.state() == State::Suspect {
+                    self.change(slot, item.status, None);
+                }
+            }
+            Err(refusal) => self.count_refusal(refusal),
+        }
+    }
+
+    fn count_refusal(&mut self, refusal: Refusal) {
+        match refusal {
+            Refusal::Full => self.cx.stats.members_refused += 1,
+            Refusal::Address => self.cx.stats.addresses_refused += 1,
+        }
+    }
+
+    fn apply_to_known(&mut self, slot: u32, item: &Item<'_>, via: Via) {
+        let known = self.table[slot].status;
+        let mut status = item.status;
+        if via == Via::Rows && status.state() == State::Dead && known.is_live() {
+            status = Status::new(status.incarnation(), State::Suspect);
+        }
+        if status > known {
+            if !is_plausible(known, status) {
+                self.cx.stats.claims_implausible += 1;
+                return;
+            }
+            let first = self.first_accuser(item);
+            self.change(slot, status, first);
+        } else if status < known {
+            self.cx.stats.claims_stale += 1;
+        }
+        if let (More::Accused(accusers), true) = (item.more, self.table[slot].status == status) {
+            self.confirm(slot, accusers.iter());
+        }
+        if let Some(d) = item.detail() {
+            self.apply_detail(slot, &d);
+        }
+    }
+
+    /// The accuser that an event names.
+    fn first_accuser(&self, item: &Item<'_>) -> Option<NodeId> {
+        match item.more {
+            More::Accused(accusers) => accusers.iter().next(),
+            _ => None,
+        }
+    }
+
+    /// Address and profile are a register of their own: a suspicion that overtakes them must not hide them.
+    fn apply_detail(&mut self, slot: u32, d: &Detail<'_>) {
+        let row = &self.table[slot];
+        if d.at <= row.detail_at || d.at > row.status.incarnation() {
+            return;
+        }
+        let (id, old) = (row.id, row.addr);
+        let moved = old != Addr::from(d.addr);
+        let updated = row.profile.name() != d.name || row.profile.meta() != d.meta;
+        // Equal words need no new allocation.
+        let profile = if updated { Profile::pack(d.name, d.meta) } else { row.profile.clone() };
+        if let Err(refusal) = self.table.set_detail(slot, d.at, d.addr.into(), profile) {
+            return self.count_refusal(refusal);
+        }
+        self.gossip.enqueue(slot, true, &self.cx);
+        if !self.table[slot].status.is_live() {
+            return;
+        }
+        if moved {
+            self.cx.events.push(Event::MemberMoved { id, from: old.into() });
+        }
+        if updated {
+            self.cx.events.push(Event::MemberUpdated { id });
+        }
+    }
+
+    /// Counts accusers that are live members and not the accused, once each; with every new one the suspicion shrinks and
+    /// is news again.
+    fn confirm(&mut self, slot: u32, accusers: impl Iterator<Item = NodeId>) {
+        if self.table[slot].state() != State::Suspect {
+            return;
+        }
+        let accused = self.table[slot].id;
+        let mut counted = false;
+        for accuser in accusers {
+            if accuser != accused && self.table.is_live(accuser) {
+                counted |= self.suspicions.confirm(slot, accuser, &mut self.cx);
+            }
+        }
+        if counted {
+            let deadline = self.suspicions.deadline(slot, self.table.live(), &self.cx);
+            self.deadlines.set(slot, deadline);
+            self.gossip.enqueue(slot, false, &self.cx);
+        }
+    }
+
+    /// The one way in which a peer's status changes, and all that follows. `status` is greater than the known one.
+    pub(super) fn change(&mut self, slot: u32, status: Status, by: Option<NodeId>) {
+        let old = self.table[slot].status;
+        let (id, incarnation) = (self.table[slot].id, status.incarnation());
+        debug_assert!(status > old && slot != ME, "a status only grows, and mine has a way of its own");
+        self.table.set_status(slot, status);
+        if !status.is_live() || old.incarnation().epoch() != incarnation.epoch() {
+            self.detect.on_member_gone(id);
+        }
+        let event = match status.state() {
+            State::Alive => {
+                self.suspicions.disarm(slot);
+                self.deadlines.cancel(slot);
+                self.detect.wake(&mut self.cx);
+                alive_event(id, old, incarnation)
+            }
+            State::Suspect => {
+                if !old.is_live() {
+                    self.cx.events.push(Event::MemberUp { id, incarnation });
+                    self.detect.wake(&mut self.cx);
+                }
+                let deadline = self.suspicions.arm(slot, self.table.live(), &mut self.cx);
+                self.deadlines.set(slot, deadline);
+                Event::MemberSuspect { id, incarnation, by }
+            }
+            gone => {
+                self.suspicions.disarm(slot);
+                self.deadlines.set(slot, self.cx.now.plus_micros(self.cx.pace.tombstone_ttl));
+                Event::MemberDown { id, incarnation, left: gone == State::Left }
+            }
+        };
+        self.gossip.enqueue(slot, false, &self.cx);
+        self.cx.events.push(event);
+    }
+
+    // --- claims about this node itself
+
+    /// What others believe of me at or above my incarnation is answered by raising it; below it is old.
+    fn apply_to_me(&mut self, item: &Item<'_>, bound: bool) {
+        let (mine, theirs) = (self.table[ME].status.incarnation(), item.status.incarnation());
+        if self.leave.has_begun() {
+            return;
+        }
+        if theirs.epoch() > mine.epoch() {
+            return self.jump_past(theirs, bound);
+        }
+        let old = theirs < mine || item.status == Status::alive(mine);
+        if old {
+            self.cx.stats.claims_stale += u64::from(theirs < mine);
+            return;
+        }
+        if item.status.state() == State::Alive {
+            // Somebody speaks for me in this epoch with an incarnation that I have not taken: another life of mine.
+            self.restart_me(mine.next_epoch());
+        } else if theirs.refutations() - mine.refutations() > AHEAD_MAX {
+            self.cx.stats.claims_implausible += 1;
+        } else {
+            self.refute(theirs);
+        }
+    }
+
+    /// A later life of mine is known. Taken only from an answer to my own question, so that a forged datagram cannot push
+    /// the epoch; whoever believes it answers my next probe with it.
+    fn jump_past(&mut self, theirs: Incarnation, bound: bool) {
+        if bound && theirs.epoch() < u32::MAX {
+            self.restart_me(theirs.next_epoch());
+        } else {
+            self.cx.stats.claims_implausible += 1;
+        }
+    }
+
+    fn refute(&mut self, accused: Incarnation) {
+        self.raise_me(accused.next());
+        self.cx.stats.refutations += 1;
+        self.health.worsen(1, &mut self.cx);
+        self.gossip.enqueue(ME, false, &self.cx);
+        self.gossip.spread(&self.table, &mut self.cx);
+        self.cx.events.push(Event::Refuted { incarnation: self.table[ME].status.incarnation() });
+    }
+
+    /// Another life: address and profile are written anew, since others may hold those of the life that they know.
+    pub(super) fn restart_me(&mut self, incarnation: Incarnation) {
+        self.raise_me(incarnation);
+        let profile = self.table[ME].profile.clone();
+        // Slot 0 has no address entry, so writing its detail is never refused.
+        let _ = self.table.set_detail(ME, incarnation, self.cx.my_addr, profile);
+        self.cx.stats.refutations += 1;
+        self.gossip.enqueue(ME, true, &self.cx);
+        self.gossip.spread(&self.table, &mut self.cx);
+        self.cx.events.push(Event::Refuted { incarnation });
+    }
+
+    /// Raises my own incarnation; nobody else does.
+    pub(super) fn raise_me(&mut self, incarnation: Incarnation) {
+        debug_assert!(incarnation >= self.table[ME].status.incarnation());
+        self.table.set_status(ME, Status::alive(incarnation));
+    }
+
+    /// How often each node tells one update.
+    pub(super) fn limit(&self) -> u8 {
+        Gossip::limit(self.table.live(), &self.cx)
+    }
+}
+
+/// A raised incarnation of a live claim needs no further proof; an accusation counts only against the epoch that is known,
+/// and not far ahead of it.
+fn is_plausible(known: Status, claim: Status) -> bool {
+    let (k, c) = (known.incarnation(), claim.incarnation());
+    claim.state() == State::Alive
+        || c.epoch() == k.epoch() && c.refutations().saturating_sub(k.refutations()) <= AHEAD_MAX
+}
+
+fn alive_event(id: NodeId, old: Status, incarnation: Incarnation) -> Event {
+    if !old.is_live() {
+        Event::MemberUp { id, incarnation }
+    } else if old.incarnation().epoch() != incarnation.epoch() {
+        Event::MemberRestarted { id, incarnation }
+    } else {
+        Event::MemberRefuted { id, incarnation }
+    }
+}

@@ -1,0 +1,135 @@
+//! Writing one datagram: the head, the message, then sections by priority until it is full.
+//!
+//! Priority is fixed here: my own refutation or leave; what I believe of the very peer I am writing to, when it is not
+//! what the peer says (Lifeguard's buddy); the message; rows that were asked for; updates. The first three always fit
+//! (`Config::MTU_MIN`), so none starves another; updates get all the room that is left.
+
+use super::Node;
+use crate::identity::Addr;
+use crate::members::{ME, Row};
+use crate::outbox::{Intent, What};
+use crate::status::{NodeId, State};
+use crate::storage::{NONE, Take};
+use crate::wire::{Accusers, Detail, Item, Message, More, Writer};
+
+/// Slots looked at for one page, so that a table full of holes cannot make one answer long.
+const PAGE_SLOTS_MAX: u32 = 4_096;
+
+/// The shortest item.
+const ITEM_MIN: usize = 13;
+
+impl Node {
+    /// Writes the frame of an intent; `None` when there is nothing to say.
+    pub(super) fn encode(&mut self, intent: &Intent, buf: &mut [u8]) -> Option<usize> {
+        let room = self.cx.config.mtu.min(buf.len()).min(usize::from(intent.room));
+        let buf = buf.get_mut(..room)?;
+        let me = self.table[ME].status.incarnation();
+        let mut w = Writer::new(buf, self.cx.me, me, self.table.view_hash())?;
+        let before = w.written();
+        match intent.what {
+            What::Message(message) => {
+                if !w.message(message) {
+                    return None;
+                }
+                self.put_updates(&mut w, intent);
+            }
+            What::Gossip | What::Farewell => self.put_updates(&mut w, intent),
+            What::Join { nonce } => {
+                w.message(Message::Pull { nonce, cursor: 0 });
+                w.open_rows();
+                w.item(&detail_item(&self.table[ME]));
+                w.close_section();
+            }
+            What::Page { nonce, cursor } => self.put_page(&mut w, intent, nonce, cursor),
+        }
+        (w.written() > before).then(|| w.written())
+    }
+
+    /// The section of updates: my own and the peer's first, then news, least sent first.
+    fn put_updates(&mut self, w: &mut Writer<'_>, intent: &Intent) {
+        // A stranger gets the bare message.
+        if intent.peer == NONE || !w.open_updates() {
+            return;
+        }
+        let limit = self.limit();
+        self.put_own(w, limit);
+        self.put_belief(w, intent);
+        let (table, suspicions, peer) = (&self.table, &self.suspicions, intent.peer);
+        if table[peer].status.is_live() {
+            self.gossip.fill(limit, |slot, with_detail| {
+                // My own and the peer's have gone ahead.
+                if slot == ME || slot == peer {
+                    return Take::Skip;
+                }
+                let row = &table[slot];
+                let item = if with_detail { detail_item(row) } else { status_item(row, suspicions.accusers(slot)) };
+                match w.item(&item) {
+                    true => Take::Taken,
+                    // A shorter item may still fit, but not when there is no room for any.
+                    false if w.room() >= ITEM_MIN => Take::Skip,
+                    false => Take::Stop,
+                }
+            });
+        }
+        w.close_section();
+    }
+
+    fn put_own(&mut self, w: &mut Writer<'_>, limit: u8) {
+        if self.gossip.is_queued(ME) {
+            let row = &self.table[ME];
+            let item = if self.gossip.has_detail(ME) { detail_item(row) } else { status_item(row, &[]) };
+            if w.item(&item) {
+                self.gossip.count_own(limit);
+            }
+        }
+    }
+
+    /// What I believe of the receiver, unless it is what it last said of itself.
+    fn put_belief(&self, w: &mut Writer<'_>, intent: &Intent) {
+        let row = &self.table[intent.peer];
+        if row.state() != State::Alive || intent.echo {
+            w.item(&status_item(row, self.suspicions.accusers(intent.peer)));
+        }
+    }
+
+    /// A page of rows: live ones whole, the others as a status, from `cursor` on until the datagram is full.
+    fn put_page(&mut self, w: &mut Writer<'_>, intent: &Intent, nonce: u32, cursor: u32) {
+        w.message(Message::Page { nonce, next: 0 });
+        let message_end = w.written();
+        if intent.peer != NONE && w.open_updates() {
+            self.put_belief(w, intent);
+            w.close_section();
+        }
+        if !w.open_rows() {
+            return;
+        }
+        let slots = self.table.slots() as u32;
+        let end = slots.min(cursor.saturating_add(PAGE_SLOTS_MAX));
+        let mut next = cursor;
+        while next < end {
+            let row = self.table.get(next).filter(|_| next != intent.peer);
+            let item = row.map(|r| if r.status.is_live() { detail_item(r) } else { status_item(r, &[]) });
+            if item.is_some_and(|item| !w.item(&item)) {
+                break;
+            }
+            next += 1;
+        }
+        w.close_section();
+        w.set_next(message_end, if next < slots { next } else { 0 });
+        self.cx.stats.pages_sent += 1;
+    }
+}
+
+fn status_item<'a>(row: &'a Row, accusers: &'a [NodeId]) -> Item<'a> {
+    let more = match Accusers::new(accusers) {
+        Some(accusers) if row.state() == State::Suspect => More::Accused(accusers),
+        _ => More::Status,
+    };
+    Item { id: row.id, status: row.status, more }
+}
+
+fn detail_item(row: &Row) -> Item<'_> {
+    let detail =
+        Detail { at: row.detail_at, addr: Addr::into(row.addr), name: row.profile.name(), meta: row.profile.meta() };
+    Item { id: row.id, status: row.status, more: More::Detail(detail) }
+}

@@ -1,0 +1,179 @@
+//! One datagram: parsed whole, then its claims, then its message.
+
+use super::Node;
+use super::apply::Via;
+use crate::detect::Requester;
+use crate::event::Event;
+use crate::identity::Addr;
+use crate::join::Page;
+use crate::outbox::{Intent, What};
+use crate::status::{State, Status};
+use crate::storage::NONE;
+use crate::wire::{Frame, Item, Message};
+
+/// An answer to an address that is not a known member's is at most this many times the request.
+const AMPLIFICATION_MAX: usize = 3;
+
+impl Node {
+    pub(super) fn on_datagram(&mut self, from: Addr, bytes: &[u8]) {
+        let stats = &mut self.cx.stats;
+        stats.datagrams_received += 1;
+        stats.bytes_received += bytes.len() as u64;
+        if self.leave.is_complete() {
+            stats.dropped_after_leave += 1;
+            return;
+        }
+        let Ok(frame) = Frame::parse(bytes) else {
+            stats.dropped_malformed += 1;
+            return;
+        };
+        if frame.sender == self.cx.me {
+            stats.dropped_from_self += 1;
+            return;
+        }
+        stats.datagrams_accepted += 1;
+        // Decided before the frame has any effect: what may be answered, and whether it answers something of mine.
+        let room = self.room_for_answer(from, &frame, bytes.len());
+        let bound = self.is_answer(from, &frame);
+        self.apply_frame(&frame, bound);
+        self.on_message(from, &frame, room);
+    }
+
+    /// Most bytes of an answer. Spoofing a source that is nobody's gains nothing.
+    fn room_for_answer(&self, from: Addr, frame: &Frame<'_>, len: usize) -> u16 {
+        let member = self.table.find(frame.sender).is_some_and(|s| self.table[s].addr == from);
+        if member { u16::MAX } else { u16::try_from(len.saturating_mul(AMPLIFICATION_MAX)).unwrap_or(u16::MAX) }
+    }
+
+    /// Does the frame answer a question that this node has asked, with its nonce?
+    fn is_answer(&self, from: Addr, frame: &Frame<'_>) -> bool {
+        let (sender, cx) = (frame.sender, &self.cx);
+        match frame.message {
+            Some(Message::Ack { nonce }) => self.detect.is_ack(from, sender, frame.incarnation, nonce, cx),
+            Some(Message::RelayedAck { nonce, incarnation }) => {
+                self.detect.is_relayed_ack(from, sender, incarnation, nonce, cx)
+            }
+            Some(Message::Page { nonce, .. }) => self.join.is_answer(from, sender, nonce),
+            _ => false,
+        }
+    }
+
+    /// The claims in a frame. A stranger's count only when it was asked, or when it introduces itself.
+    fn apply_frame(&mut self, frame: &Frame<'_>, bound: bool) {
+        if let Some(slot) = self.table.find(frame.sender) {
+            // The head is the sender's own word: it lives, at this incarnation.
+            let alive = Status::alive(frame.incarnation);
+            if alive > self.table[slot].status {
+                self.apply(&Item::status(frame.sender, alive), Via::Gossip, bound);
+            }
+        }
+        let asks_in = matches!(frame.message, Some(Message::Pull { .. }));
+        for row in frame.rows() {
+            let introduces_itself = asks_in && row.id == frame.sender && row.status.state() == State::Alive;
+            if bound || introduces_itself {
+                self.apply(&row, if introduces_itself { Via::Gossip } else { Via::Rows }, bound);
+            } else {
+                self.cx.stats.claims_from_strangers += 1;
+            }
+        }
+        let sender = self.table.find(frame.sender);
+        let live = sender.is_some_and(|s| self.table[s].status.is_live());
+        for update in frame.updates() {
+            // Whom I believe dead may still tell me what it believes of me: that is how two such nodes make up.
+            let about_me = update.id == self.cx.me && sender.is_some();
+            if bound || live || about_me {
+                self.apply(&update, Via::Gossip, bound);
+            } else {
+                self.cx.stats.claims_from_strangers += 1;
+            }
+        }
+    }
+
+    fn on_message(&mut self, from: Addr, frame: &Frame<'_>, room: u16) {
+        let peer = self.table.find(frame.sender).unwrap_or(NONE);
+        self.compare_views(from, frame, peer);
+        let echo = self.table.get(peer).is_some_and(|r| r.status > Status::alive(frame.incarnation));
+        let answer = |what| Intent { to: from, peer, room, echo, what };
+        let Some(message) = frame.message else {
+            // Gossip wants no answer, unless its sender does not know what is believed of it and could refute.
+            if echo && self.echoes.take(&self.cx) {
+                self.send(answer(What::Gossip));
+            }
+            return;
+        };
+        match message {
+            Message::Ping { target, nonce } if target == self.cx.me => {
+                self.send(answer(What::Message(Message::Ack { nonce })));
+            }
+            Message::Ping { nonce, .. } => {
+                self.cx.stats.misdirected_pings += 1;
+                self.send(answer(What::Message(Message::NotMe { nonce })));
+            }
+            Message::Ack { nonce } => self.on_ack(from, frame, nonce),
+            Message::PingReq { target, nonce } => {
+                self.on_ping_req(Requester { addr: from, nonce, room, peer }, target);
+            }
+            Message::RelayedAck { nonce, incarnation } => {
+                if self.detect.is_relayed_ack(from, frame.sender, incarnation, nonce, &self.cx) {
+                    self.on_probe_answered();
+                } else {
+                    self.cx.stats.stray_acks += 1;
+                }
+            }
+            Message::Nack { nonce } => self.detect.on_nack(from, frame.sender, nonce, &mut self.cx),
+            Message::NotMe { nonce } => self.detect.on_not_me(from, nonce, &mut self.cx),
+            Message::Pull { nonce, cursor } => self.send(answer(What::Page { nonce, cursor })),
+            Message::Page { nonce, next } => self.on_page(from, frame, nonce, next),
+        }
+    }
+
+    fn send(&mut self, intent: Intent) {
+        self.cx.outbox.push(intent, &mut self.cx.stats);
+    }
+
+    fn on_ack(&mut self, from: Addr, frame: &Frame<'_>, nonce: u32) {
+        let (sender, incarnation) = (frame.sender, frame.incarnation);
+        if self.detect.is_ack(from, sender, incarnation, nonce, &self.cx) {
+            self.on_probe_answered();
+        } else if !self.detect.on_relay_ack(from, sender, incarnation, nonce, &mut self.cx) {
+            self.cx.stats.stray_acks += 1;
+        }
+    }
+
+    fn on_probe_answered(&mut self) {
+        self.detect.succeed(&mut self.cx);
+        self.health.improve(&mut self.cx);
+    }
+
+    fn on_ping_req(&mut self, requester: Requester, target: crate::NodeId) {
+        if target == self.cx.me {
+            let incarnation = self.table[crate::members::ME].status.incarnation();
+            let ack = What::Message(Message::RelayedAck { nonce: requester.nonce, incarnation });
+            let Requester { addr: to, peer, room, .. } = requester;
+            return self.send(Intent { to, peer, room, echo: false, what: ack });
+        }
+        let live = self.table.find(target).filter(|&s| self.table[s].status.is_live());
+        let target = live.map(|slot| self.target(slot));
+        self.detect.on_ping_req(requester, target, &mut self.cx);
+    }
+
+    fn on_page(&mut self, from: Addr, frame: &Frame<'_>, nonce: u32, next: u32) {
+        if !self.join.is_answer(from, frame.sender, nonce) {
+            self.cx.stats.stray_acks += 1;
+            return;
+        }
+        if self.join.on_page(from, frame.sender, next, &mut self.cx) == Page::Joined {
+            let members = self.table.live() as u32;
+            self.cx.events.push(Event::Joined { members });
+        }
+    }
+
+    /// A live peer's view hash against mine.
+    fn compare_views(&mut self, from: Addr, frame: &Frame<'_>, peer: u32) {
+        let live = self.table.get(peer).is_some_and(|r| r.status.is_live());
+        if live && !self.leave.has_begun() {
+            let agrees = frame.view_hash == self.table.view_hash();
+            self.join.on_view_hash(agrees, from, frame.sender, &mut self.cx);
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What goes into a node and what comes out of it.
+
+use core::net::SocketAddr;
+
+use crate::identity::Profile;
+use crate::members::Row;
+use crate::status::{Incarnation, NodeId, State, Status};
+
+/// One thing that happened outside the node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Input<'a> {
+    /// A datagram came, its envelope already opened: `bytes` is one frame.
+    Datagram {
+        /// Its source.
+        from: SocketAddr,
+        /// The frame.
+        bytes: &'a [u8],
+    },
+    /// The embedder wants something.
+    Command(Command<'a>),
+    /// The time that [`crate::Node::poll_timeout`] named has come. Harmless when it has not.
+    Timeout,
+    /// Sending to this address failed at once.
+    SendFailed {
+        /// Where it should have gone.
+        to: SocketAddr,
+    },
+}
+
+/// What an embedder can ask of its node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Command<'a> {
+    /// Contact these seeds until one answers. Own addresses among them are ignored. After a leave: come back.
+    Join(&'a [SocketAddr]),
+    /// Say goodbye, then fall silent.
+    Leave,
+    /// Say this about myself from now on.
+    SetProfile(&'a Profile),
+}
+
+/// A datagram to send: the first `len` bytes of the buffer that was handed to [`crate::Node::poll_transmit`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transmit {
+    /// Where to.
+    pub to: SocketAddr,
+    /// How many bytes.
+    pub len: usize,
+}
+
+/// A member's row, as it stands.
+#[derive(Clone, Copy)]
+pub struct Member<'a> {
+    pub(crate) row: &'a Row,
+}
+
+impl<'a> Member<'a> {
+    /// Who.
+    pub fn id(&self) -> NodeId {
+        self.row.id
+    }
+
+    /// Where it is reached.
+    pub fn addr(&self) -> SocketAddr {
+        self.row.addr.into()
+    }
+
+    /// What is believed of it.
+    pub fn status(&self) -> Status {
+        self.row.status
+    }
+
+    /// The state in [`Self::status`].
+    pub fn state(&self) -> State {
+        self.row.status.state()
+    }
+
+    /// The incarnation in [`Self::status`].
+    pub fn incarnation(&self) -> Incarnation {
+        self.row.status.incarnation()
+    }
+
+    /// The incarnation at which the subject wrote its address and profile.
+    pub fn detail_at(&self) -> Incarnation {
+        self.row.detail_at
+    }
+
+    /// What it says about itself.
+    pub fn profile(&self) -> &'a Profile {
+        &self.row.profile
+    }
+
+    /// The name in its profile.
+    pub fn name(&self) -> &'a str {
+        self.row.profile.name()
+    }
+}
+
+impl core::fmt::Debug for Member<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{} {} {:?} {:?}", self.id(), self.addr(), self.status(), self.profile())
+    }
+}

@@ -1,0 +1,80 @@
+//! Leaving: said to enough peers at once, then silence.
+
+use serde::{Deserialize, Serialize};
+
+use super::Node;
+use crate::event::Event;
+use crate::members::ME;
+use crate::outbox::{Intent, What};
+use crate::status::{State, Status};
+
+/// Fewest peers that are told: all of 8 datagrams are lost with probability 10^-4 at 30 % loss.
+const TOLD_MIN: usize = 8;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Leave {
+    /// A member.
+    #[default]
+    No,
+    /// So many farewells are still to be handed out.
+    Telling(u32),
+    /// Silent.
+    Complete,
+}
+
+impl Leave {
+    pub(super) fn has_begun(self) -> bool {
+        self != Self::No
+    }
+
+    pub(super) fn is_complete(self) -> bool {
+        self == Self::Complete
+    }
+}
+
+impl Node {
+    /// Says goodbye to as many random peers as an update is told to, but at least `TOLD_MIN`; they tell the others.
+    pub(super) fn on_leave(&mut self) {
+        if self.leave.has_begun() {
+            return;
+        }
+        self.join.stop();
+        let incarnation = self.table[ME].status.incarnation();
+        self.table.set_status(ME, Status::new(incarnation, State::Left));
+        self.gossip.enqueue(ME, false, &self.cx);
+        let told = usize::from(self.limit()).max(TOLD_MIN);
+        let my_addr = self.cx.my_addr;
+        let picks = self.table.pick(&mut self.cx.rng, told, |r| r.addr == my_addr);
+        let mut telling = 0;
+        for &slot in &picks {
+            let farewell = Intent::to_member(self.table[slot].addr, slot, What::Farewell);
+            telling += u32::from(self.cx.outbox.push(farewell, &mut self.cx.stats));
+        }
+        self.leave = Leave::Telling(telling);
+        self.conclude_leave();
+    }
+
+    /// An intent has left the outbox.
+    pub(super) fn on_handed_out(&mut self, intent: &Intent) {
+        if let (What::Farewell, Leave::Telling(n)) = (intent.what, self.leave) {
+            self.leave = Leave::Telling(n.saturating_sub(1));
+            self.conclude_leave();
+        }
+    }
+
+    fn conclude_leave(&mut self) {
+        if self.leave == Leave::Telling(0) {
+            self.leave = Leave::Complete;
+            self.cx.events.push(Event::Left);
+        }
+    }
+
+    /// A join after a leave: a member again, one incarnation further.
+    pub(super) fn return_from_leave(&mut self) {
+        if self.leave.is_complete() {
+            self.leave = Leave::No;
+            let next = self.table[ME].status.incarnation().next();
+            self.restart_me(next);
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! The node: one input in, one visible list of what follows.
+//!
+//! `Node` owns the components, hands each what it needs, and is the only one that changes membership (`apply`). The
+//! components never see each other.
+
+mod apply;
+mod encode;
+mod ingress;
+mod io;
+mod leave;
+mod snapshot;
+mod timers;
+
+use core::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::io::{Command, Input, Member, Transmit};
+use self::leave::Leave;
+pub use self::snapshot::RestoreError;
+use crate::config::{Config, ConfigError};
+use crate::cx::{Cx, Events, Pace};
+use crate::detect::Detect;
+use crate::echo::Echoes;
+use crate::event::Event;
+use crate::gossip::Gossip;
+use crate::hash::TableKey;
+use crate::health::Health;
+use crate::identity::{Addr, Identity, Profile};
+use crate::join::Join;
+use crate::members::{ME, Members as Table, Row};
+use crate::outbox::Outbox;
+use crate::rng::Rng;
+use crate::stats::Stats;
+use crate::status::{Incarnation, NodeId, Status};
+use crate::storage::Deadlines;
+use crate::suspicion::Suspicions;
+use crate::time::Instant;
+
+/// One member of a cluster: a pure state machine.
+///
+/// Methods come in four kinds: [`Self::handle`] takes one input; `poll_*` hand out what follows from it, and must be
+/// drained before the next input; the rest read.
+///
+/// ```
+/// use swim_core::{Command, Config, Identity, Input, Instant, Node, NodeId, Profile};
+///
+/// let identity = |name: &str, port| Identity {
+///     id: NodeId::from_name(name),
+///     addr: ([127, 0, 0, 1], port).into(),
+///     epoch: 1,
+///     profile: Profile::new(name, b"").unwrap(),
+/// };
+/// let now = Instant::ORIGIN;
+/// let mut a = Node::new(identity("a", 1), Config::local("c"), 1, now)?;
+/// let mut b = Node::new(identity("b", 2), Config::local("c"), 2, now)?;
+/// b.handle(now, Input::Command(Command::Join(&["127.0.0.1:1".parse().unwrap()])));
+/// let mut buf = [0; 1400];
+/// let sent = b.poll_transmit(&mut buf).unwrap();
+/// a.handle(now, Input::Datagram { from: "127.0.0.1:2".parse().unwrap(), bytes: &buf[..sent.len] });
+/// assert_eq!(a.live_count(), 2);
+/// # Ok::<(), swim_core::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Node {
+    cx: Cx,
+    table: Table,
+    detect: Detect,
+    suspicions: Suspicions,
+    health: Health,
+    gossip: Gossip,
+    join: Join,
+    leave: Leave,
+    echoes: Echoes,
+    /// By slot: when a suspicion runs out, or a tombstone expires.
+    deadlines: Deadlines,
+    /// The last `now` that was handed in.
+    last: Instant,
+    /// Own pauses so far, in microseconds: the driver's time less this is awake time.
+    slept: u64,
+    /// No suspicion runs out before this: after an own pause, evidence must be gathered anew.
+    convict_after: Instant,
+}
+
+impl Node {
+    /// A node of this identity. It is alone until it joins or is joined.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when the config or the identity's address cannot work.
+    pub fn new(me: Identity, config: Config, rng_seed: u64, now: Instant) -> Result<Self, ConfigError> {
+        config.validate()?;
+        let my_addr = Addr::from(me.addr);
+        if !my_addr.is_reachable() {
+            return Err(ConfigError::new(
+                "addr",
+                "must be an address and a port that others can send to",
+                "advertise the machine's own address, not the unspecified one or port 0",
+            ));
+        }
+        let mut rng = Rng::new(rng_seed);
+        let key = TableKey(rng.next_u64(), rng.next_u64());
+        let incarnation = Incarnation::new(me.epoch, 0);
+        let row = Row {
+            id: me.id,
+            status: Status::alive(incarnation),
+            detail_at: incarnation,
+            addr: my_addr,
+            profile: me.profile,
+        };
+        let table = Table::new(row, config.members_max, config.members_reserved, key);
+        // What one input can ask for at most: all relays' nacks, all seeds, a leave, a gossip tick, a round of relays.
+        let outbox = config.relays_max + config.seeds_max + config.gossip_fanout + config.indirect_probes + 80;
+        let mut node = Self {
+            table,
+            detect: Detect::new(config.indirect_probes, config.relays_max),
+            suspicions: Suspicions::new(config.suspicions_max),
+            health: Health::default(),
+            gossip: Gossip::new(),
+            join: Join::new(config.seeds_max),
+            leave: Leave::default(),
+            echoes: Echoes::default(),
+            deadlines: Deadlines::new(),
+            last: now,
+            slept: 0,
+            convict_after: Instant::ORIGIN,
+            cx: Cx {
+                now,
+                me: me.id,
+                my_addr,
+                rng,
+                outbox: Outbox::new(outbox),
+                events: Events::new(config.events_max),
+                stats: Stats::default(),
+                pace: Pace::new(&config),
+                config,
+            },
+        };
+        node.grow(node.cx.config.members_reserved.max(1));
+        Ok(node)
+    }
+
+    /// Takes one input. Never fails and never panics on remote data: what cannot be used is counted in [`Self::stats`].
+    ///
+    /// `now` may stand still; when it goes back, the last one counts. Before the next call, [`Self::poll_transmit`] and
+    /// [`Self::poll_event`] must have returned `None`.
+    pub fn handle(&mut self, now: Instant, input: Input<'_>) {
+        debug_assert!(
+            self.cx.outbox.is_empty() && self.cx.events.is_empty(),
+            "drain all outputs before the next input"
+        );
+        self.advance(now);
+        match input {
+            Input::Datagram { from, bytes } => self.on_datagram(from.into(), bytes),
+            Input::Command(command) => self.on_command(command),
+            Input::Timeout => self.on_timeout(),
+            Input::SendFailed { to } => self.on_send_failed(to.into()),
+        }
+        #[cfg(debug_assertions)]
+        if self.table.len() < 40 || self.cx.stats.timeouts % 64 == 0 {
+            self.check().expect("every index agrees with what it stands for");
+        }
+    }
+
+    /// Encodes the next datagram at the start of `buf` and tells where it goes; `None` when there is nothing more to
+    /// send. A frame has at most `buf.len()` bytes, and at most the config's `mtu`.
+    pub fn poll_transmit(&mut self, buf: &mut [u8]) -> Option<Transmit> {
+        loop {
+            let intent = self.cx.outbox.pop()?;
+            let len = self.encode(&intent, buf);
+            self.on_handed_out(&intent);
+            if let Some(len) = len {
+                self.cx.stats.datagrams_sent += 1;
+                self.cx.stats.bytes_sent += len as u64;
+                return Some(Transmit { to: intent.to.into(), len });
+            }
+        }
+    }
+
+    /// The next thing that has happened.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.cx.events.pop()
+    }
+
+    /// When [`Input::Timeout`] is due: later than the last `now`, or `None` when nothing is.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match self.next_deadline() {
+            Instant::NEVER => None,
+            due => Some(due.plus_micros(self.slept).max(self.last.plus_micros(1))),
+        }
+    }
+
+    fn on_command(&mut self, command: Command<'_>) {
+        match command {
+            Command::Join(seeds) => self.on_join(seeds),
+            Command::Leave => self.on_leave(),
+            Command::SetProfile(profile) if !self.has_left() => self.set_profile(profile.clone()),
+            Command::SetProfile(_) => {}
+        }
+    }
+
+    fn on_join(&mut self, seeds: &[SocketAddr]) {
+        self.return_from_leave();
+        self.join.on_command(seeds.iter().map(|&a| a.into()), &mut self.cx);
+    }
+
+    /// What I say about myself is keyed by the incarnation that says it, so a change takes the next one.
+    fn set_profile(&mut self, profile: Profile) {
+        if self.table[ME].profile == profile {
+            return;
+        }
+        let next = self.table[ME].status.incarnation().next();
+        self.raise_me(next);
+        // Slot 0 has no address entry, so writing its detail is never refused.
+        let _ = self.table.set_detail(ME, next, self.cx.my_addr, profile);
+        self.gossip.enqueue(ME, true, &self.cx);
+        self.cx.events.push(Event::MemberUpdated { id: self.cx.me });
+    }
+
+    fn on_send_failed(&mut self, to: Addr) {
+        self.cx.stats.sends_failed += 1;
+        self.detect.on_send_failed(to, &self.cx);
+    }
+
+    /// Makes room for slots below `slots` in everything that is indexed by slot.
+    fn grow(&mut self, slots: usize) {
+        self.gossip.grow(slots);
+        self.suspicions.grow(slots);
+        self.deadlines.grow(slots);
+    }
+
+    // --- reading
+
+    /// Every row: live members, this node included, and the tombstones of dead and left ones.
+    pub fn members(&self) -> Members<'_> {
+        Members { table: &self.table, at: 0, left: self.table.len() }
+    }
+
+    /// The row of this member.
+    pub fn member(&self, id: NodeId) -> Option<Member<'_>> {
+        self.table.find(id).map(|slot| Member { row: &self.table[slot] })
+    }
+
+    /// This node's own row.
+    pub fn me(&self) -> Member<'_> {
+        Member { row: &self.table[ME] }
+    }
+
+    /// Alive and suspect members, this node included.
+    pub fn live_count(&self) -> usize {
+        self.table.live()
+    }
+
+    /// The sum of the live rows' hashes: two nodes whose view hashes agree have nothing to tell each other.
+    pub fn view_hash(&self) -> u64 {
+        self.table.view_hash()
+    }
+
+    /// Local health: 0 is healthy (Lifeguard's LHM score).
+    pub fn health(&self) -> u32 {
+        self.health.score()
+    }
+
+    /// Rows with news that is still being told.
+    pub fn gossip_queued(&self) -> usize {
+        self.gossip.len()
+    }
+
+    /// Has the leave been handed out? Then nothing is answered, and nothing is due.
+    pub fn has_left(&self) -> bool {
+        self.leave.is_complete()
+    }
+
+    /// The counters.
+    pub fn stats(&self) -> &Stats {
+        &self.cx.stats
+    }
+
+    /// The config.
+    pub fn config(&self) -> &Config {
+        &self.cx.config
+    }
+
+    /// Every index of every component against its plain meaning; for tests, fuzzing and restored snapshots.
+    ///
+    /// # Errors
+    /// What does not hold.
+    pub fn check(&self) -> Result<(), &'static str> {
+        self.table.check()?;
+        self.detect.check()?;
+        self.suspicions.check()?;
+        self.gossip.check()?;
+        self.deadlines.check()?;
+        self.check_deadlines()
+    }
+}
+
+/// Every row of a node.
+#[derive(Clone, Debug)]
+pub struct Members<'a> {
+    table: &'a Table,
+    at: u32,
+    left: usize,
+}
+
+impl<'a> Iterator for Members<'a> {
+    type Item = Member<'a>;
+
+    fn next(&mut self) -> Option<Member<'a>> {
+        while self.left > 0 {
+            let row = self.table.get(self.at);
+            self.at += 1;
+            if let Some(row) = row {
+                self.left -= 1;
+                return Some(Member { row });
+            }
+        }
+        None
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Members<'_> {}

@@ -1,0 +1,151 @@
+//! Time: awake time, own pauses, and whatever is due, in the order of its deadlines.
+
+use super::Node;
+use crate::detect::Target;
+use crate::event::Event;
+use crate::members::{ME, ensure};
+use crate::status::{State, Status};
+use crate::time::Instant;
+use crate::wire::Item;
+
+/// Deadlines handled per call; whatever is left is due at once in the next.
+const WORK_MAX: usize = 256;
+
+/// What can be due, in the order in which ties are handled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    Period,
+    AskRelays,
+    Relay,
+    Row,
+    Join,
+    Gossip,
+}
+
+impl Node {
+    /// Takes the driver's time. All components live in awake time, from which own pauses are cut out: when the machine
+    /// is handed a time far beyond its own deadline, it was asleep, and for the protocol that time has not passed.
+    pub(super) fn advance(&mut self, now: Instant) {
+        if now < self.last {
+            self.cx.stats.clock_backwards += 1;
+        }
+        self.last = self.last.max(now);
+        let due = self.next_deadline().plus_micros(self.slept);
+        let late = self.last.micros_since(due);
+        if self.next_deadline() != Instant::NEVER && late > self.cx.pace.probe_interval {
+            self.slept = self.slept.saturating_add(late);
+            self.cx.now = self.cx.now.max(self.last.minus_micros(self.slept));
+            self.on_woken();
+        }
+        self.cx.now = self.cx.now.max(self.last.minus_micros(self.slept));
+    }
+
+    /// This node was asleep. It convicts nobody for that interval, trusts itself less, and gathers evidence anew: the
+    /// shortest suspicion must pass before any suspicion runs out.
+    fn on_woken(&mut self) {
+        self.cx.stats.pauses += 1;
+        self.detect.abandon();
+        self.health.worsen(1, &mut self.cx);
+        let (min, _) = self.cx.config.suspicion_micros(self.table.live() as u64);
+        self.convict_after = self.cx.now.plus_micros(min);
+    }
+
+    /// The earliest deadline, in awake time.
+    pub(super) fn next_deadline(&self) -> Instant {
+        self.next_due().0
+    }
+
+    fn next_due(&self) -> (Instant, Due) {
+        if self.leave.is_complete() {
+            return (Instant::NEVER, Due::Period);
+        }
+        let row = self.deadlines.peek().map_or(Instant::NEVER, |(at, _)| at);
+        let all = [
+            (self.detect.period_at(), Due::Period),
+            (self.detect.ask_at(), Due::AskRelays),
+            (self.detect.relay_at(), Due::Relay),
+            (row, Due::Row),
+            (self.join.next_deadline(), Due::Join),
+            (self.gossip.next_deadline(), Due::Gossip),
+        ];
+        let mut first = all[0];
+        for due in all {
+            if due.0 < first.0 {
+                first = due;
+            }
+        }
+        first
+    }
+
+    /// Handles what is due, the earliest deadline first.
+    pub(super) fn on_timeout(&mut self) {
+        for _ in 0..WORK_MAX {
+            let (at, due) = self.next_due();
+            if at > self.cx.now || at == Instant::NEVER {
+                return;
+            }
+            self.cx.stats.timeouts += 1;
+            match due {
+                Due::Period => self.on_period(),
+                Due::AskRelays => self.detect.ask_relays(&self.table, &mut self.cx),
+                Due::Relay => self.detect.on_relay_due(&mut self.cx),
+                Due::Row => self.on_row_due(),
+                Due::Join => self.join.on_due(&mut self.cx),
+                Due::Gossip => self.gossip.on_tick(&self.table, &mut self.cx),
+            }
+        }
+    }
+
+    /// A protocol period is over, and the next begins.
+    fn on_period(&mut self) {
+        if let Some(failure) = self.detect.conclude(&mut self.cx) {
+            self.health.worsen(failure.penalty, &mut self.cx);
+            self.accuse(&Item::status(failure.id, failure.suspect));
+        }
+        let target = self.table.next_probe(&mut self.cx.rng).map(|slot| self.target(slot));
+        self.detect.start(target, self.health.factor(), &mut self.cx);
+    }
+
+    pub(super) fn target(&self, slot: u32) -> Target {
+        let row = &self.table[slot];
+        Target { slot, id: row.id, incarnation: row.status.incarnation(), addr: row.addr }
+    }
+
+    /// A suspicion has run out, or a tombstone has expired.
+    fn on_row_due(&mut self) {
+        let Some((at, slot)) = self.deadlines.pop_due(self.cx.now) else { return };
+        let status = self.table[slot].status;
+        match status.state() {
+            State::Suspect if at < self.convict_after => self.deadlines.set(slot, self.convict_after),
+            State::Suspect => {
+                self.cx.stats.deaths_declared += 1;
+                self.change(slot, Status::new(status.incarnation(), State::Dead), None);
+            }
+            State::Dead | State::Left => self.forget(slot),
+            // An alive row has no deadline; `check_deadlines` holds that.
+            State::Alive => {}
+        }
+    }
+
+    fn forget(&mut self, slot: u32) {
+        let id = self.table[slot].id;
+        self.gossip.remove(slot);
+        self.suspicions.disarm(slot);
+        self.deadlines.cancel(slot);
+        self.detect.on_slot_freed(slot);
+        self.table.forget(slot);
+        self.cx.events.push(Event::MemberForgotten { id });
+    }
+
+    /// A row has a deadline exactly when it is not alive.
+    pub(super) fn check_deadlines(&self) -> Result<(), &'static str> {
+        for (slot, row) in self.table.iter() {
+            let has = self.deadlines.get(slot).is_some();
+            ensure(
+                slot == ME || has == (row.state() != State::Alive),
+                "a row that is not alive has a deadline, no other",
+            )?;
+        }
+        Ok(())
+    }
+}

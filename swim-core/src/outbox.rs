@@ -1,0 +1,74 @@
+//! Intents to send: to whom and what, not bytes. They are encoded when the socket is ready, with the freshest
+//! piggyback, and no intent outlives the drain that follows the input which made it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::identity::Addr;
+use crate::stats::Stats;
+use crate::storage::{NONE, Ring};
+use crate::wire::Message;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Intent {
+    pub(crate) to: Addr,
+    /// The member that is written to, or `NONE`: a stranger gets the bare message.
+    pub(crate) peer: u32,
+    /// Most bytes in the frame, besides the config's `mtu`.
+    pub(crate) room: u16,
+    /// The peer does not know what is believed of it: it is told.
+    pub(crate) echo: bool,
+    pub(crate) what: What,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum What {
+    /// A message, with piggyback.
+    Message(Message),
+    /// Updates alone; nothing is sent when there are none.
+    Gossip,
+    /// A pull from the start, with my own row: let me in.
+    Join { nonce: u32 },
+    /// Rows from a slot on.
+    Page { nonce: u32, cursor: u32 },
+    /// My leave. When the last of them is handed out, the leave is complete.
+    Farewell,
+}
+
+impl Intent {
+    /// To a member whose address is known.
+    pub(crate) fn to_member(to: Addr, peer: u32, what: What) -> Self {
+        Self { to, peer, room: u16::MAX, echo: false, what }
+    }
+
+    /// To an address of which nothing is known.
+    pub(crate) fn to_stranger(to: Addr, what: What) -> Self {
+        Self { to, peer: NONE, room: u16::MAX, echo: false, what }
+    }
+}
+
+/// The bounded ring of intents.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Outbox(Ring<Intent>);
+
+impl Outbox {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self(Ring::new(capacity))
+    }
+
+    /// Puts an intent; `false`, and counted, when the ring is full.
+    pub(crate) fn push(&mut self, intent: Intent, stats: &mut Stats) -> bool {
+        let done = self.0.push(intent).is_ok();
+        if !done {
+            stats.outbox_full += 1;
+        }
+        done
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Intent> {
+        self.0.pop()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}

@@ -1,0 +1,94 @@
+//! Counters: what came, what went, and why something was not taken.
+
+use serde::{Deserialize, Serialize};
+
+/// Counters since construction. `datagrams_received = datagrams_accepted + ` the sum of the `dropped_*` fields.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Datagrams handed in.
+    pub datagrams_received: u64,
+    /// Datagrams parsed whole and taken.
+    pub datagrams_accepted: u64,
+    /// Bytes of frames handed in.
+    pub bytes_received: u64,
+    /// Datagrams encoded for sending.
+    pub datagrams_sent: u64,
+    /// Bytes of frames encoded for sending.
+    pub bytes_sent: u64,
+    /// Dropped: not a frame of this version.
+    pub dropped_malformed: u64,
+    /// Dropped: sent by this node itself.
+    pub dropped_from_self: u64,
+    /// Dropped: this node has left.
+    pub dropped_after_leave: u64,
+
+    /// Probes started.
+    pub probes: u64,
+    /// Probes answered in time, directly or through a relay.
+    pub probes_acked: u64,
+    /// Probes that failed.
+    pub probes_failed: u64,
+    /// Indirect probes asked of others.
+    pub ping_reqs_sent: u64,
+    /// Indirect probes relayed for others.
+    pub relayed: u64,
+    /// Indirect probes refused because `relays_max` were under way, or the target is not known.
+    pub relays_refused: u64,
+    /// Acks and nacks that belong to no probe: late, forged, or for a former instance.
+    pub stray_acks: u64,
+    /// Pings that named somebody else: an address was taken over.
+    pub misdirected_pings: u64,
+    /// Answers from somebody who is not the one that was pinged.
+    pub wrong_responders: u64,
+
+    /// Suspicions begun, mine and others'.
+    pub suspicions: u64,
+    /// Independent confirmations counted.
+    pub confirmations: u64,
+    /// Suspicions that run without counting confirmations, because `suspicions_max` were under way.
+    pub suspicions_untracked: u64,
+    /// Times this node raised its incarnation to refute.
+    pub refutations: u64,
+    /// Members that this node itself declared dead.
+    pub deaths_declared: u64,
+
+    /// Claims that changed nothing.
+    pub claims_stale: u64,
+    /// Claims about members that are not known and that the claim cannot create.
+    pub claims_unknown: u64,
+    /// Accusations of another epoch, or too far ahead of the known incarnation.
+    pub claims_implausible: u64,
+    /// Claims by senders that are not known live members.
+    pub claims_from_strangers: u64,
+    /// Newcomers refused: `members_max` rows are taken.
+    pub members_refused: u64,
+    /// Newcomers refused: too many live members share their address, or nothing can be sent there.
+    pub addresses_refused: u64,
+
+    /// Pages of rows sent.
+    pub pages_sent: u64,
+    /// Pages of rows taken over.
+    pub pages_received: u64,
+    /// Pulls begun because view hashes kept disagreeing.
+    pub repairs: u64,
+    /// Seeds not kept: `seeds_max` are.
+    pub seeds_refused: u64,
+    /// Intents dropped because the outbox was full.
+    pub outbox_full: u64,
+    /// Sends that the driver reported as failed.
+    pub sends_failed: u64,
+    /// Times the machine was asleep past its own deadline.
+    pub pauses: u64,
+    /// Times that `now` was earlier than before.
+    pub clock_backwards: u64,
+    /// Deadlines handled.
+    pub timeouts: u64,
+}
+
+impl Stats {
+    /// All datagrams that were dropped, by whatever reason.
+    pub fn dropped(&self) -> u64 {
+        self.dropped_malformed + self.dropped_from_self + self.dropped_after_leave
+    }
+}

@@ -1,0 +1,238 @@
+//! When what is due: a binary min-heap of deadlines, one per slot, with the position of each.
+//!
+//! A deadline is moved or cancelled in place, so there are no tombstones, and the heap is never larger than the number of
+//! slots. Equal deadlines come in the order of their slots, whatever the order in which they were set: a replay, or a
+//! node restored from a snapshot, fires them alike.
+
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use super::NONE;
+use crate::time::Instant;
+
+/// The armed deadlines, least (time, slot) at the root.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Deadlines {
+    heap: Vec<(Instant, u32)>,
+    /// Where in `heap` a slot is, or `NONE`.
+    pos: Vec<u32>,
+}
+
+impl Deadlines {
+    pub(crate) fn new() -> Self {
+        Self { heap: Vec::new(), pos: Vec::new() }
+    }
+
+    /// Admits slots below `slots`; no later `set` allocates. Wanted again after cloning or deserialising, which
+    /// keep no spare room.
+    pub(crate) fn grow(&mut self, slots: usize) {
+        if slots > self.pos.len() {
+            self.pos.resize(slots, NONE);
+        }
+        self.heap.reserve(self.pos.len().saturating_sub(self.heap.len()));
+    }
+
+    /// Arms, or moves, the deadline of a slot; `NEVER` cancels it.
+    pub(crate) fn set(&mut self, slot: u32, at: Instant) {
+        if at == Instant::NEVER {
+            self.cancel(slot);
+            return;
+        }
+        let i = match self.pos[slot as usize] {
+            NONE => {
+                self.heap.push((at, slot));
+                self.heap.len() - 1
+            }
+            p => {
+                self.heap[p as usize].0 = at;
+                p as usize
+            }
+        };
+        self.settle(i);
+    }
+
+    /// Disarms the deadline of a slot. Does nothing when there is none.
+    pub(crate) fn cancel(&mut self, slot: u32) {
+        if let Some(i) = self.position(slot) {
+            self.take(i);
+        }
+    }
+
+    /// Takes the earliest deadline when it is at or before `now`.
+    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<(Instant, u32)> {
+        self.peek().filter(|&(at, _)| at <= now)?;
+        Some(self.take(0))
+    }
+
+    /// The earliest deadline.
+    pub(crate) fn peek(&self) -> Option<(Instant, u32)> {
+        self.heap.first().copied()
+    }
+
+    pub(crate) fn get(&self, slot: u32) -> Option<Instant> {
+        self.position(slot).map(|i| self.heap[i].0)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.heap.len()
+    }
+
+    /// No deadline is earlier than the one above it, and each is at its position.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        for (i, entry) in self.heap.iter().enumerate() {
+            if entry.0 == Instant::NEVER {
+                return Err("deadlines: one is never");
+            }
+            if i > 0 && *entry < self.heap[(i - 1) / 2] {
+                return Err("deadlines: one is earlier than the one above it");
+            }
+            if self.position(entry.1) != Some(i) {
+                return Err("deadlines: one is not at its position");
+            }
+        }
+        if self.pos.iter().filter(|&&p| p != NONE).count() != self.heap.len() {
+            return Err("deadlines: a slot without one has a position");
+        }
+        Ok(())
+    }
+
+    fn position(&self, slot: u32) -> Option<usize> {
+        self.pos.get(slot as usize).copied().filter(|&p| p != NONE).map(|p| p as usize)
+    }
+
+    fn take(&mut self, i: usize) -> (Instant, u32) {
+        let taken = self.heap.swap_remove(i);
+        self.pos[taken.1 as usize] = NONE;
+        if i < self.heap.len() {
+            self.settle(i);
+        }
+        taken
+    }
+
+    /// Brings the entry at `i`, the only one that may be out of place, to its place: up, or else down.
+    fn settle(&mut self, mut i: usize) {
+        let entry = self.heap[i];
+        while i > 0 && entry < self.heap[(i - 1) / 2] {
+            self.put(i, self.heap[(i - 1) / 2]);
+            i = (i - 1) / 2;
+        }
+        while let Some(child) = self.least_child(i).filter(|&c| self.heap[c] < entry) {
+            self.put(i, self.heap[child]);
+            i = child;
+        }
+        self.put(i, entry);
+    }
+
+    fn least_child(&self, i: usize) -> Option<usize> {
+        let (left, right) = (2 * i + 1, 2 * i + 2);
+        match self.heap.get(right) {
+            Some(r) if *r < self.heap[left] => Some(right),
+            _ => (left < self.heap.len()).then_some(left),
+        }
+    }
+
+    fn put(&mut self, i: usize, entry: (Instant, u32)) {
+        self.heap[i] = entry;
+        self.pos[entry.1 as usize] = i as u32;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::BTreeSet;
+    use alloc::vec;
+
+    use quickcheck::QuickCheck;
+
+    use super::*;
+
+    const SLOTS: usize = 20;
+
+    fn grown() -> Deadlines {
+        let mut deadlines = Deadlines::new();
+        deadlines.grow(SLOTS);
+        deadlines
+    }
+
+    fn model_of(model: &BTreeSet<(Instant, u32)>, slot: u32) -> Option<Instant> {
+        model.iter().find(|e| e.1 == slot).map(|e| e.0)
+    }
+
+    #[test]
+    fn like_a_sorted_set() {
+        fn holds(ops: Vec<(u8, u8, u8)>) -> bool {
+            let (mut deadlines, mut model) = (grown(), BTreeSet::new());
+            for (op, slot, at) in ops {
+                let slot = u32::from(slot) % SLOTS as u32;
+                // Few points in time, so that many are equal.
+                let at = Instant::from_millis(u64::from(at) % 16);
+                match op % 8 {
+                    0 => {
+                        let due = model.first().copied().filter(|e: &(Instant, u32)| e.0 <= at);
+                        due.iter().for_each(|e| assert!(model.remove(e)));
+                        if deadlines.pop_due(at) != due {
+                            return false;
+                        }
+                    }
+                    1 => {
+                        deadlines.cancel(slot);
+                        model.retain(|e| e.1 != slot);
+                    }
+                    2 => {
+                        deadlines.set(slot, Instant::NEVER);
+                        model.retain(|e| e.1 != slot);
+                    }
+                    _ => {
+                        deadlines.set(slot, at);
+                        model.retain(|e| e.1 != slot);
+                        model.insert((at, slot));
+                    }
+                }
+                let same = (0..SLOTS as u32).all(|s| deadlines.get(s) == model_of(&model, s));
+                let first = deadlines.peek() == model.first().copied();
+                if deadlines.check().is_err() || deadlines.len() != model.len() || !same || !first {
+                    return false;
+                }
+            }
+            true
+        }
+        QuickCheck::new().tests(2_000).quickcheck(holds as fn(Vec<(u8, u8, u8)>) -> bool);
+    }
+
+    #[test]
+    fn equal_deadlines_come_by_slot() {
+        let mut deadlines = grown();
+        [4, 2, 9, 0, 7].iter().for_each(|&s| deadlines.set(s, Instant::from_millis(5)));
+        deadlines.set(3, Instant::from_millis(6));
+        assert_eq!(deadlines.pop_due(Instant::from_millis(4)), None);
+        let due: Vec<u32> =
+            core::iter::from_fn(|| deadlines.pop_due(Instant::from_millis(5))).map(|(_, slot)| slot).collect();
+        assert_eq!(due, [0, 2, 4, 7, 9]);
+        assert_eq!(deadlines.peek(), Some((Instant::from_millis(6), 3)));
+    }
+
+    #[test]
+    fn never_allocates_once_grown_also_after_deserialising() {
+        let mut deadlines = grown();
+        deadlines.set(11, Instant::from_millis(1));
+        let bytes = postcard::to_allocvec(&deadlines).unwrap();
+        let mut deadlines: Deadlines = postcard::from_bytes(&bytes).unwrap();
+        deadlines.grow(SLOTS);
+        deadlines.check().unwrap();
+        let capacity = deadlines.heap.capacity();
+        (0..SLOTS as u32).for_each(|s| deadlines.set(s, Instant::from_millis(u64::from(99 - s))));
+        assert_eq!((deadlines.len(), deadlines.heap.capacity()), (SLOTS, capacity));
+    }
+
+    #[test]
+    fn check_finds_what_is_broken() {
+        let at = Instant::from_millis;
+        assert!(Deadlines { heap: vec![(at(2), 0), (at(1), 1)], pos: vec![0, 1] }.check().is_err());
+        assert!(Deadlines { heap: vec![(at(1), 0), (at(2), 1)], pos: vec![1, 0] }.check().is_err());
+        assert!(Deadlines { heap: vec![(at(1), 5)], pos: vec![NONE] }.check().is_err());
+        assert!(Deadlines { heap: vec![], pos: vec![0] }.check().is_err());
+        assert!(Deadlines { heap: vec![(Instant::NEVER, 0)], pos: vec![0] }.check().is_err());
+    }
+}

@@ -1,0 +1,124 @@
+//! Suspicions: who accused whom, and until when the accused may refute (Lifeguard §III-B).
+//!
+//! Every hearer runs a timer. It starts at the longest time-out and shrinks with each independent confirmation:
+//!
+//! > max(Min, Max − (Max − Min)·ln(C+1)/ln(K+1))
+//!
+//! with C the accusers beyond the first, once each, known and live. A cluster too small for K confirmations needs as
+//! many as it has. The number of counted suspicions is bounded; one beyond it runs for the longest time-out.
+
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cx::Cx;
+use crate::math::log2_q16;
+use crate::members::ensure;
+use crate::status::NodeId;
+use crate::storage::NONE;
+use crate::time::Instant;
+use crate::wire::MAX_ACCUSERS;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Entry {
+    slot: u32,
+    count: u8,
+    started: Instant,
+    accusers: [NodeId; MAX_ACCUSERS],
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Suspicions {
+    entries: Vec<Entry>,
+    entries_max: usize,
+    /// By slot: where its entry is, or `NONE`.
+    place: Vec<u32>,
+}
+
+impl Suspicions {
+    pub(crate) fn new(entries_max: usize) -> Self {
+        Self { entries: Vec::with_capacity(entries_max), entries_max, place: Vec::new() }
+    }
+
+    pub(crate) fn grow(&mut self, slots: usize) {
+        if self.place.len() < slots {
+            self.place.resize(slots, NONE);
+        }
+    }
+
+    fn entry(&self, slot: u32) -> Option<&Entry> {
+        let place = *self.place.get(slot as usize)?;
+        self.entries.get(place as usize)
+    }
+
+    /// Begins anew for this slot, with no accuser yet. Returns the deadline, `live` members being around.
+    pub(crate) fn arm(&mut self, slot: u32, live: usize, cx: &mut Cx) -> Instant {
+        self.disarm(slot);
+        cx.stats.suspicions += 1;
+        if self.entries.len() < self.entries_max && (slot as usize) < self.place.len() {
+            self.place[slot as usize] = self.entries.len() as u32;
+            self.entries.push(Entry { slot, count: 0, started: cx.now, accusers: [NodeId::new(0); MAX_ACCUSERS] });
+        } else {
+            cx.stats.suspicions_untracked += 1;
+        }
+        self.deadline(slot, live, cx)
+    }
+
+    pub(crate) fn disarm(&mut self, slot: u32) {
+        let Some(place) = self.place.get_mut(slot as usize) else { return };
+        let place = core::mem::replace(place, NONE) as usize;
+        if place < self.entries.len() {
+            self.entries.swap_remove(place);
+            if let Some(moved) = self.entries.get(place) {
+                self.place[moved.slot as usize] = place as u32;
+            }
+        }
+    }
+
+    /// Counts an accuser, unless it has been counted or K+1 have. The caller has made sure that it is a live member and
+    /// not the accused. Tells whether it counts.
+    pub(crate) fn confirm(&mut self, slot: u32, accuser: NodeId, cx: &mut Cx) -> bool {
+        let enough = (cx.config.suspicion_confirmations + 1).min(MAX_ACCUSERS);
+        let place = self.place.get(slot as usize).copied().unwrap_or(NONE);
+        let Some(e) = self.entries.get_mut(place as usize) else { return false };
+        let count = usize::from(e.count);
+        if count >= enough || e.accusers[..count].contains(&accuser) {
+            return false;
+        }
+        e.accusers[count] = accuser;
+        e.count += 1;
+        cx.stats.confirmations += u64::from(count > 0);
+        true
+    }
+
+    pub(crate) fn accusers(&self, slot: u32) -> &[NodeId] {
+        self.entry(slot).map_or(&[], |e| &e.accusers[..usize::from(e.count)])
+    }
+
+    /// When the accused is dead if it does not refute.
+    pub(crate) fn deadline(&self, slot: u32, live: usize, cx: &Cx) -> Instant {
+        let (min, max) = cx.config.suspicion_micros(live as u64);
+        let Some(e) = self.entry(slot) else { return cx.now.plus_micros(max) };
+        // Those who could confirm: everybody but the accused and its first accuser.
+        let k = cx.config.suspicion_confirmations.min(live.saturating_sub(2)) as u64;
+        let c = u64::from(e.count).saturating_sub(1).min(k);
+        let span = if k == 0 {
+            min
+        } else {
+            let shrink = u128::from(max - min) * u128::from(log2_q16(c + 1)) / u128::from(log2_q16(k + 1));
+            max.saturating_sub(shrink as u64).max(min)
+        };
+        e.started.plus_micros(span)
+    }
+
+    /// Every index against its plain meaning.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        ensure(self.entries.len() <= self.entries_max, "more suspicions than their bound")?;
+        for (i, e) in self.entries.iter().enumerate() {
+            ensure(self.place.get(e.slot as usize) == Some(&(i as u32)), "a suspicion lost its place")?;
+            ensure(usize::from(e.count) <= MAX_ACCUSERS, "more accusers than their bound")?;
+        }
+        let placed = self.place.iter().filter(|&&p| p != NONE).count();
+        ensure(placed == self.entries.len(), "a place without suspicion")
+    }
+}

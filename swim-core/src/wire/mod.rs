@@ -1,0 +1,236 @@
+//! The frame: what one datagram says once its envelope is open. `docs/wire.md` is normative.
+//!
+//! ```text
+//! sender id u64 · sender epoch u32 · sender refutations varint · view hash u64 · sections
+//! section: kind u8 · length varint · body
+//! ```
+//!
+//! Kinds ascend strictly, so a frame has one encoding. Kinds 1 to 15 are messages, at most one per frame; 16 and 17 are
+//! lists of [`Item`]s; other kinds are skipped. A frame is checked whole before any of it has an effect.
+
+// Remote bytes end here: nothing in this module may index, overflow or unwrap.
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::unwrap_used, clippy::expect_used)]
+#![cfg_attr(test, allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::unwrap_used))]
+
+mod codec;
+mod item;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use self::codec::Reader;
+pub use self::item::{Accusers, Detail, Item, More};
+pub use self::writer::Writer;
+use crate::status::{Incarnation, NodeId};
+
+/// Most accusers in one item: the first one and three confirmations (Lifeguard's K = 3).
+pub const MAX_ACCUSERS: usize = 4;
+
+pub(crate) mod kind {
+    pub(crate) const PING: u8 = 1;
+    pub(crate) const ACK: u8 = 2;
+    pub(crate) const PING_REQ: u8 = 3;
+    pub(crate) const RELAYED_ACK: u8 = 4;
+    pub(crate) const NACK: u8 = 5;
+    pub(crate) const NOT_ME: u8 = 6;
+    pub(crate) const PULL: u8 = 7;
+    pub(crate) const PAGE: u8 = 8;
+    /// Messages are the kinds up to here, known or not.
+    pub(crate) const LAST_MESSAGE: u8 = 15;
+    pub(crate) const UPDATES: u8 = 16;
+    pub(crate) const ROWS: u8 = 17;
+}
+
+/// Why bytes are not a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// It ends too early.
+    Truncated,
+    /// A varint is over-long or too large.
+    Varint,
+    /// A section's body is longer than what it holds.
+    Trailing,
+    /// Sections do not ascend, or there are two messages.
+    Order,
+    /// A value that is never sent: an unknown form or family, a name that is not UTF-8, a length beyond its bound.
+    Value,
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Truncated => "the frame ends too early",
+            Self::Varint => "a varint is over-long or too large",
+            Self::Trailing => "a section has bytes left over",
+            Self::Order => "sections do not ascend, or there are two messages",
+            Self::Value => "a value is out of its bounds",
+        })
+    }
+}
+
+impl core::error::Error for DecodeError {}
+
+/// What a frame asks or answers; a frame without one is gossip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Message {
+    /// Are you there? Whoever is not `target` answers [`Message::NotMe`].
+    Ping {
+        /// Who should answer.
+        target: NodeId,
+        /// Comes back in the ack.
+        nonce: u32,
+    },
+    /// I am, whoever I am: the frame's sender says so.
+    Ack {
+        /// Of the ping.
+        nonce: u32,
+    },
+    /// Ping `target` for me.
+    PingReq {
+        /// Whom.
+        target: NodeId,
+        /// Comes back in the relayed ack, or in the nack.
+        nonce: u32,
+    },
+    /// The one you asked me to ping has answered, with this incarnation.
+    RelayedAck {
+        /// Of the ping-req.
+        nonce: u32,
+        /// The target's, in its ack to the relay.
+        incarnation: Incarnation,
+    },
+    /// The one you asked me to ping has not answered yet, but I am here (Lifeguard's nack).
+    Nack {
+        /// Of the ping-req.
+        nonce: u32,
+    },
+    /// I am not the one you pinged.
+    NotMe {
+        /// Of the ping.
+        nonce: u32,
+    },
+    /// Send me your rows from `cursor` on.
+    Pull {
+        /// Comes back in the page.
+        nonce: u32,
+        /// 0 at first, then what the last page said.
+        cursor: u32,
+    },
+    /// Rows, in this frame's section of rows.
+    Page {
+        /// Of the pull.
+        nonce: u32,
+        /// Where the next page begins; 0 after the last.
+        next: u32,
+    },
+}
+
+/// One datagram's content: checked whole, nothing copied.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    /// Who sent it, as it says.
+    pub sender: NodeId,
+    /// The sender's own incarnation.
+    pub incarnation: Incarnation,
+    /// The sum of the sender's live rows' hashes (`docs/wire.md`, "View hash").
+    pub view_hash: u64,
+    /// What it asks or answers.
+    pub message: Option<Message>,
+    updates: &'a [u8],
+    rows: &'a [u8],
+}
+
+impl<'a> Frame<'a> {
+    /// Checks all of `bytes`. Time is linear in the length, and nothing is allocated.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when they are not exactly one frame.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        let mut r = Reader::new(bytes);
+        let sender = NodeId::new(r.u64()?);
+        let incarnation = item::read_incarnation(&mut r)?;
+        let view_hash = r.u64()?;
+        let mut frame = Self { sender, incarnation, view_hash, message: None, updates: &[], rows: &[] };
+        let mut last = 0;
+        while !r.is_empty() {
+            let kind = r.u8()?;
+            let len = r.varint(u64::from(u16::MAX))? as usize;
+            let body = r.bytes(len)?;
+            let two_messages = kind <= kind::LAST_MESSAGE && last != 0;
+            if kind <= last || two_messages {
+                return Err(DecodeError::Order);
+            }
+            last = kind;
+            match kind {
+                kind::UPDATES => frame.updates = check_items(body)?,
+                kind::ROWS => frame.rows = check_items(body)?,
+                _ => frame.message = frame.message.or(read_message(kind, body)?),
+            }
+        }
+        Ok(frame)
+    }
+
+    /// Gossip: what the sender has to tell.
+    pub fn updates(&self) -> Items<'a> {
+        Items(Reader::new(self.updates))
+    }
+
+    /// Rows of the sender's table, in answer to a pull or to introduce itself.
+    pub fn rows(&self) -> Items<'a> {
+        Items(Reader::new(self.rows))
+    }
+}
+
+fn check_items(body: &[u8]) -> Result<&[u8], DecodeError> {
+    let mut r = Reader::new(body);
+    if r.is_empty() {
+        return Err(DecodeError::Truncated);
+    }
+    while !r.is_empty() {
+        Item::read(&mut r)?;
+    }
+    Ok(body)
+}
+
+/// A message, or `None` for a kind of a later version.
+fn read_message(kind: u8, body: &[u8]) -> Result<Option<Message>, DecodeError> {
+    let r = &mut Reader::new(body);
+    let message = match kind {
+        kind::PING => Message::Ping { target: NodeId::new(r.u64()?), nonce: r.u32()? },
+        kind::ACK => Message::Ack { nonce: r.u32()? },
+        kind::PING_REQ => Message::PingReq { target: NodeId::new(r.u64()?), nonce: r.u32()? },
+        kind::RELAYED_ACK => Message::RelayedAck { nonce: r.u32()?, incarnation: item::read_incarnation(r)? },
+        kind::NACK => Message::Nack { nonce: r.u32()? },
+        kind::NOT_ME => Message::NotMe { nonce: r.u32()? },
+        kind::PULL => Message::Pull { nonce: r.u32()?, cursor: r.u32()? },
+        kind::PAGE => Message::Page { nonce: r.u32()?, next: r.u32()? },
+        _ => return Ok(None),
+    };
+    if r.is_empty() { Ok(Some(message)) } else { Err(DecodeError::Trailing) }
+}
+
+/// The items of one section. They have been checked, so the iterator cannot fail.
+#[derive(Clone, Debug)]
+pub struct Items<'a>(Reader<'a>);
+
+impl Items<'_> {
+    /// No items at all.
+    pub fn is_empty(&self) -> bool {
+        self.0.rest().is_empty()
+    }
+}
+
+impl<'a> Iterator for Items<'a> {
+    type Item = Item<'a>;
+
+    fn next(&mut self) -> Option<Item<'a>> {
+        if self.0.is_empty() { None } else { Item::read(&mut self.0).ok() }
+    }
+}
