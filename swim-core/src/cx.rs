@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::Config;
 use crate::event::Event;
 use crate::identity::Addr;
-use crate::outbox::Outbox;
+use crate::outbox::{Intent, Outbox};
 use crate::rng::Rng;
 use crate::stats::Stats;
 use crate::status::NodeId;
@@ -27,6 +27,26 @@ pub(crate) struct Cx {
     pub(crate) stats: Stats,
     pub(crate) config: Config,
     pub(crate) pace: Pace,
+}
+
+impl Cx {
+    /// Puts an intent into the outbox.
+    pub(crate) fn send(&mut self, intent: Intent) {
+        self.try_send(intent);
+    }
+
+    /// Puts an intent into the outbox; `false` when it cannot be sent: the outbox is full, which is counted, or the address
+    /// is my own, which rows of former holders of it, or forgers, may name.
+    pub(crate) fn try_send(&mut self, intent: Intent) -> bool {
+        if intent.to == self.my_addr {
+            return false;
+        }
+        let done = self.outbox.push(intent);
+        if !done {
+            self.stats.outbox_full += 1;
+        }
+        done
+    }
 }
 
 /// The config's times in microseconds.

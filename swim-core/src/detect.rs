@@ -149,7 +149,7 @@ impl Detect {
         // A row that names my own address is somebody's former address; its probe runs, and fails, without a datagram.
         if t.addr != cx.my_addr {
             let ping = What::Message(Message::Ping { target: t.id, nonce });
-            cx.outbox.push(Intent::to_member(t.addr, t.slot, ping), &mut cx.stats);
+            cx.send(Intent::to_member(t.addr, t.slot, ping));
         }
     }
 
@@ -179,13 +179,12 @@ impl Detect {
     pub(crate) fn ask_relays(&mut self, members: &Members, cx: &mut Cx) {
         let Some(p) = &mut self.probe else { return };
         p.ask_at = Instant::NEVER;
-        let (mine, theirs, target, nonce) = (cx.my_addr, p.addr, p.id, p.nonce);
-        let suits = |addr: Addr| addr != mine && addr != theirs;
-        let picks = members.pick(&mut cx.rng, cx.config.indirect_probes, |r| !suits(r.addr) || r.id == target);
+        let (theirs, target, nonce) = (p.addr, p.id, p.nonce);
+        let picks = members.pick(&mut cx.rng, cx.config.indirect_probes, |r| r.addr == theirs || r.id == target);
         for &slot in &picks {
             let row = &members[slot];
             let ask = What::Message(Message::PingReq { target, nonce });
-            if cx.outbox.push(Intent::to_member(row.addr, slot, ask), &mut cx.stats) {
+            if cx.try_send(Intent::to_member(row.addr, slot, ask)) {
                 self.seats.push(Seat { id: row.id, addr: row.addr, nacked: false });
                 cx.stats.ping_reqs_sent += 1;
             }
@@ -273,7 +272,7 @@ impl Detect {
             Some(t) if accepted => {
                 cx.stats.relayed += 1;
                 let ping = What::Message(Message::Ping { target: t.id, nonce });
-                cx.outbox.push(Intent::to_member(t.addr, t.slot, ping), &mut cx.stats);
+                cx.send(Intent::to_member(t.addr, t.slot, ping));
             }
             _ => {
                 cx.stats.relays_refused += 1;
@@ -336,5 +335,5 @@ impl Detect {
 
 fn answer(to: Requester, message: Message, cx: &mut Cx) {
     let intent = Intent { to: to.addr, peer: to.peer, room: to.room, echo: false, what: What::Message(message) };
-    cx.outbox.push(intent, &mut cx.stats);
+    cx.send(intent);
 }

@@ -88,9 +88,8 @@ impl Gossip {
 
     /// Sends news to a few random members now.
     pub(crate) fn spread(&self, members: &Members, cx: &mut Cx) {
-        let my_addr = cx.my_addr;
-        for slot in members.pick(&mut cx.rng, cx.config.gossip_fanout, |r| r.addr == my_addr) {
-            cx.outbox.push(Intent::to_member(members[slot].addr, slot, What::Gossip), &mut cx.stats);
+        for slot in members.pick(&mut cx.rng, cx.config.gossip_fanout, |_| false) {
+            cx.send(Intent::to_member(members[slot].addr, slot, What::Gossip));
         }
     }
 

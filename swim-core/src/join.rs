@@ -110,7 +110,7 @@ impl Join {
         let nonce = cx.rng.next_u32();
         self.phase = Phase::Contacting { nonce };
         for &seed in &self.seeds {
-            cx.outbox.push(Intent::to_stranger(seed, What::Join { nonce }), &mut cx.stats);
+            cx.send(Intent::to_stranger(seed, What::Join { nonce }));
         }
         let wait = (cx.pace.join_retry << self.attempts.min(20)).min(cx.pace.join_retry_max);
         self.attempts += 1;
@@ -144,7 +144,7 @@ impl Join {
         self.phase = Phase::Pulling { addr, peer, nonce, cursor, tries };
         self.next = cx.now.plus_micros(cx.pace.probe_timeout.saturating_mul(2));
         let pull = What::Message(Message::Pull { nonce, cursor });
-        cx.outbox.push(Intent::to_stranger(addr, pull), &mut cx.stats);
+        cx.send(Intent::to_stranger(addr, pull));
     }
 
     /// No answer in time.

@@ -284,9 +284,10 @@ impl Members {
         self.order.next(rng)
     }
 
-    /// Up to `k` live peers at distinct addresses, none of which `skip` refuses, uniform over addresses. Work is
+    /// Up to `k` live peers at distinct addresses but mine, none of which `skip` refuses, uniform over addresses. Work is
     /// bounded by `k` and a constant, so with very many aliases fewer may come.
     pub(crate) fn pick(&self, rng: &mut Rng, k: usize, skip: impl Fn(&Row) -> bool) -> Picks {
+        let skip = |r: &Row| r.addr == self[ME].addr || skip(r);
         let mut picks = Picks::new();
         if k == 0 || self.order.is_empty() {
         } else if self.order.len() <= FEW {

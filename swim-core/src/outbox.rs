@@ -4,7 +4,6 @@
 use serde::{Deserialize, Serialize};
 
 use crate::identity::Addr;
-use crate::stats::Stats;
 use crate::storage::{NONE, Ring};
 use crate::wire::Message;
 
@@ -55,13 +54,9 @@ impl Outbox {
         Self(Ring::new(capacity))
     }
 
-    /// Puts an intent; `false`, and counted, when the ring is full.
-    pub(crate) fn push(&mut self, intent: Intent, stats: &mut Stats) -> bool {
-        let done = self.0.push(intent).is_ok();
-        if !done {
-            stats.outbox_full += 1;
-        }
-        done
+    /// Puts an intent; `false` when the ring is full.
+    pub(crate) fn push(&mut self, intent: Intent) -> bool {
+        self.0.push(intent).is_ok()
     }
 
     pub(crate) fn pop(&mut self) -> Option<Intent> {

@@ -98,7 +98,9 @@ impl Node {
             self.cx.stats.claims_stale += 1;
         }
         if let (More::Accused(accusers), true) = (item.more, self.table[slot].status == status) {
-            self.confirm(slot, accusers.iter());
+            // My own accusation is mine to make, whoever speaks in my name.
+            let me = self.cx.me;
+            self.confirm(slot, accusers.iter().filter(|&a| a != me));
         }
         if let Some(d) = item.detail() {
             self.apply_detail(slot, &d);

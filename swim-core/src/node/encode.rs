@@ -57,9 +57,10 @@ impl Node {
         let (table, suspicions, peer) = (&self.table, &self.suspicions, intent.peer);
         if table[peer].status.is_live() {
             self.gossip.fill(limit, |slot, with_detail| {
-                // My own and the peer's have gone ahead.
+                // My own has gone ahead. The peer's own news is told by this datagram, as its belief if it needs it:
+                // otherwise news that nobody but its subject can hear would stay for ever.
                 if slot == ME || slot == peer {
-                    return Take::Skip;
+                    return if slot == ME { Take::Skip } else { Take::Taken };
                 }
                 let row = &table[slot];
                 let item = if with_detail { detail_item(row) } else { status_item(row, suspicions.accusers(slot)) };

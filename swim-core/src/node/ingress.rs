@@ -6,8 +6,9 @@ use crate::detect::Requester;
 use crate::event::Event;
 use crate::identity::Addr;
 use crate::join::Page;
+use crate::members::ME;
 use crate::outbox::{Intent, What};
-use crate::status::{State, Status};
+use crate::status::{NodeId, State, Status};
 use crate::storage::NONE;
 use crate::wire::{Frame, Item, Message};
 
@@ -97,17 +98,17 @@ impl Node {
         let Some(message) = frame.message else {
             // Gossip wants no answer, unless its sender does not know what is believed of it and could refute.
             if echo && self.echoes.take(&self.cx) {
-                self.send(answer(What::Gossip));
+                self.cx.send(answer(What::Gossip));
             }
             return;
         };
         match message {
             Message::Ping { target, nonce } if target == self.cx.me => {
-                self.send(answer(What::Message(Message::Ack { nonce })));
+                self.cx.send(answer(What::Message(Message::Ack { nonce })));
             }
             Message::Ping { nonce, .. } => {
                 self.cx.stats.misdirected_pings += 1;
-                self.send(answer(What::Message(Message::NotMe { nonce })));
+                self.cx.send(answer(What::Message(Message::NotMe { nonce })));
             }
             Message::Ack { nonce } => self.on_ack(from, frame, nonce),
             Message::PingReq { target, nonce } => {
@@ -122,13 +123,9 @@ impl Node {
             }
             Message::Nack { nonce } => self.detect.on_nack(from, frame.sender, nonce, &mut self.cx),
             Message::NotMe { nonce } => self.detect.on_not_me(from, nonce, &mut self.cx),
-            Message::Pull { nonce, cursor } => self.send(answer(What::Page { nonce, cursor })),
+            Message::Pull { nonce, cursor } => self.cx.send(answer(What::Page { nonce, cursor })),
             Message::Page { nonce, next } => self.on_page(from, frame, nonce, next),
         }
-    }
-
-    fn send(&mut self, intent: Intent) {
-        self.cx.outbox.push(intent, &mut self.cx.stats);
     }
 
     fn on_ack(&mut self, from: Addr, frame: &Frame<'_>, nonce: u32) {
@@ -145,12 +142,12 @@ impl Node {
         self.health.improve(&mut self.cx);
     }
 
-    fn on_ping_req(&mut self, requester: Requester, target: crate::NodeId) {
+    fn on_ping_req(&mut self, requester: Requester, target: NodeId) {
         if target == self.cx.me {
-            let incarnation = self.table[crate::members::ME].status.incarnation();
+            let incarnation = self.table[ME].status.incarnation();
             let ack = What::Message(Message::RelayedAck { nonce: requester.nonce, incarnation });
             let Requester { addr: to, peer, room, .. } = requester;
-            return self.send(Intent { to, peer, room, echo: false, what: ack });
+            return self.cx.send(Intent { to, peer, room, echo: false, what: ack });
         }
         let live = self.table.find(target).filter(|&s| self.table[s].status.is_live());
         let target = live.map(|slot| self.target(slot));

@@ -43,12 +43,11 @@ impl Node {
         self.table.set_status(ME, Status::new(incarnation, State::Left));
         self.gossip.enqueue(ME, false, &self.cx);
         let told = usize::from(self.limit()).max(TOLD_MIN);
-        let my_addr = self.cx.my_addr;
-        let picks = self.table.pick(&mut self.cx.rng, told, |r| r.addr == my_addr);
+        let picks = self.table.pick(&mut self.cx.rng, told, |_| false);
         let mut telling = 0;
         for &slot in &picks {
             let farewell = Intent::to_member(self.table[slot].addr, slot, What::Farewell);
-            telling += u32::from(self.cx.outbox.push(farewell, &mut self.cx.stats));
+            telling += u32::from(self.cx.try_send(farewell));
         }
         self.leave = Leave::Telling(telling);
         self.conclude_leave();

@@ -1,0 +1,283 @@
+//! One node on a bench: the test plays all its peers, at times of its own choosing.
+
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use swim_core::wire::{Accusers, Detail, Frame, Item, Message, More, Writer};
+use swim_core::{Command, Config, Event, Identity, Incarnation, Input, Instant, Node, NodeId, Profile, State, Status};
+
+/// A peer that the test plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    pub id: NodeId,
+    pub addr: SocketAddr,
+    pub incarnation: Incarnation,
+}
+
+/// What the node has sent.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    pub at: Instant,
+    pub to: SocketAddr,
+    pub bytes: Vec<u8>,
+}
+
+impl Sent {
+    pub fn frame(&self) -> Frame<'_> {
+        Frame::parse(&self.bytes).expect("every datagram sent must parse (F4)")
+    }
+
+    pub fn message(&self) -> Option<Message> {
+        self.frame().message
+    }
+
+    pub fn update_of(&self, id: NodeId) -> Option<Status> {
+        self.frame().updates().find(|i| i.id == id).map(|i| i.status)
+    }
+}
+
+pub struct Bench {
+    pub node: Node,
+    pub now: Instant,
+    pub sent: Vec<Sent>,
+    pub events: Vec<Event>,
+    pub wakeups: u64,
+}
+
+pub const EPOCH: u32 = 100;
+
+pub fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+pub fn inc(refutations: u32) -> Incarnation {
+    Incarnation::new(EPOCH, refutations)
+}
+
+pub fn status(refutations: u32, state: State) -> Status {
+    Status::new(inc(refutations), state)
+}
+
+pub fn addr(n: u32) -> SocketAddr {
+    SocketAddr::from(([10, 1, (n >> 8) as u8, n as u8], 7946))
+}
+
+pub fn peer(n: u32) -> Peer {
+    Peer { id: NodeId::new(1_000 + u64::from(n)), addr: addr(n), incarnation: inc(0) }
+}
+
+pub fn row(p: &Peer) -> Item<'static> {
+    let more = More::Detail(Detail { at: p.incarnation, addr: p.addr, name: "", meta: b"" });
+    Item { id: p.id, status: Status::alive(p.incarnation), more }
+}
+
+/// A frame as this peer would write it.
+pub fn frame(p: &Peer, message: Option<Message>, updates: &[Item<'_>], rows: &[Item<'_>]) -> Vec<u8> {
+    let mut buf = vec![0; 65_000];
+    let mut w = Writer::new(&mut buf, p.id, p.incarnation, 0).unwrap();
+    assert!(message.is_none_or(|m| w.message(m)));
+    for (section, items) in [updates, rows].into_iter().enumerate() {
+        assert!(if section == 0 { w.open_updates() } else { w.open_rows() });
+        assert!(items.iter().all(|i| w.item(i)));
+        w.close_section();
+    }
+    let n = w.written();
+    buf.truncate(n);
+    buf
+}
+
+pub fn accused<'a>(id: NodeId, status: Status, accusers: &'a [NodeId]) -> Item<'a> {
+    Item { id, status, more: Accusers::new(accusers).map_or(More::Status, More::Accused) }
+}
+
+/// One second per period, 500 ms time-out, fixed fields that the tests count on.
+pub fn config() -> Config {
+    let mut c = Config::lan("bench");
+    c.suspicion_alpha = 4;
+    c.suspicion_beta = 6;
+    c
+}
+
+impl Bench {
+    pub fn new(config: Config) -> Self {
+        Self::seeded(config, 1)
+    }
+
+    pub fn seeded(config: Config, seed: u64) -> Self {
+        let me = Identity {
+            id: NodeId::from_name("me"),
+            addr: addr(0),
+            epoch: EPOCH,
+            profile: Profile::new("me", b"").unwrap(),
+        };
+        let now = Instant::from_millis(1_000);
+        let node = Node::new(me, config, seed, now).unwrap();
+        Self { node, now, sent: Vec::new(), events: Vec::new(), wakeups: 0 }
+    }
+
+    /// A node that has admitted `n` peers, and has nothing more to tell about them.
+    pub fn with_peers(config: Config, n: u32) -> (Self, Vec<Peer>) {
+        let mut b = Self::new(config);
+        let peers: Vec<Peer> = (1..=n).map(peer).collect();
+        for p in &peers {
+            b.admit(p);
+        }
+        b.quiesce(&peers);
+        (b, peers)
+    }
+
+    pub fn me(&self) -> NodeId {
+        self.node.me().id()
+    }
+
+    pub fn handle(&mut self, input: Input<'_>) {
+        self.node.handle(self.now, input);
+        let mut buf = [0; 65_535];
+        while let Some(t) = self.node.poll_transmit(&mut buf) {
+            assert!(t.len <= self.node.config().mtu, "no datagram above the mtu");
+            assert_ne!(t.to, self.node.me().addr(), "nothing is ever sent to oneself");
+            self.sent.push(Sent { at: self.now, to: t.to, bytes: buf[..t.len].to_vec() });
+        }
+        while let Some(e) = self.node.poll_event() {
+            self.events.push(e);
+        }
+        if let Some(at) = self.node.poll_timeout() {
+            assert!(at > self.now, "a deadline is strictly in the future (I10)");
+        }
+    }
+
+    pub fn recv_from(&mut self, from: SocketAddr, bytes: &[u8]) {
+        self.handle(Input::Datagram { from, bytes });
+    }
+
+    pub fn recv(&mut self, p: &Peer, message: Option<Message>, updates: &[Item<'_>]) {
+        self.recv_from(p.addr, &frame(p, message, updates, &[]));
+    }
+
+    pub fn gossip(&mut self, p: &Peer, updates: &[Item<'_>]) {
+        self.recv(p, None, updates);
+    }
+
+    pub fn admit(&mut self, p: &Peer) {
+        self.recv_from(p.addr, &frame(p, Some(Message::Pull { nonce: 1, cursor: 0 }), &[], &[row(p)]));
+    }
+
+    pub fn command(&mut self, c: Command<'_>) {
+        self.handle(Input::Command(c));
+    }
+
+    /// Lets time pass to the next deadline, at most to `end`; tells whether there was one.
+    pub fn step(&mut self, end: Instant) -> bool {
+        match self.node.poll_timeout() {
+            Some(at) if at <= end => {
+                self.now = at;
+                self.wakeups += 1;
+                self.handle(Input::Timeout);
+                true
+            }
+            _ => {
+                self.now = self.now.max(end);
+                false
+            }
+        }
+    }
+
+    pub fn run(&mut self, d: Duration) {
+        let end = self.now + d;
+        while self.step(end) {}
+    }
+
+    /// Lets time pass while the given peers answer every ping, and everything else stays unanswered.
+    pub fn run_with(&mut self, d: Duration, alive: &[Peer]) {
+        let end = self.now + d;
+        while self.step(end) {
+            self.answer_pings(alive);
+        }
+    }
+
+    /// Answers every ping that was sent to one of these peers and has not been answered.
+    pub fn answer_pings(&mut self, alive: &[Peer]) {
+        let sent = std::mem::take(&mut self.sent);
+        for s in &sent {
+            if let (Some(Message::Ping { target, nonce }), Some(p)) =
+                (s.message(), alive.iter().find(|p| p.addr == s.to))
+            {
+                if p.id == target && s.at == self.now {
+                    self.recv(p, Some(Message::Ack { nonce }), &[]);
+                }
+            }
+        }
+        let new = std::mem::replace(&mut self.sent, sent);
+        self.sent.extend(new);
+    }
+
+    /// Lets all news be told, with every peer answering, and forgets what was sent and said.
+    pub fn quiesce(&mut self, peers: &[Peer]) {
+        for _ in 0..1_000 {
+            if self.node.gossip_queued() == 0 {
+                break;
+            }
+            self.run_with(ms(100), peers);
+        }
+        assert_eq!(self.node.gossip_queued(), 0);
+        self.sent.clear();
+        self.events.clear();
+    }
+
+    /// Runs to the next ping and returns it: when, to whom, with which nonce.
+    pub fn next_ping(&mut self, peers: &[Peer]) -> (Peer, u32) {
+        for _ in 0..1_000 {
+            let seen = self.sent.len();
+            self.step(Instant::NEVER);
+            for s in &self.sent[seen..] {
+                if let Some(Message::Ping { target, nonce }) = s.message() {
+                    let p = peers.iter().find(|p| p.id == target).expect("a known peer is pinged");
+                    assert_eq!(s.to, p.addr);
+                    return (*p, nonce);
+                }
+            }
+        }
+        panic!("no ping was sent");
+    }
+
+    /// Runs until this very peer is pinged, all others answering.
+    pub fn ping_to(&mut self, target: &Peer, peers: &[Peer]) -> u32 {
+        for _ in 0..10 * peers.len() + 10 {
+            let (p, nonce) = self.next_ping(peers);
+            if p.id == target.id {
+                return nonce;
+            }
+            self.recv(&p, Some(Message::Ack { nonce }), &[]);
+        }
+        panic!("{target:?} was never pinged");
+    }
+
+    /// The relays asked since `seen` datagrams had been sent.
+    pub fn ping_reqs(&self, seen: usize) -> Vec<(SocketAddr, NodeId, u32)> {
+        let all = self.sent[seen..].iter();
+        all.filter_map(|s| match s.message() {
+            Some(Message::PingReq { target, nonce }) => Some((s.to, target, nonce)),
+            _ => None,
+        })
+        .collect()
+    }
+
+    pub fn state(&self, p: &Peer) -> Option<State> {
+        self.node.member(p.id).map(|m| m.state())
+    }
+
+    pub fn suspects(&self) -> usize {
+        self.events.iter().filter(|e| matches!(e, Event::MemberSuspect { .. })).count()
+    }
+
+    pub fn downs(&self) -> usize {
+        self.events.iter().filter(|e| matches!(e, Event::MemberDown { .. })).count()
+    }
+
+    pub fn clear(&mut self) {
+        self.sent.clear();
+        self.events.clear();
+    }
+}
