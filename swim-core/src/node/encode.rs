@@ -52,7 +52,7 @@ impl Node {
             return;
         }
         let limit = self.limit();
-        self.put_own(w, limit);
+        self.put_own(w, intent, limit);
         self.put_belief(w, intent);
         let (table, suspicions, peer) = (&self.table, &self.suspicions, intent.peer);
         if table[peer].status.is_live() {
@@ -75,8 +75,8 @@ impl Node {
         w.close_section();
     }
 
-    fn put_own(&mut self, w: &mut Writer<'_>, limit: u8) {
-        if self.gossip.is_queued(ME) {
+    fn put_own(&mut self, w: &mut Writer<'_>, intent: &Intent, limit: u8) {
+        if self.gossip.is_queued(ME) || intent.what == What::Farewell {
             let row = &self.table[ME];
             let item = if self.gossip.has_detail(ME) { detail_item(row) } else { status_item(row, &[]) };
             if w.item(&item) {

@@ -1,0 +1,56 @@
+//! The machine's clock as the core wants it: microseconds since the driver started.
+
+use std::time::Duration;
+
+use swim_core::Instant;
+
+/// A monotonic clock whose origin is its creation.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    origin: std::time::Instant,
+}
+
+impl Clock {
+    /// A clock that starts at [`Instant::ORIGIN`] now.
+    pub fn new() -> Self {
+        Self { origin: std::time::Instant::now() }
+    }
+
+    /// The time. Saturates after half a million years.
+    pub fn now(&self) -> Instant {
+        Instant::ORIGIN + self.origin.elapsed()
+    }
+
+    /// How long it is until `at`; zero when it has passed.
+    pub fn until(&self, at: Instant) -> Duration {
+        at.since(self.now())
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_starts_at_the_origin_and_never_turns() {
+        let clock = Clock::new();
+        let (a, b) = (clock.now(), clock.now());
+        assert!(Instant::ORIGIN <= a && a <= b);
+    }
+
+    #[test]
+    fn what_has_passed_is_now_and_never_is_far() {
+        let clock = Clock::new();
+        assert_eq!(clock.until(Instant::ORIGIN), Duration::ZERO);
+        assert_eq!(clock.until(clock.now()), Duration::ZERO);
+        let far = clock.until(clock.now() + Duration::from_secs(60));
+        assert!(far <= Duration::from_secs(60) && !far.is_zero());
+        assert!(clock.until(Instant::NEVER) > Duration::from_secs(1 << 40));
+    }
+}

@@ -1,0 +1,185 @@
+use std::thread;
+
+use quickcheck::{Arbitrary, Gen, QuickCheck};
+
+use super::*;
+
+const LONG: Duration = Duration::from_secs(60);
+const CAPACITY: u32 = EventRing::CAPACITY as u32;
+
+fn health(score: u32) -> Event {
+    Event::Health { score }
+}
+
+fn ring() -> Arc<EventRing> {
+    Arc::new(EventRing::default())
+}
+
+#[test]
+fn every_subscriber_is_given_every_event_from_its_beginning_on() {
+    let ring = ring();
+    ring.push(&[health(0)]);
+    let mut early = Events::new(&ring);
+    ring.push(&[health(1), health(2)]);
+    let mut late = Events::new(&ring);
+    ring.push(&[health(3)]);
+    let all = |events: &mut Events| std::iter::from_fn(|| events.try_recv().ok()).collect::<Vec<_>>();
+    assert_eq!(all(&mut early), [health(1), health(2), health(3)]);
+    assert_eq!(all(&mut late), [health(3)]);
+    assert_eq!(early.try_recv(), Err(TryRecvError::Empty));
+}
+
+#[test]
+fn who_is_too_far_behind_is_told_how_far() {
+    let ring = ring();
+    let mut slow = Events::new(&ring);
+    let mut quick = Events::new(&ring);
+    for score in 0..CAPACITY + 7 {
+        ring.push(&[health(score)]);
+        assert_eq!(quick.try_recv(), Ok(health(score)));
+    }
+    assert_eq!(slow.try_recv(), Ok(Event::Lagged { missed: 7 }));
+    for score in 7..CAPACITY + 7 {
+        assert_eq!(slow.try_recv(), Ok(health(score)));
+    }
+    assert_eq!(slow.try_recv(), Err(TryRecvError::Empty));
+    assert_eq!(ring.missed(), 7);
+}
+
+/// The node's own gaps count with what they stand for.
+#[test]
+fn a_missed_gap_is_as_large_as_what_is_missing() {
+    let ring = ring();
+    let mut events = Events::new(&ring);
+    ring.push(&[Event::Lagged { missed: 500 }, health(0)]);
+    ring.push(&vec![health(1); EventRing::CAPACITY]);
+    assert_eq!(events.try_recv(), Ok(Event::Lagged { missed: 501 }));
+    assert_eq!(events.try_recv(), Ok(health(1)));
+}
+
+#[test]
+fn the_end_comes_after_the_last_event() {
+    let ring = ring();
+    let mut events = Events::new(&ring);
+    ring.push(&[Event::Left]);
+    ring.close();
+    assert_eq!(events.recv(), Ok(Event::Left));
+    assert_eq!(events.try_recv(), Err(TryRecvError::Closed));
+    assert_eq!(events.recv_timeout(LONG), Err(RecvTimeoutError::Closed));
+    assert_eq!(events.recv(), Err(RecvError));
+    assert_eq!(Events::new(&ring).try_recv(), Err(TryRecvError::Closed), "a late subscriber too");
+}
+
+#[test]
+fn a_wait_in_vain_ends_in_time() {
+    let mut events = Events::new(&ring());
+    assert_eq!(events.recv_timeout(Duration::ZERO), Err(RecvTimeoutError::Timeout));
+    assert_eq!(events.recv_timeout(Duration::from_millis(1)), Err(RecvTimeoutError::Timeout));
+}
+
+#[test]
+fn who_waits_is_woken_by_every_event_and_by_the_end() {
+    let ring = ring();
+    let (ask, asked) = std::sync::mpsc::channel();
+    let mut events = Events::new(&ring);
+    thread::scope(|s| {
+        s.spawn(move || {
+            for score in 0..1_000 {
+                ask.send(score).unwrap();
+                assert_eq!(events.recv_timeout(LONG), Ok(health(score)));
+            }
+            drop(ask);
+            assert_eq!(events.recv(), Err(RecvError));
+        });
+        asked.iter().for_each(|score| ring.push(&[health(score)]));
+        ring.close();
+    });
+}
+
+#[test]
+fn nothing_is_kept_for_nobody() {
+    let ring = ring();
+    ring.push(&[health(0)]);
+    assert_eq!(lock(&ring.state).events.len(), 0);
+    let (first, second) = (Events::new(&ring), Events::new(&ring));
+    ring.push(&[health(1)]);
+    drop(first);
+    assert_eq!(lock(&ring.state).events.len(), 1, "one is still there");
+    drop(second);
+    assert_eq!(lock(&ring.state).events.capacity(), 0);
+    let mut third = Events::new(&ring);
+    ring.push(&[health(2)]);
+    assert_eq!(third.try_recv(), Ok(health(2)));
+}
+
+#[derive(Clone, Debug)]
+enum Op {
+    Push(Vec<Option<u8>>),
+    Receive(u8, u16),
+    Subscribe,
+    Drop(u8),
+}
+
+impl Arbitrary for Op {
+    fn arbitrary(g: &mut Gen) -> Self {
+        match u8::arbitrary(g) % 8 {
+            0 => Self::Subscribe,
+            1 => Self::Drop(u8::arbitrary(g)),
+            2..=4 => Self::Receive(u8::arbitrary(g), u16::arbitrary(g) % 2_000),
+            _ => Self::Push((0..u16::arbitrary(g) % 900).map(|_| Option::arbitrary(g)).collect()),
+        }
+    }
+}
+
+/// For each subscriber, what it was given and what it was told to have missed add up to what came since it subscribed,
+/// and what it was given is what came there: nothing out of order, nothing twice.
+#[test]
+fn nothing_is_lost_unsaid() {
+    fn weight(event: &Event) -> u64 {
+        if let Event::Lagged { missed } = event { *missed } else { 1 }
+    }
+    fn run(ops: Vec<Op>) -> bool {
+        let ring = ring();
+        let mut sent: Vec<Event> = Vec::new();
+        let mut subscribers: Vec<(Events, u64)> = Vec::new(); // and the weight of all that came before its place
+        let receive = |(events, seen): &mut (Events, u64), sent: &[Event]| {
+            let Ok(event) = events.try_recv() else { return sent.iter().map(weight).sum::<u64>() == *seen };
+            *seen += weight(&event);
+            // The next event in the stream is the one at this weight, so a gap of the right size ends at its place.
+            let mut passed = 0;
+            let place = sent.iter().position(|e| {
+                passed += weight(e);
+                passed >= *seen
+            });
+            place.is_some_and(|at| passed == *seen && (matches!(event, Event::Lagged { .. }) || sent[at] == event))
+        };
+        for op in ops {
+            match op {
+                Op::Push(news) => {
+                    let event = |n: Option<u8>| n.map_or(Event::Lagged { missed: 3 }, |n| health(n.into()));
+                    let news: Vec<_> = news.into_iter().map(event).collect();
+                    ring.push(&news);
+                    sent.extend(news);
+                }
+                Op::Subscribe => subscribers.push((Events::new(&ring), sent.iter().map(weight).sum())),
+                Op::Drop(i) if !subscribers.is_empty() => {
+                    let _ = subscribers.swap_remove(usize::from(i) % subscribers.len());
+                }
+                Op::Receive(i, times) if !subscribers.is_empty() => {
+                    let i = usize::from(i) % subscribers.len();
+                    if !(0..times.min(40)).all(|_| receive(&mut subscribers[i], &sent)) {
+                        return false;
+                    }
+                    // Then at speed, so that places move on far enough for laps.
+                    for _ in 40..times {
+                        let (events, seen) = &mut subscribers[i];
+                        *seen += events.try_recv().map_or(0, |e| weight(&e));
+                    }
+                }
+                Op::Drop(_) | Op::Receive(..) => {}
+            }
+        }
+        subscribers.iter_mut().all(|s| (0..3).all(|_| receive(s, &sent)))
+    }
+    QuickCheck::new().tests(200).quickcheck(run as fn(Vec<Op>) -> bool);
+}

@@ -1,0 +1,131 @@
+//! The embedder's end: one type for all bindings.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use swim_core::{NodeId, Profile};
+
+use crate::cell::ViewCell;
+use crate::events::{EventRing, Events};
+use crate::mailbox::{CommandError, Mailbox, Order};
+use crate::sync::Arc as SharedArc;
+use crate::view::View;
+
+/// What an embedder holds of its node: commands in, views and events out. Clone it into every thread that wants one.
+///
+/// No method waits for the driver unless its name says so, and no lock is held while foreign code runs.
+///
+/// # What becomes of a command
+/// `Ok` means accepted: the node is given the command, after all commands accepted before it, exactly once. That holds
+/// over the regular end of the driver too, which delivers what was accepted before it ends. The one exception is a
+/// driver that is dropped, or fails, while commands wait: then it is closed, and [`Self::undelivered`] counts how many of
+/// the last accepted ones the node was never given. An error means that the node will never hear of the command.
+///
+/// # The end
+/// Dropping the last handle asks the node to leave, behind everything that was accepted. Once the leave is handed out the
+/// driver ends: commands return [`CommandError::Closed`], events run out, the view stays as it was last. To come back,
+/// bind again.
+#[derive(Clone)]
+pub struct Handle {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    id: NodeId,
+    addr: SocketAddr,
+    mailbox: SharedArc<Mailbox>,
+    view: SharedArc<ViewCell<View>>,
+    events: SharedArc<EventRing>,
+}
+
+impl Handle {
+    pub(crate) fn new(
+        (id, addr): (NodeId, SocketAddr),
+        mailbox: SharedArc<Mailbox>,
+        view: SharedArc<ViewCell<View>>,
+        events: SharedArc<EventRing>,
+    ) -> Self {
+        Self { inner: Arc::new(Inner { id, addr, mailbox, view, events }) }
+    }
+
+    /// Contacts these seeds until one answers. The node's own addresses among them are ignored, so every node can be
+    /// given the same list.
+    ///
+    /// # Errors
+    /// [`CommandError`] when the command is not accepted.
+    pub fn join(&self, seeds: &[SocketAddr]) -> Result<(), CommandError> {
+        self.inner.mailbox.push(Order::Join(seeds.into()))
+    }
+
+    /// Says goodbye. The driver ends once the leave is handed out; [`Self::wait_closed`] waits for it.
+    ///
+    /// # Errors
+    /// [`CommandError`] when the command is not accepted.
+    pub fn leave(&self) -> Result<(), CommandError> {
+        self.inner.mailbox.push(Order::Leave)
+    }
+
+    /// Says this about the node from now on.
+    ///
+    /// # Errors
+    /// [`CommandError`] when the command is not accepted.
+    pub fn set_profile(&self, profile: Profile) -> Result<(), CommandError> {
+        self.inner.mailbox.push(Order::SetProfile(profile))
+    }
+
+    /// This node's identity.
+    pub fn id(&self) -> NodeId {
+        self.inner.id
+    }
+
+    /// The address that this node advertises.
+    pub fn addr(&self) -> SocketAddr {
+        self.inner.addr
+    }
+
+    /// Everybody the node knows, as of now. Cheap: no row is copied.
+    pub fn view(&self) -> Arc<View> {
+        self.inner.view.get()
+    }
+
+    /// What happens from now on. To miss nothing, subscribe first and read the view then.
+    pub fn events(&self) -> Events {
+        Events::new(&self.inner.events)
+    }
+
+    /// Blocks the thread until there is a view of another version than `seen`, and returns it. `None` when there is none
+    /// within `timeout`, or when there will be none because the driver has ended.
+    pub fn wait_changed(&self, seen: u64, timeout: Duration) -> Option<Arc<View>> {
+        self.inner.view.wait_view(timeout, |view| view.version() != seen)
+    }
+
+    /// Blocks the thread until the driver has ended; `false` when it has not within `timeout`. The socket is closed when
+    /// the driver is dropped, which for a driver that runs by itself is just after.
+    pub fn wait_closed(&self, timeout: Duration) -> bool {
+        self.inner.view.wait_closed(timeout)
+    }
+
+    /// Whether the driver has ended.
+    pub fn is_closed(&self) -> bool {
+        self.inner.view.is_closed()
+    }
+
+    /// How many of the last accepted commands the node was never given, because the driver was dropped before.
+    pub fn undelivered(&self) -> usize {
+        self.inner.mailbox.undelivered()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.mailbox.goodbye();
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("id", &self.id()).field("addr", &self.addr()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,216 @@
+//! Commands on their way from the embedder's threads to the node.
+//!
+//! Invariants: an accepted command is taken exactly once, in the order of acceptance, unless the pump is dropped with the
+//! command still inside, and then it is counted as undelivered; a command is visible to [`Mailbox::is_empty`] before the
+//! waker is called for it, so a driver that looks, then waits, and looks again when it is woken, sleeps through none; and
+//! no foreign code (the waker) runs under the lock.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use swim_core::{Command, Profile};
+
+use crate::sync::{AtomicBool, Mutex, Ordering, lock};
+
+/// A command that owns what it speaks of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    Join(Box<[SocketAddr]>),
+    Leave,
+    SetProfile(Profile),
+}
+
+impl Order {
+    pub(crate) fn as_command(&self) -> Command<'_> {
+        match self {
+            Self::Join(seeds) => Command::Join(seeds),
+            Self::Leave => Command::Leave,
+            Self::SetProfile(profile) => Command::SetProfile(profile),
+        }
+    }
+}
+
+/// Why a command was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// The driver has ended, or is gone: nobody will ever take a command again.
+    Closed,
+    /// [`Mailbox::CAPACITY`] commands are waiting. The driver is not being run, or less often than commands come.
+    Full,
+}
+
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("the driver has ended: bind again to come back"),
+            Self::Full => write!(
+                f,
+                "{} commands are waiting and the driver takes none: make sure it is run, then try again",
+                Mailbox::CAPACITY
+            ),
+        }
+    }
+}
+
+impl std::error::Error for CommandError {}
+
+/// Wakes the thread that runs the pump. It is called from any thread and must not block.
+pub type Waker = Arc<dyn Fn() + Send + Sync>;
+
+/// The bounded queue of commands between handles and pump.
+///
+/// A binding's part: give a waker before the first wait, wait only when [`Self::is_empty`], and let
+/// [`crate::Pump::command`] take one command at a time until it is empty.
+pub struct Mailbox {
+    /// Whether there is something to take. Written under the lock, read without it.
+    pending: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<Order>,
+    /// The last handle is gone: one more leave is due, behind everything that was accepted. It needs no place in the
+    /// queue, so it cannot be refused.
+    goodbye: bool,
+    closed: bool,
+    /// Accepted, and still inside when the pump was dropped.
+    undelivered: usize,
+    waker: Option<Waker>,
+}
+
+impl State {
+    fn is_empty(&self) -> bool {
+        self.queue.is_empty() && !self.goodbye
+    }
+}
+
+impl Mailbox {
+    /// Most commands that wait at a time.
+    pub const CAPACITY: usize = 1_024;
+
+    pub(crate) fn new() -> Self {
+        Self { pending: AtomicBool::new(false), state: Mutex::default() }
+    }
+
+    /// Sets the waker, in place of the one before. It is called after every command that is accepted from now on, and
+    /// at once when one is waiting already. It may be called once more just after it was replaced or the pump has ended.
+    pub fn set_waker(&self, waker: Waker) {
+        let mut state = lock(&self.state);
+        if state.closed {
+            return;
+        }
+        let due = !state.is_empty();
+        // The former waker is foreign code too: it is dropped when the lock is no longer held.
+        let former = state.waker.replace(Arc::clone(&waker));
+        drop(state);
+        drop(former);
+        if due {
+            waker();
+        }
+    }
+
+    /// Whether there is nothing to take: one atomic load. When it says so, the waker is called after the next command
+    /// was put in.
+    pub fn is_empty(&self) -> bool {
+        !self.pending.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn push(&self, order: Order) -> Result<(), CommandError> {
+        let mut state = lock(&self.state);
+        if state.closed {
+            return Err(CommandError::Closed);
+        }
+        if state.queue.len() >= Self::CAPACITY {
+            return Err(CommandError::Full);
+        }
+        state.queue.push_back(order);
+        self.pending.store(true, Ordering::Release);
+        let waker = state.waker.clone();
+        drop(state);
+        wake(waker);
+        Ok(())
+    }
+
+    /// The last handle is gone: the node is asked to leave after everything else.
+    pub(crate) fn goodbye(&self) {
+        let mut state = lock(&self.state);
+        if state.closed {
+            return;
+        }
+        state.goodbye = true;
+        self.pending.store(true, Ordering::Release);
+        let waker = state.waker.clone();
+        drop(state);
+        wake(waker);
+    }
+
+    pub(crate) fn take(&self) -> Option<Order> {
+        if self.is_empty() {
+            return None;
+        }
+        let mut state = lock(&self.state);
+        let order = match state.queue.pop_front() {
+            Some(order) => Some(order),
+            None => std::mem::take(&mut state.goodbye).then_some(Order::Leave),
+        };
+        self.pending.store(!state.is_empty(), Ordering::Release);
+        order
+    }
+
+    /// Closes, unless an accepted command is still to be delivered. Says whether it is closed.
+    ///
+    /// A goodbye does not count as one: this is asked once the node has left, and then it has been granted.
+    pub(crate) fn close_if_delivered(&self) -> bool {
+        let mut state = lock(&self.state);
+        if !state.queue.is_empty() {
+            return false;
+        }
+        let waker = self.shut(&mut state);
+        drop(state);
+        drop(waker);
+        true
+    }
+
+    /// Closes, come what may. What is still inside is counted as undelivered.
+    pub(crate) fn close(&self) {
+        let mut state = lock(&self.state);
+        let waker = self.shut(&mut state);
+        drop(state);
+        drop(waker);
+    }
+
+    /// Returns the waker, which nobody needs any more, to be dropped when the lock is no longer held.
+    #[must_use]
+    fn shut(&self, state: &mut State) -> Option<Waker> {
+        state.closed = true;
+        state.goodbye = false;
+        state.undelivered += state.queue.len();
+        state.queue = VecDeque::new();
+        self.pending.store(false, Ordering::Release);
+        state.waker.take()
+    }
+
+    pub(crate) fn undelivered(&self) -> usize {
+        lock(&self.state).undelivered
+    }
+}
+
+impl fmt::Debug for Mailbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = lock(&self.state);
+        f.debug_struct("Mailbox").field("waiting", &state.queue.len()).field("closed", &state.closed).finish()
+    }
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker();
+    }
+}
+
+#[cfg(test)]
+mod tests;

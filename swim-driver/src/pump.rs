@@ -1,0 +1,286 @@
+//! Open, node, publish, seal: what is between a socket and a node, whatever the runtime.
+//!
+//! It decides the order of things. Invariants: one input at a time, and the next only when everything that follows from
+//! the last is handed out; the view is published before the events that explain it; both before the binding waits again.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use swim_core::{Event, Incarnation, Input, Instant, Node, Status, Transmit};
+
+use crate::cell::ViewCell;
+use crate::events::EventRing;
+use crate::mailbox::Mailbox;
+use crate::seal::{Refused, Seal};
+use crate::sync::Arc;
+use crate::view::View;
+
+/// A node with its envelope and its handles, without socket and clock. What a binding does with it:
+///
+/// 1. [`Self::poll_transmit`] until `None`, sending each datagram; a send that fails at once is told by
+///    [`Self::send_failed`];
+/// 2. when it is [`Self::finished`], end;
+/// 3. wait for a datagram, at most until [`Self::poll_timeout`], and only when [`Self::mailbox`] is empty;
+/// 4. hand in exactly one input with [`Self::datagram`], [`Self::command`] or [`Self::timeout`]; then 1 again.
+///
+/// Where a datagram can be read and the deadline has passed, the datagram comes first: a late process would suspect peers
+/// whose acks wait in its own socket.
+pub struct Pump {
+    node: Node,
+    seal: Box<dyn Seal>,
+    mailbox: Arc<Mailbox>,
+    view: Arc<ViewCell<View>>,
+    events: Arc<EventRing>,
+    /// Bound to an IPv6 address, so IPv4 peers are written to by their mapped addresses.
+    maps_v4: bool,
+    /// The time of the last input.
+    now: Instant,
+    /// What the published view shows of this node itself.
+    me: (Status, Incarnation, SocketAddr),
+    /// The events of one drain.
+    batch: Vec<Event>,
+    /// Addresses to which sending has failed, not yet told to the node. At most [`FAILURES_MAX`].
+    failed: Vec<SocketAddr>,
+    /// Failures told to the node since the last input. At most [`FAILURES_MAX`], or two that cause each other would
+    /// never let the drain end.
+    told: usize,
+    finished: bool,
+    stats: DriverStats,
+}
+
+/// What a driver counts beside the node's own [`swim_core::Stats`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DriverStats {
+    /// Datagrams handed in: those below, and those that the node was given.
+    pub datagrams_received: u64,
+    /// Not opened: [`Refused::TooShort`].
+    pub refused_too_short: u64,
+    /// Not opened: [`Refused::Version`].
+    pub refused_version: u64,
+    /// Not opened: [`Refused::Suite`].
+    pub refused_suite: u64,
+    /// Not opened: [`Refused::Cluster`].
+    pub refused_cluster: u64,
+    /// Not opened: [`Refused::Checksum`].
+    pub refused_checksum: u64,
+    /// Datagrams sealed and handed out, those included whose sending failed.
+    pub datagrams_sent: u64,
+    /// Sends that failed at once.
+    pub send_failures: u64,
+    /// Of these, failures that the node was not told of, because too many came between two inputs.
+    pub send_failures_untold: u64,
+    /// Errors of the socket while receiving.
+    pub receive_failures: u64,
+    /// Commands that the node was given.
+    pub commands: u64,
+    /// Events that subscribers were told they have missed.
+    pub events_missed: u64,
+}
+
+impl DriverStats {
+    /// All datagrams that were not opened, by whatever reason.
+    pub fn refused(&self) -> u64 {
+        self.refused_too_short
+            + self.refused_version
+            + self.refused_suite
+            + self.refused_cluster
+            + self.refused_checksum
+    }
+}
+
+impl Pump {
+    pub(crate) fn new(
+        node: Node,
+        seal: Box<dyn Seal>,
+        bound: SocketAddr,
+        now: Instant,
+        (mailbox, view, events): (Arc<Mailbox>, Arc<ViewCell<View>>, Arc<EventRing>),
+    ) -> Self {
+        let me = own_row(&node);
+        Self {
+            node,
+            seal,
+            mailbox,
+            view,
+            events,
+            maps_v4: bound.is_ipv6(),
+            now,
+            me,
+            batch: Vec::new(),
+            failed: Vec::new(),
+            told: 0,
+            finished: false,
+            stats: DriverStats::default(),
+        }
+    }
+
+    /// A datagram came from the socket. It is opened in place; what cannot be opened is counted and forgotten.
+    ///
+    /// The buffer it was received into should have 65 535 bytes, or a datagram that is cut off passes for a damaged one.
+    pub fn datagram(&mut self, now: Instant, from: SocketAddr, datagram: &mut [u8]) {
+        self.stats.datagrams_received += 1;
+        match self.seal.open(datagram) {
+            Ok(frame) => self.input(now, Input::Datagram { from, bytes: &datagram[frame] }),
+            Err(reason) => self.refuse(reason),
+        }
+    }
+
+    /// Gives the node one command out of the mailbox, if there is one.
+    pub fn command(&mut self, now: Instant) {
+        if let Some(order) = self.mailbox.take() {
+            self.stats.commands += 1;
+            self.input(now, Input::Command(order.as_command()));
+        }
+    }
+
+    /// The time of [`Self::poll_timeout`] has come. Harmless when it has not.
+    pub fn timeout(&mut self, now: Instant) {
+        self.input(now, Input::Timeout);
+    }
+
+    /// Sending to this address failed at once. Remembered, and told to the node at the end of the drain.
+    pub fn send_failed(&mut self, to: SocketAddr) {
+        self.stats.send_failures += 1;
+        if self.failed.contains(&to) {
+            return;
+        }
+        if self.told + self.failed.len() < FAILURES_MAX {
+            self.failed.push(to);
+        } else {
+            self.stats.send_failures_untold += 1;
+        }
+    }
+
+    /// The socket returned an error instead of a datagram.
+    pub fn receive_failed(&mut self) {
+        self.stats.receive_failures += 1;
+    }
+
+    /// The next datagram to send: the first `len` bytes of `out`. At `None` everything that follows from the last input
+    /// is handed out: the view is published, then the events, and those who wait for either are woken.
+    ///
+    /// # Panics
+    /// When `out` is shorter than [`Self::datagram_max`].
+    pub fn poll_transmit(&mut self, out: &mut [u8]) -> Option<Transmit> {
+        let max = self.datagram_max();
+        assert!(out.len() >= max, "a datagram may have {max} bytes, and the buffer for it has {}", out.len());
+        let frame = self.seal.header_len()..max - self.seal.trailer_len();
+        loop {
+            if let Some(Transmit { to, len }) = self.node.poll_transmit(&mut out[frame.clone()]) {
+                self.stats.datagrams_sent += 1;
+                return Some(Transmit { to: self.reached_at(to), len: self.seal.seal(out, len) });
+            }
+            self.publish();
+            let Some(to) = self.failed.pop() else { break };
+            self.told += 1;
+            self.node.handle(self.now, Input::SendFailed { to });
+        }
+        // A command that was accepted meanwhile is delivered first; it may be one to join again.
+        if self.node.has_left() && !self.finished && self.mailbox.close_if_delivered() {
+            self.finish();
+        }
+        None
+    }
+
+    /// The point at which [`Self::timeout`] is due, if nothing comes before.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.node.poll_timeout()
+    }
+
+    /// The node has left, every accepted command was delivered, and everything is handed out: the driver ends.
+    pub fn finished(&self) -> bool {
+        self.finished
+    }
+
+    /// Where commands wait.
+    pub fn mailbox(&self) -> &Mailbox {
+        &self.mailbox
+    }
+
+    /// The node.
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// What was counted so far.
+    pub fn stats(&self) -> DriverStats {
+        DriverStats { events_missed: self.events.missed(), ..self.stats }
+    }
+
+    /// The largest datagram that is ever sent, envelope included.
+    pub fn datagram_max(&self) -> usize {
+        self.node.config().mtu
+    }
+
+    fn input(&mut self, now: Instant, input: Input<'_>) {
+        self.now = now;
+        self.told = 0;
+        self.node.handle(now, input);
+    }
+
+    fn refuse(&mut self, reason: Refused) {
+        let count = match reason {
+            Refused::TooShort => &mut self.stats.refused_too_short,
+            Refused::Version => &mut self.stats.refused_version,
+            Refused::Suite => &mut self.stats.refused_suite,
+            Refused::Cluster => &mut self.stats.refused_cluster,
+            Refused::Checksum => &mut self.stats.refused_checksum,
+        };
+        *count += 1;
+    }
+
+    /// Brings view and events to where the node is. The view first: whoever is given an event finds its effect there.
+    fn publish(&mut self) {
+        while let Some(event) = self.node.poll_event() {
+            self.batch.push(event);
+        }
+        let me = own_row(&self.node);
+        if self.batch.is_empty() && self.me == me {
+            return;
+        }
+        self.me = me;
+        self.view.publish(|view| View::follow(view, &self.node, &self.batch));
+        self.events.push(&self.batch);
+        self.batch.clear();
+    }
+
+    /// The address to hand to the socket for this peer.
+    fn reached_at(&self, to: SocketAddr) -> SocketAddr {
+        match to.ip() {
+            IpAddr::V4(ip) if self.maps_v4 => SocketAddr::new(ip.to_ipv6_mapped().into(), to.port()),
+            _ => to,
+        }
+    }
+
+    fn finish(&mut self) {
+        self.finished = true;
+        self.mailbox.close();
+        self.events.close();
+        self.view.close();
+    }
+}
+
+impl Drop for Pump {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+impl fmt::Debug for Pump {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pump").field("me", &self.node.me()).field("stats", &self.stats).finish_non_exhaustive()
+    }
+}
+
+/// What a view shows of the node itself; the profile is as old as the incarnation that wrote it.
+fn own_row(node: &Node) -> (Status, Incarnation, SocketAddr) {
+    let me = node.me();
+    (me.status(), me.detail_at(), me.addr())
+}
+
+/// More failures than any one input makes a node send (relays and gossip fan-out have their own bounds).
+const FAILURES_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,398 @@
+use std::collections::VecDeque;
+use std::thread;
+use std::time::Duration;
+
+use swim_core::{Config, NodeId, Profile, State};
+
+use super::*;
+use crate::seal::Plain;
+use crate::{CommandError, Events, Handle, RecvError, Setup, TryRecvError};
+
+/// Some nodes, a perfect network in no time, and a clock that is turned by hand.
+struct Net {
+    now: Instant,
+    nodes: Vec<(Option<Handle>, Pump)>,
+    sent: VecDeque<(SocketAddr, usize, Vec<u8>)>,
+}
+
+impl Net {
+    fn new(n: usize) -> Self {
+        let mut net = Self { now: Instant::ORIGIN, nodes: Vec::new(), sent: VecDeque::new() };
+        for _ in 0..n {
+            net.spawn(Config::local("c"));
+        }
+        net
+    }
+
+    fn addr(i: usize) -> SocketAddr {
+        ([10, 0, (i / 256) as u8, (i % 256) as u8], 7_946).into()
+    }
+
+    fn spawn(&mut self, config: Config) -> usize {
+        let i = self.nodes.len();
+        let mut setup = Setup::new(format!("node-{i}"), config);
+        (setup.epoch, setup.rng_seed) = (Some(1), Some(i as u64));
+        let (handle, pump) = setup.start(Self::addr(i), self.now).unwrap();
+        self.nodes.push((Some(handle), pump));
+        i
+    }
+
+    fn handle(&self, i: usize) -> &Handle {
+        self.nodes[i].0.as_ref().expect("the handle was not dropped")
+    }
+
+    fn pump(&mut self, i: usize) -> &mut Pump {
+        &mut self.nodes[i].1
+    }
+
+    /// Hands out what follows from the last input of a node.
+    fn drain(&mut self, i: usize) {
+        let mut out = [0; 1_400];
+        while let Some(tx) = self.nodes[i].1.poll_transmit(&mut out) {
+            self.sent.push_back((tx.to, i, out[..tx.len].to_vec()));
+        }
+        same(&self.nodes[i]);
+    }
+
+    fn commands(&mut self) {
+        for i in 0..self.nodes.len() {
+            while !self.nodes[i].1.mailbox().is_empty() {
+                let now = self.now;
+                self.pump(i).command(now);
+                self.drain(i);
+            }
+        }
+    }
+
+    /// Delivers until nothing is under way.
+    fn settle(&mut self) {
+        self.commands();
+        while let Some((to, from, mut datagram)) = self.sent.pop_front() {
+            let Some(i) = (0..self.nodes.len()).find(|&i| Self::addr(i) == to) else { continue };
+            let now = self.now;
+            self.pump(i).datagram(now, Self::addr(from), &mut datagram);
+            self.drain(i);
+        }
+    }
+
+    fn run(&mut self, time: Duration) {
+        let end = self.now + time;
+        loop {
+            self.settle();
+            let next = self.nodes.iter().enumerate().filter_map(|(i, n)| Some((n.1.poll_timeout()?, i))).min();
+            let Some((at, i)) = next.filter(|next| next.0 <= end) else { break };
+            self.now = at;
+            self.pump(i).timeout(at);
+            self.drain(i);
+        }
+        self.now = end;
+    }
+
+    fn joined(n: usize) -> Self {
+        let mut net = Self::new(n);
+        for i in 1..n {
+            net.handle(i).join(&[Self::addr(0)]).unwrap();
+        }
+        net.run(Duration::from_secs(20));
+        assert!(net.nodes.iter().all(|(_, pump)| pump.node().live_count() == n));
+        net
+    }
+}
+
+/// The view is what the node knows, row by row.
+fn same((handle, pump): &(Option<Handle>, Pump)) {
+    let Some(handle) = handle else { return };
+    let (view, node) = (handle.view(), pump.node());
+    assert_eq!((view.members().len(), view.live_count()), (node.members().len(), node.live_count()));
+    assert_eq!(view.me().id(), node.me().id());
+    for m in node.members() {
+        let row = view.member(m.id()).expect("every row is in the view");
+        assert_eq!((row.status(), row.addr(), &**row.profile()), (m.status(), m.addr(), m.profile()));
+    }
+}
+
+fn received(events: &mut Events) -> Vec<Event> {
+    std::iter::from_fn(|| events.try_recv().ok()).collect()
+}
+
+fn id(i: usize) -> NodeId {
+    NodeId::from_name(&format!("node-{i}"))
+}
+
+/// `Net` compares view and node after every single drain of every node.
+#[test]
+fn the_view_follows_the_node_through_all_of_a_members_life() {
+    let mut net = Net::joined(5);
+    net.handle(1).set_profile(Profile::new("node-1", b"zone=b").unwrap()).unwrap();
+    net.run(Duration::from_secs(5));
+    assert_eq!(net.handle(4).view().member(id(1)).unwrap().meta(), b"zone=b");
+
+    net.handle(2).leave().unwrap();
+    net.run(Duration::from_secs(5));
+    assert_eq!(net.handle(4).view().member(id(2)).unwrap().state(), State::Left);
+    assert_eq!(net.handle(4).view().live_count(), 4);
+
+    let dead = net.nodes.pop().expect("there are five");
+    net.run(Duration::from_secs(60));
+    let view = net.handle(0).view();
+    assert_eq!(view.member(id(4)).unwrap().state(), State::Dead);
+    net.run(Duration::from_secs(1_000));
+    assert_eq!(
+        (net.handle(0).view().member(id(4)), view.members().len()),
+        (None, 5),
+        "forgotten, and kept in what is held"
+    );
+    assert_eq!(dead.1.node().live_count(), 4);
+}
+
+#[test]
+fn versions_count_what_can_be_seen_and_nothing_else() {
+    let mut net = Net::joined(3);
+    let before = net.handle(0).view();
+    net.run(Duration::from_secs(30));
+    assert!(net.pump(0).node().stats().probes > 20);
+    assert_eq!(net.handle(0).view().version(), before.version(), "probes change nothing that a view shows");
+    net.handle(0).set_profile(Profile::new("node-0", b"x").unwrap()).unwrap();
+    net.commands();
+    let after = net.handle(0).view();
+    assert_eq!((after.version(), after.me().meta()), (before.version() + 1, &b"x"[..]));
+    assert_eq!(before.me().meta(), b"");
+}
+
+#[test]
+fn a_batch_that_lagged_is_made_good() {
+    let mut net = Net::joined(60);
+    let mut config = Config::local("c");
+    config.events_max = 16;
+    let late = net.spawn(config);
+    let mut events = net.handle(late).events();
+    net.handle(late).join(&[Net::addr(0)]).unwrap();
+    net.run(Duration::from_secs(5));
+    assert!(received(&mut events).iter().any(|e| matches!(e, Event::Lagged { .. })), "a page holds more than 16 rows");
+    assert_eq!(net.handle(late).view().live_count(), 61);
+}
+
+#[test]
+fn what_cannot_be_opened_is_counted_and_not_heard() {
+    let mut net = Net::joined(2);
+    let mut frame = [7; 62];
+    let mut refused = |spoil: &dyn Fn(&mut [u8]), cluster: &str, len: usize| {
+        let n = Plain::new(cluster).seal(&mut frame, 52);
+        spoil(&mut frame);
+        let now = net.now;
+        net.pump(0).datagram(now, Net::addr(1), &mut frame[..n.min(len)]);
+    };
+    refused(&|_| {}, "c", 9);
+    refused(&|d| d[0] ^= 1, "c", 62);
+    refused(&|d| d[1] = 1, "c", 62);
+    refused(&|_| {}, "another", 62);
+    refused(&|d| d[61] ^= 1, "c", 62);
+    let heard = net.pump(0).node().stats().datagrams_received;
+    let s = net.pump(0).stats();
+    let reasons = [s.refused_too_short, s.refused_version, s.refused_suite, s.refused_cluster, s.refused_checksum];
+    assert_eq!((reasons, s.refused()), ([1; 5], 5));
+    assert_eq!(s.datagrams_received, heard + 5);
+}
+
+#[test]
+fn datagrams_are_sealed_and_within_the_limit() {
+    let mut net = Net::new(2);
+    net.handle(1).join(&[Net::addr(0)]).unwrap();
+    net.commands();
+    assert!(!net.sent.is_empty());
+    for (_, _, datagram) in &mut net.sent {
+        assert!(datagram.len() <= 1_400);
+        assert!(Plain::new("c").open(datagram).is_ok());
+    }
+    assert_eq!(net.pump(1).stats().datagrams_sent, net.sent.len() as u64);
+}
+
+#[test]
+#[should_panic(expected = "a datagram may have 1400 bytes, and the buffer for it has 1399")]
+fn a_buffer_that_is_too_short_is_a_bug_of_the_binding() {
+    let mut net = Net::new(1);
+    let _ = net.pump(0).poll_transmit(&mut [0; 1_399]);
+}
+
+#[test]
+fn commands_are_taken_one_at_a_time_and_in_order() {
+    let mut net = Net::new(1);
+    for meta in [b"a", b"b"] {
+        net.handle(0).set_profile(Profile::new("node-0", meta).unwrap()).unwrap();
+    }
+    for meta in [b"a", b"b"] {
+        assert!(!net.pump(0).mailbox().is_empty());
+        net.pump(0).command(Instant::ORIGIN);
+        net.drain(0);
+        assert_eq!(net.handle(0).view().me().meta(), meta);
+    }
+    net.pump(0).command(Instant::ORIGIN);
+    net.drain(0);
+    assert_eq!(net.pump(0).stats().commands, 2);
+}
+
+#[test]
+fn a_leave_that_is_handed_out_is_the_end() {
+    let mut net = Net::joined(3);
+    let mut events = net.handle(0).events();
+    net.handle(0).leave().unwrap();
+    net.run(Duration::from_secs(10));
+    assert!(net.pump(0).finished());
+    assert_eq!(net.pump(0).poll_timeout(), None);
+    let handle = net.handle(0);
+    assert!(handle.is_closed() && handle.wait_closed(Duration::ZERO));
+    assert_eq!(handle.join(&[]), Err(CommandError::Closed));
+    assert_eq!(handle.undelivered(), 0);
+    assert_eq!(handle.view().me().state(), State::Left, "the last view stays");
+    assert_eq!(received(&mut events).last(), Some(&Event::Left));
+    assert_eq!(events.try_recv(), Err(TryRecvError::Closed));
+    assert_eq!(net.handle(1).view().member(id(0)).unwrap().state(), State::Left);
+}
+
+#[test]
+fn what_was_accepted_is_delivered_before_the_end() {
+    let mut net = Net::new(1);
+    net.handle(0).leave().unwrap();
+    net.handle(0).set_profile(Profile::new("node-0", b"too late").unwrap()).unwrap();
+    let now = net.now;
+    net.pump(0).command(now);
+    net.drain(0);
+    assert!(net.pump(0).node().has_left() && !net.pump(0).finished(), "alone, it has left at once");
+    net.pump(0).command(now);
+    net.drain(0);
+    assert!(net.pump(0).finished());
+    assert_eq!((net.pump(0).stats().commands, net.handle(0).undelivered()), (2, 0));
+}
+
+#[test]
+fn the_last_handle_takes_the_node_with_it() {
+    let mut net = Net::joined(3);
+    let other = net.handle(2).clone();
+    net.nodes[2].0 = None;
+    net.run(Duration::from_secs(10));
+    assert!(!net.pump(2).finished(), "one is still there");
+    drop(other);
+    net.run(Duration::from_secs(10));
+    assert!(net.pump(2).finished());
+    assert_eq!(net.handle(0).view().member(id(2)).unwrap().state(), State::Left);
+}
+
+#[test]
+fn a_pump_that_is_dropped_ends_everything_and_says_what_it_cut_off() {
+    let mut net = Net::new(1);
+    let (handle, pump) = net.nodes.pop().expect("there is one");
+    let handle = handle.expect("it was not dropped");
+    let mut events = handle.events();
+    handle.join(&[Net::addr(1)]).unwrap();
+    handle.leave().unwrap();
+    thread::scope(|s| {
+        s.spawn(|| assert_eq!(events.recv(), Err(RecvError)));
+        s.spawn(|| assert!(handle.wait_closed(Duration::MAX)));
+        s.spawn(|| assert!(handle.wait_changed(0, Duration::MAX).is_none()));
+        drop(pump);
+    });
+    assert_eq!((handle.leave(), handle.undelivered()), (Err(CommandError::Closed), 2));
+}
+
+#[test]
+fn failed_sends_are_told_to_the_node_at_the_end_of_the_drain() {
+    let mut net = Net::new(1);
+    net.handle(0).join(&[Net::addr(1), Net::addr(2)]).unwrap();
+    let now = net.now;
+    net.pump(0).command(now);
+    let mut out = [0; 1_400];
+    let pump = net.pump(0);
+    let mut failed = 0;
+    while let Some(tx) = pump.poll_transmit(&mut out) {
+        assert!(pump.node().stats().sends_failed <= failed);
+        pump.send_failed(tx.to);
+        failed += 1;
+    }
+    assert_eq!((pump.node().stats().sends_failed, pump.stats().send_failures), (failed, failed));
+    assert!(failed >= 2);
+}
+
+/// A network that is down refuses everything; a drain must end all the same, and say what was left out.
+#[test]
+fn a_drain_ends_even_when_every_send_fails() {
+    let mut net = Net::joined(30);
+    let mut out = [0; 1_400];
+    for _ in 0..50 {
+        let pump = net.pump(0);
+        let at = pump.poll_timeout().expect("a member always has a deadline");
+        pump.timeout(at);
+        for _ in 0..2 {
+            for i in 0..2 * FAILURES_MAX {
+                pump.send_failed(Net::addr(i));
+            }
+        }
+        let mut sent = 0;
+        while let Some(tx) = pump.poll_transmit(&mut out) {
+            pump.send_failed(tx.to);
+            sent += 1;
+            assert!(sent < 1_000);
+        }
+        assert!(pump.told <= FAILURES_MAX);
+    }
+    let stats = net.pump(0).stats();
+    assert!(stats.send_failures_untold > 0 && stats.send_failures > stats.send_failures_untold);
+}
+
+#[test]
+fn a_dual_stack_socket_is_given_mapped_addresses() {
+    let mut setup = Setup::new("a", Config::local("c"));
+    setup.advertise = Some(Net::addr(0));
+    let (handle, mut pump) = setup.start("[::]:7946".parse().unwrap(), Instant::ORIGIN).unwrap();
+    handle.join(&[Net::addr(1), "[2001:db8::1]:1".parse().unwrap()]).unwrap();
+    pump.command(Instant::ORIGIN);
+    let mut to = Vec::new();
+    while let Some(tx) = pump.poll_transmit(&mut [0; 1_400]) {
+        to.push(tx.to.to_string());
+    }
+    to.sort();
+    assert_eq!(to, ["[2001:db8::1]:1", "[::ffff:10.0.0.1]:7946"]);
+}
+
+/// The view is ahead of the events, on any thread, at any moment; and it never goes back.
+#[test]
+fn who_is_given_an_event_finds_its_effect_in_the_view() {
+    let mut net = Net::new(1);
+    let handle = net.handle(0).clone();
+    let mut events = handle.events();
+    thread::scope(|s| {
+        let watcher = s.spawn(move || {
+            let (mut up, mut version) = (0, 0);
+            while let Ok(event) = events.recv() {
+                let view = handle.view();
+                assert!(view.version() >= version);
+                version = view.version();
+                match event {
+                    Event::MemberUp { id, incarnation } => {
+                        assert!(view.member(id).is_some_and(|row| row.incarnation() >= incarnation));
+                        up += 1;
+                    }
+                    Event::MemberDown { id, incarnation, .. } => {
+                        let over =
+                            |row: &crate::MemberView| row.state() >= State::Dead || row.incarnation() > incarnation;
+                        assert!(view.member(id).is_none_or(over));
+                    }
+                    Event::Left => assert_eq!(view.me().state(), State::Left),
+                    _ => {}
+                }
+            }
+            up
+        });
+        for i in 1..80 {
+            net.spawn(Config::local("c"));
+            net.handle(i).join(&[Net::addr(0)]).unwrap();
+            net.settle();
+        }
+        for i in 40..80 {
+            net.handle(i).leave().unwrap();
+        }
+        net.handle(0).leave().unwrap();
+        net.run(Duration::from_secs(20));
+        net.nodes.clear();
+        assert_eq!(watcher.join().unwrap(), 79);
+    });
+}

@@ -1,0 +1,240 @@
+//! The envelope: what is around a frame on the wire (`docs/wire.md`, "Envelope").
+//!
+//! It decides whether a datagram is ours at all, before the node hears of it: another protocol, another version, another
+//! cluster and flipped bits end here. Invariant: what [`Seal::seal`] made, the same cluster's [`Seal::open`] gives back
+//! byte for byte, and nothing that differs from it in one, two or three bits is opened (up to 11 kB; a CRC-32 promises no more).
+//! The checksum is against accidents; it keeps nobody out who means harm.
+
+use core::fmt;
+use core::ops::Range;
+
+use crc32fast::Hasher;
+
+/// Puts the envelope around a frame, and takes it off. Both work in place.
+pub trait Seal: Send {
+    /// Bytes in front of a frame.
+    fn header_len(&self) -> usize;
+
+    /// Bytes behind it.
+    fn trailer_len(&self) -> usize;
+
+    /// Seals the frame at `buf[header_len..header_len + frame_len]`, and returns the length of the datagram, which
+    /// starts at the start of `buf`.
+    ///
+    /// # Panics
+    /// When `buf` is shorter than header, frame and trailer together.
+    fn seal(&mut self, buf: &mut [u8], frame_len: usize) -> usize;
+
+    /// Opens a datagram and returns where its frame is.
+    ///
+    /// # Errors
+    /// The first reason not to hear it.
+    fn open(&mut self, datagram: &mut [u8]) -> Result<Range<usize>, Refused>;
+}
+
+/// Why a datagram was not opened. Checked in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Refused {
+    /// Shorter than an envelope.
+    TooShort,
+    /// Another protocol, or another major version of this one.
+    Version,
+    /// Sealed in a way that this node does not open, or with flags that it does not know.
+    Suite,
+    /// Meant for another cluster.
+    Cluster,
+    /// Damaged on the way, or meant for a cluster whose name has the same tag.
+    Checksum,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooShort => "shorter than an envelope",
+            Self::Version => "another protocol or version",
+            Self::Suite => "sealed in another way",
+            Self::Cluster => "meant for another cluster",
+            Self::Checksum => "wrong checksum",
+        })
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// The plain envelope, 10 bytes: magic and version, suite and flags, cluster tag, CRC-32 over the cluster's name, the six
+/// bytes before it and the frame.
+#[derive(Clone, Debug)]
+pub struct Plain {
+    tag: [u8; 4],
+    /// Has read the cluster's name already.
+    hasher: Hasher,
+}
+
+impl Plain {
+    /// Bytes of a plain envelope.
+    pub const LEN: usize = 10;
+
+    /// The envelope of this cluster.
+    pub fn new(cluster: &str) -> Self {
+        let tag = (swim_core::name_hash(cluster.as_bytes()) >> 32) as u32;
+        let mut hasher = Hasher::new();
+        hasher.update(cluster.as_bytes());
+        Self { tag: tag.to_le_bytes(), hasher }
+    }
+
+    fn checksum(&self, head: &[u8], frame: &[u8]) -> [u8; 4] {
+        let mut hasher = self.hasher.clone();
+        hasher.update(head);
+        hasher.update(frame);
+        hasher.finalize().to_le_bytes()
+    }
+}
+
+impl Seal for Plain {
+    fn header_len(&self) -> usize {
+        Self::LEN
+    }
+
+    fn trailer_len(&self) -> usize {
+        0
+    }
+
+    fn seal(&mut self, buf: &mut [u8], frame_len: usize) -> usize {
+        let len = Self::LEN + frame_len;
+        let (header, frame) = buf[..len].split_at_mut(Self::LEN);
+        header[0] = MAGIC_AND_VERSION;
+        header[1] = SUITE_PLAIN;
+        header[2..CRC_AT].copy_from_slice(&self.tag);
+        let crc = self.checksum(&header[..CRC_AT], frame);
+        header[CRC_AT..].copy_from_slice(&crc);
+        len
+    }
+
+    fn open(&mut self, datagram: &mut [u8]) -> Result<Range<usize>, Refused> {
+        let Some((header, frame)) = datagram.split_at_checked(Self::LEN) else {
+            return Err(Refused::TooShort);
+        };
+        let (head, crc) = header.split_at(CRC_AT);
+        if head[0] != MAGIC_AND_VERSION {
+            return Err(Refused::Version);
+        }
+        if head[1] != SUITE_PLAIN {
+            return Err(Refused::Suite);
+        }
+        if head[2..] != self.tag {
+            return Err(Refused::Cluster);
+        }
+        if crc != self.checksum(head, frame) {
+            return Err(Refused::Checksum);
+        }
+        Ok(Self::LEN..datagram.len())
+    }
+}
+
+/// High nibble: this protocol. Low nibble: its major version.
+const MAGIC_AND_VERSION: u8 = 0x51;
+/// High nibble: no encryption. Low nibble: flags, of which there are none.
+const SUITE_PLAIN: u8 = 0x00;
+const CRC_AT: usize = 6;
+
+#[cfg(test)]
+mod tests {
+    use quickcheck::QuickCheck;
+
+    use super::*;
+
+    fn sealed(cluster: &str, frame: &[u8]) -> Vec<u8> {
+        let mut buf = vec![0; Plain::LEN + frame.len()];
+        buf[Plain::LEN..].copy_from_slice(frame);
+        let len = Plain::new(cluster).seal(&mut buf, frame.len());
+        assert_eq!(len, buf.len());
+        buf
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|b| format!("{b:02x}")).collect()
+    }
+
+    /// Wire format: these bytes may never change. The checksums were computed by an implementation that is not ours.
+    #[test]
+    fn golden() {
+        assert_eq!(hex(&sealed("prod", b"")), "51009b6c098cad273664");
+        assert_eq!(hex(&sealed("prod", b"123456789")), "51009b6c098cf6ea7a75313233343536373839");
+        assert_eq!(hex(&sealed("caf\u{e9}", &[0, 1, 0xff])), "5100fc3fc1e0139cc35d0001ff");
+    }
+
+    #[test]
+    fn what_was_sealed_is_opened() {
+        fn round(cluster: String, frame: Vec<u8>) -> bool {
+            let mut datagram = sealed(&cluster, &frame);
+            let at = Plain::new(&cluster).open(&mut datagram).unwrap();
+            datagram[at] == frame[..]
+        }
+        QuickCheck::new().quickcheck(round as fn(String, Vec<u8>) -> bool);
+    }
+
+    #[test]
+    fn anything_else_is_refused_whatever_it_is() {
+        fn noise(bytes: Vec<u8>) -> bool {
+            Plain::new("prod").open(&mut bytes.clone()).is_err()
+        }
+        QuickCheck::new().quickcheck(noise as fn(Vec<u8>) -> bool);
+    }
+
+    #[test]
+    fn each_reason_is_told_apart() {
+        let good = sealed("prod", b"frame");
+        let open = |datagram: &[u8]| Plain::new("prod").open(&mut datagram.to_vec());
+        let spoiled = |at: usize, by: u8| {
+            let mut d = good.clone();
+            d[at] ^= by;
+            open(&d)
+        };
+        assert_eq!(open(&good), Ok(10..15));
+        for len in 0..10 {
+            assert_eq!(open(&good[..len]), Err(Refused::TooShort));
+        }
+        assert_eq!(open(&good[..10]), Err(Refused::Checksum), "the frame was cut off");
+        assert_eq!(spoiled(0, 0x10), Err(Refused::Version), "another magic");
+        assert_eq!(spoiled(0, 0x03), Err(Refused::Version), "another version");
+        assert_eq!(spoiled(1, 0x10), Err(Refused::Suite));
+        assert_eq!(spoiled(1, 0x01), Err(Refused::Suite), "an unknown flag");
+        assert_eq!(open(&sealed("staging", b"frame")), Err(Refused::Cluster));
+        assert_eq!(spoiled(9, 1), Err(Refused::Checksum));
+        assert_eq!(spoiled(14, 1), Err(Refused::Checksum));
+    }
+
+    /// The tag has 32 bits only; the name itself is under the checksum, so even clusters of one tag stay apart.
+    #[test]
+    fn clusters_of_the_same_tag_do_not_hear_each_other() {
+        let mut theirs = Plain::new("staging");
+        theirs.tag = Plain::new("prod").tag;
+        let mut buf = *b"0123456789frame";
+        theirs.seal(&mut buf, 5);
+        assert_eq!(Plain::new("prod").open(&mut buf), Err(Refused::Checksum));
+    }
+
+    /// F-S3: one flipped bit in gossiped state that still parsed once took a whole service down.
+    #[test]
+    fn no_one_or_two_flipped_bits_are_let_through() {
+        let mut plain = Plain::new("prod");
+        let frame: Vec<u8> = (0..52_u8).map(|i| i.wrapping_mul(37)).collect();
+        let good = sealed("prod", &frame);
+        let mut bad = good.clone();
+        let bits = bad.len() * 8;
+        let flip = |d: &mut [u8], bit: usize| d[bit / 8] ^= 1 << (bit % 8);
+        for i in 0..bits {
+            flip(&mut bad, i);
+            assert!(plain.open(&mut bad).is_err(), "bit {i}");
+            for j in 0..i {
+                flip(&mut bad, j);
+                assert!(plain.open(&mut bad).is_err(), "bits {i} and {j}");
+                flip(&mut bad, j);
+            }
+            flip(&mut bad, i);
+        }
+        assert_eq!(bad, good);
+        assert!(plain.open(&mut bad).is_ok());
+    }
+}

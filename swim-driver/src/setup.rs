@@ -1,0 +1,153 @@
+//! How a node starts: what the embedder says of it, and everything that has a good default.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use swim_core::{Config, ConfigError, Identity, Instant, Node, NodeId, Profile, ProfileError};
+
+use crate::cell::ViewCell;
+use crate::events::EventRing;
+use crate::handle::Handle;
+use crate::mailbox::Mailbox;
+use crate::pump::Pump;
+use crate::seal::Plain;
+use crate::sync::Arc;
+use crate::view::View;
+
+/// What a node starts with. [`Setup::new`] and a binding's `bind` are enough; the fields are for those who need more.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Setup {
+    /// How the node paces and bounds itself. The cluster's name is in it.
+    pub config: Config,
+    /// The node's name: unique in the cluster, and kept over restarts.
+    pub name: String,
+    /// What the node says about itself, at most [`Profile::MAX_META`] bytes.
+    pub meta: Vec<u8>,
+    /// The node's identity. Default: from the name ([`NodeId::from_name`]).
+    pub id: Option<NodeId>,
+    /// Which life of the node this is: higher at every restart. Default: the seconds of the Unix clock.
+    pub epoch: Option<u32>,
+    /// Where others reach the node. Default: the address the socket is bound to. Port 0 stands for the bound port.
+    pub advertise: Option<SocketAddr>,
+    /// The seed of all the node's random choices. Default: entropy of the operating system.
+    pub rng_seed: Option<u64>,
+}
+
+impl Setup {
+    /// A node of this name.
+    pub fn new(name: impl Into<String>, config: Config) -> Self {
+        Self { config, name: name.into(), meta: Vec::new(), id: None, epoch: None, advertise: None, rng_seed: None }
+    }
+
+    /// Starts the node for a socket that is bound to `bound`: the embedder's end, and the driver's.
+    ///
+    /// # Errors
+    /// The first [`SetupError`].
+    pub fn start(self, bound: SocketAddr, now: Instant) -> Result<(Handle, Pump), SetupError> {
+        if self.name.is_empty() {
+            return Err(SetupError::NameEmpty);
+        }
+        let profile = Profile::new(&self.name, &self.meta).map_err(SetupError::Profile)?;
+        let addr = advertised(self.advertise, bound)?;
+        let id = self.id.unwrap_or_else(|| NodeId::from_name(&self.name));
+        let epoch = self.epoch.unwrap_or_else(unix_seconds);
+        let rng_seed = match self.rng_seed {
+            Some(seed) => seed,
+            None => getrandom::u64().map_err(|e| SetupError::Entropy(io::Error::other(e.to_string())))?,
+        };
+        let seal = Box::new(Plain::new(&self.config.cluster));
+        let node =
+            Node::new(Identity { id, addr, epoch, profile }, self.config, rng_seed, now).map_err(SetupError::Config)?;
+
+        let mailbox = Arc::new(Mailbox::new());
+        let view = Arc::new(ViewCell::new(View::of(&node)));
+        let events = Arc::new(EventRing::default());
+        let handle = Handle::new((id, addr), Arc::clone(&mailbox), Arc::clone(&view), Arc::clone(&events));
+        Ok((handle, Pump::new(node, seal, bound, now, (mailbox, view, events))))
+    }
+}
+
+fn advertised(wanted: Option<SocketAddr>, bound: SocketAddr) -> Result<SocketAddr, SetupError> {
+    let mut addr = wanted.unwrap_or(bound);
+    if addr.port() == 0 {
+        addr.set_port(bound.port());
+    }
+    if addr.ip().to_canonical().is_unspecified() || addr.port() == 0 {
+        return Err(match wanted {
+            Some(advertise) => SetupError::Unreachable { advertise },
+            None => SetupError::Unspecified { bound },
+        });
+    }
+    Ok(addr)
+}
+
+/// 0 before 1970, and the last second that fits after 2106: a node whose epoch is behind jumps past what others know of it.
+fn unix_seconds() -> u32 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| u32::try_from(d.as_secs()).unwrap_or(u32::MAX))
+}
+
+/// Why a node cannot start.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SetupError {
+    /// The name is empty.
+    NameEmpty,
+    /// Name or metadata is too long.
+    Profile(ProfileError),
+    /// The configuration cannot work.
+    Config(ConfigError),
+    /// The socket is bound to all addresses of the machine, and which of them others are to use is not said.
+    Unspecified {
+        /// What it is bound to.
+        bound: SocketAddr,
+    },
+    /// Nothing can be sent to the advertised address.
+    Unreachable {
+        /// What [`Setup::advertise`] says.
+        advertise: SocketAddr,
+    },
+    /// The operating system gives no random numbers.
+    Entropy(io::Error),
+}
+
+impl fmt::Display for SetupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NameEmpty => f.write_str("the node's name is empty: give one that is unique in the cluster"),
+            Self::Profile(e) => write!(f, "{e}"),
+            Self::Config(e) => write!(f, "{e}"),
+            Self::Unspecified { bound } => write!(
+                f,
+                "the socket is bound to {bound}, which is no address that others could send to: set `advertise` to the \
+                 address at which they reach this machine, or bind to that address"
+            ),
+            Self::Unreachable { advertise } => write!(
+                f,
+                "nothing can be sent to the advertised address {advertise}: set `advertise` to the address at which \
+                 others reach this machine"
+            ),
+            Self::Entropy(e) => write!(
+                f,
+                "the operating system gives no random numbers ({e}): set `rng_seed` to a number that differs from node \
+                 to node"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for SetupError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            // Their texts stand for these errors already, so the chain goes on behind them.
+            Self::Profile(_) | Self::Config(_) => None,
+            Self::Entropy(e) => Some(e),
+            Self::NameEmpty | Self::Unspecified { .. } | Self::Unreachable { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

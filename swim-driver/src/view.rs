@@ -1,0 +1,185 @@
+//! What a node knows of its cluster, as an immutable value.
+//!
+//! Invariant: a view holds exactly the node's rows as they stood at the end of one drain, itself and tombstones included;
+//! two views of the same version are equal.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use swim_core::{Event, Incarnation, Member, Node, NodeId, Profile, State, Status};
+
+use crate::rows::Rows;
+
+/// Everybody a node knows, at one moment. Immutable, and cheap to get and to keep: views share what did not change
+/// between them.
+#[derive(Clone, Debug)]
+pub struct View {
+    version: u64,
+    me: NodeId,
+    live: usize,
+    rows: Rows,
+}
+
+/// One member in a [`View`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct MemberView {
+    id: NodeId,
+    addr: SocketAddr,
+    status: Status,
+    profile: Arc<Profile>,
+}
+
+impl View {
+    /// The view of a node that nothing has been published of yet.
+    pub(crate) fn of(node: &Node) -> Self {
+        let mut view = Self { version: 0, me: node.me().id(), live: 0, rows: Rows::default() };
+        for member in node.members() {
+            view.refresh(member.id(), Some(member));
+        }
+        view
+    }
+
+    /// Counts the publications: 0 is the view before the first, and a change that is visible is a new version.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Every member that is known, this node and tombstones (dead and left members) included, in no particular order.
+    pub fn members(&self) -> impl ExactSizeIterator<Item = &MemberView> + Clone {
+        self.rows.iter()
+    }
+
+    /// The member of this id, if it is known.
+    pub fn member(&self, id: NodeId) -> Option<&MemberView> {
+        self.rows.get(id)
+    }
+
+    /// This node itself.
+    pub fn me(&self) -> &MemberView {
+        self.rows.get(self.me).expect("a node's own row is there from the start and is never taken out")
+    }
+
+    /// Members that are alive or suspect, this node included.
+    pub fn live_count(&self) -> usize {
+        self.live
+    }
+
+    /// Brings the view to where the node is after these events; on whether anything has changed.
+    pub(crate) fn follow(this: &mut Arc<Self>, node: &Node, events: &[Event]) -> bool {
+        if events.iter().any(|event| matches!(event, Event::Lagged { .. })) {
+            // Which rows have changed is not known.
+            *this = Arc::new(Self { version: this.version + 1, ..Self::of(node) });
+            return true;
+        }
+        let mut changed = false;
+        for id in events.iter().filter_map(Event::member).chain([node.me().id()]) {
+            let member = node.member(id);
+            if !this.shows(id, member.as_ref()) {
+                // Copies what somebody else still looks at, and only that.
+                Self::refresh(Arc::make_mut(this), id, member);
+                changed = true;
+            }
+        }
+        if changed {
+            Arc::make_mut(this).version += 1;
+        }
+        debug_assert_eq!(
+            (this.rows.len(), this.live),
+            (node.members().len(), node.live_count()),
+            "an event is missing"
+        );
+        changed
+    }
+
+    fn shows(&self, id: NodeId, member: Option<&Member<'_>>) -> bool {
+        match (self.rows.get(id), member) {
+            (Some(row), Some(member)) => row.shows(member),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+
+    fn refresh(&mut self, id: NodeId, member: Option<Member<'_>>) {
+        let live = member.is_some_and(|m| m.state().is_live());
+        let former = match member {
+            Some(member) => self.rows.insert(MemberView::of(member, self.rows.get(id))),
+            None => self.rows.remove(id),
+        };
+        self.live -= usize::from(former.is_some_and(|row| row.state().is_live()));
+        self.live += usize::from(live);
+    }
+}
+
+impl MemberView {
+    fn of(member: Member<'_>, former: Option<&Self>) -> Self {
+        let profile = match former {
+            Some(row) if *row.profile == *member.profile() => Arc::clone(&row.profile),
+            _ => Arc::new(member.profile().clone()),
+        };
+        Self { id: member.id(), addr: member.addr(), status: member.status(), profile }
+    }
+
+    fn shows(&self, member: &Member<'_>) -> bool {
+        self.status == member.status() && self.addr == member.addr() && *self.profile == *member.profile()
+    }
+
+    /// Who.
+    pub fn id(&self) -> NodeId {
+        self.id
+    }
+
+    /// Where it is reached.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// What is believed of it.
+    pub fn state(&self) -> State {
+        self.status.state()
+    }
+
+    /// Which life of it, and how often it has refuted in it.
+    pub fn incarnation(&self) -> Incarnation {
+        self.status.incarnation()
+    }
+
+    /// State and incarnation, as they are ordered.
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// What it says about itself.
+    pub fn profile(&self) -> &Arc<Profile> {
+        &self.profile
+    }
+
+    /// The name in its profile.
+    pub fn name(&self) -> &str {
+        self.profile.name()
+    }
+
+    /// The metadata in its profile.
+    pub fn meta(&self) -> &[u8] {
+        self.profile.meta()
+    }
+}
+
+impl fmt::Debug for MemberView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {:?} {:?}", self.id, self.addr, self.status, self.profile)
+    }
+}
+
+#[cfg(test)]
+impl MemberView {
+    /// A row for tests of what keeps rows.
+    pub(crate) fn sample(id: u64, refutations: u32) -> Self {
+        Self {
+            id: NodeId::new(id),
+            addr: ([10, 0, 0, 1], 7_946).into(),
+            status: Status::alive(Incarnation::new(1, refutations)),
+            profile: Arc::default(),
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! One machine of the world: an address, and the process that runs there.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use swim_core::{Event, Instant};
+use swim_driver::{Events, Handle, Pump, Setup};
+
+use crate::pool::Slot;
+
+/// A node of a [`crate::World`], by the order in which they were spawned.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeIx(u32);
+
+/// The port of every node.
+const PORT: u16 = 7946;
+/// Node 0 is 10.0.0.1.
+const FIRST_IP: u32 = 0x0a00_0001;
+/// 10.255.255.254 is the last address.
+const NODES_MAX: u32 = 0x00ff_fffe;
+
+impl NodeIx {
+    pub(crate) fn new(index: usize) -> Self {
+        assert!(index < NODES_MAX as usize, "a world has at most {NODES_MAX} nodes: addresses end at 10.255.255.254");
+        Self(index as u32)
+    }
+
+    /// 0 for the first node spawned, 1 for the second, ...
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// Its address: 10.0.0.1:7946 for the first node, and counting up. It stays the same over restarts.
+    pub const fn addr(self) -> SocketAddr {
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::from_bits(FIRST_IP + self.0)), PORT)
+    }
+
+    /// The node that has this address, if such an address can be a node's: the inverse of [`NodeIx::addr`].
+    pub const fn at(addr: SocketAddr) -> Option<Self> {
+        let SocketAddr::V4(v4) = addr else { return None };
+        let index = v4.ip().to_bits().wrapping_sub(FIRST_IP);
+        if v4.port() == PORT && index < NODES_MAX { Some(Self(index)) } else { None }
+    }
+}
+
+impl fmt::Debug for NodeIx {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "node {}", self.0)
+    }
+}
+
+/// What a node has sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Datagrams, lost ones included.
+    pub datagrams: u64,
+    /// Their bytes, envelope included, headers of IP and UDP not.
+    pub bytes: u64,
+}
+
+impl Traffic {
+    /// Bytes on the wire: with 28 bytes of IPv4 and UDP header for each datagram.
+    pub const fn wire_bytes(&self) -> u64 {
+        self.bytes + 28 * self.datagrams
+    }
+
+    pub(crate) fn count(&mut self, bytes: usize) {
+        self.datagrams += 1;
+        self.bytes += bytes as u64;
+    }
+}
+
+/// Whether the process of a host runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    Running,
+    /// It exists, but gets no processor: datagrams wait in its socket buffer.
+    Paused,
+    /// Killed, or its leave is complete.
+    Ended,
+}
+
+/// A host and its process, or what is left of it.
+pub(crate) struct Host {
+    /// What the process was started with; a restart starts from it.
+    pub(crate) setup: Setup,
+    pub(crate) pump: Pump,
+    /// Kept so that the node is not asked to leave, which dropping the last handle does.
+    pub(crate) handle: Handle,
+    pub(crate) events: Events,
+    pub(crate) life: Life,
+    /// What came while it was paused, oldest first.
+    pub(crate) socket: VecDeque<Slot>,
+    pub(crate) sent: Traffic,
+    pub(crate) log: Vec<(Instant, Event)>,
+}
+
+impl Host {
+    /// A running process of this set-up at this address.
+    pub(crate) fn start(setup: Setup, ix: NodeIx, now: Instant) -> Self {
+        let (handle, pump) = match setup.clone().start(ix.addr(), now) {
+            Ok(started) => started,
+            Err(e) => panic!("{ix:?} ({}) cannot start: {e}", setup.name),
+        };
+        Self {
+            setup,
+            events: handle.events(),
+            handle,
+            pump,
+            life: Life::Running,
+            socket: VecDeque::new(),
+            sent: Traffic::default(),
+            log: Vec::new(),
+        }
+    }
+
+    /// When its alarm has to go off. A process that was away for long may have a deadline that has passed.
+    pub(crate) fn alarm(&self, now: Instant) -> Instant {
+        match self.pump.poll_timeout() {
+            Some(deadline) if self.life == Life::Running => deadline.max(now),
+            _ => Instant::NEVER,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_and_nodes_are_one_to_one() {
+        assert_eq!(NodeIx::new(0).addr(), "10.0.0.1:7946".parse().unwrap());
+        for index in [0, 1, 254, 255, 65_535, 1_000_000, NODES_MAX as usize - 1] {
+            let ix = NodeIx::new(index);
+            assert_eq!((ix.index(), NodeIx::at(ix.addr())), (index, Some(ix)));
+        }
+        for other in ["10.0.0.0:7946", "10.255.255.255:7946", "10.0.0.1:7947", "9.255.255.255:7946", "[::1]:7946"] {
+            assert_eq!(NodeIx::at(other.parse().unwrap()), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn headers_are_counted_on_request() {
+        let mut sent = Traffic::default();
+        sent.count(50);
+        sent.count(0);
+        assert_eq!((sent.datagrams, sent.bytes, sent.wire_bytes()), (2, 50, 106));
+    }
+}

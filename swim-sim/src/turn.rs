@@ -1,0 +1,138 @@
+//! How time passes: one happening after the other, each handed to one pump, which is drained before the next.
+
+use swim_core::Instant;
+use swim_driver::Pump;
+
+use crate::host::{Life, NodeIx};
+use crate::network::Sent;
+use crate::pool::Slot;
+use crate::queue::Happening;
+use crate::world::World;
+
+impl World {
+    /// Lets everything happen that happens until `end`, which is the time from then on.
+    pub(crate) fn run_to(&mut self, end: Instant) {
+        while let Some((at, what)) = self.net.queue.next_until(end) {
+            debug_assert!(at >= self.now, "time runs backwards, from {:?} to {at:?}", self.now);
+            self.now = at;
+            match what {
+                Happening::Arrival(slot) => self.arrive(slot),
+                Happening::Alarm(ix) => self.wake(ix),
+            }
+        }
+        self.now = end;
+    }
+
+    fn arrive(&mut self, slot: Slot) {
+        let to = self.net.pool.to(slot);
+        let host = &mut self.hosts[to.index()];
+        match host.life {
+            Life::Running => self.read(to, slot),
+            Life::Paused if host.socket.len() < self.socket_buffer => host.socket.push_back(slot),
+            Life::Paused => {
+                self.net.stats.overflowed += 1;
+                self.net.pool.free(slot);
+            }
+            Life::Ended => {
+                self.net.stats.unreachable += 1;
+                self.net.pool.free(slot);
+            }
+        }
+    }
+
+    /// The process reads a datagram from its socket.
+    fn read(&mut self, ix: NodeIx, slot: Slot) {
+        self.net.stats.delivered += 1;
+        let (from, mut bytes) = self.net.pool.lend(slot);
+        self.turn(ix, |pump, now| pump.datagram(now, from, &mut bytes));
+        self.net.pool.give_back(slot, bytes);
+    }
+
+    fn wake(&mut self, ix: NodeIx) {
+        self.turn(ix, Pump::timeout);
+        let next = self.hosts[ix.index()].pump.poll_timeout();
+        assert!(next.is_none_or(|at| at > self.now), "{ix:?} would spin: at {:?} it waits for {next:?}", self.now);
+    }
+
+    /// One input and everything that follows from it: the loop of every binding, turned once.
+    fn turn(&mut self, ix: NodeIx, input: impl FnOnce(&mut Pump, Instant)) {
+        input(&mut self.hosts[ix.index()].pump, self.now);
+        self.drain(ix);
+    }
+
+    fn drain(&mut self, ix: NodeIx) {
+        let nodes = self.hosts.len();
+        let host = &mut self.hosts[ix.index()];
+        while let Some(tx) = host.pump.poll_transmit(&mut self.out) {
+            host.sent.count(tx.len);
+            let bytes = &self.out[..tx.len];
+            let sent = Sent { at: self.now, from: ix.addr(), to: tx.to, bytes, header_len: self.header_len };
+            self.net.send(&self.link, nodes, ix, sent);
+        }
+        while let Ok(event) = host.events.try_recv() {
+            self.net.digest.event(self.now, ix, &event);
+            if self.log_events {
+                host.log.push((self.now, event));
+            }
+        }
+        if host.pump.finished() {
+            self.end(ix);
+        } else {
+            self.rearm(ix);
+        }
+    }
+
+    /// Sets the alarm of a process to its deadline, or unsets it when the process does not run.
+    pub(crate) fn rearm(&mut self, ix: NodeIx) {
+        let at = self.hosts[ix.index()].alarm(self.now);
+        self.net.queue.alarms.set(ix, at);
+    }
+
+    /// A process has just been started.
+    pub(crate) fn begin(&mut self, ix: NodeIx) {
+        let datagram_max = self.hosts[ix.index()].pump.datagram_max();
+        if self.out.len() < datagram_max {
+            self.out.resize(datagram_max, 0);
+        }
+        self.drain(ix);
+    }
+
+    /// A process has ended; what its socket held is gone with it.
+    pub(crate) fn end(&mut self, ix: NodeIx) {
+        let host = &mut self.hosts[ix.index()];
+        host.life = Life::Ended;
+        for slot in host.socket.drain(..) {
+            self.net.stats.unreachable += 1;
+            self.net.pool.free(slot);
+        }
+        self.rearm(ix);
+    }
+
+    /// A paused process runs again. Timers that are due wait until the world runs, behind the datagrams of this instant.
+    pub(crate) fn wake_up(&mut self, ix: NodeIx) {
+        while self.hosts[ix.index()].life == Life::Running {
+            let Some(slot) = self.hosts[ix.index()].socket.pop_front() else { break };
+            self.read(ix, slot);
+        }
+        self.take_commands(ix);
+        self.rearm(ix);
+    }
+
+    /// Lets a process take the commands in its mailbox, unless it is paused.
+    pub(crate) fn take_commands(&mut self, ix: NodeIx) {
+        loop {
+            let host = &self.hosts[ix.index()];
+            if host.life != Life::Running || host.pump.mailbox().is_empty() {
+                return;
+            }
+            self.turn(ix, Pump::command);
+        }
+    }
+
+    /// Commands that a test gave through [`World::handle`] are noticed when the world runs next.
+    pub(crate) fn take_all_commands(&mut self) {
+        for index in 0..self.hosts.len() {
+            self.take_commands(NodeIx::new(index));
+        }
+    }
+}
