@@ -25,11 +25,21 @@ pub(crate) struct Gossip {
     /// The next tick; `NEVER` while there is nothing to tell.
     next: Instant,
     last: Instant,
+    limit: u8,
+    /// The number of live members that `limit` holds for.
+    limit_for: usize,
 }
 
 impl Gossip {
     pub(crate) fn new() -> Self {
-        Self { queue: Buckets::new(), with_detail: Vec::new(), next: Instant::NEVER, last: Instant::ORIGIN }
+        Self {
+            queue: Buckets::new(),
+            with_detail: Vec::new(),
+            next: Instant::NEVER,
+            last: Instant::ORIGIN,
+            limit: 0,
+            limit_for: usize::MAX,
+        }
     }
 
     pub(crate) fn grow(&mut self, slots: usize) {
@@ -70,9 +80,13 @@ impl Gossip {
         self.queue.len()
     }
 
-    /// How often each node tells one update, `live` members being around.
-    pub(crate) fn limit(live: usize, cx: &Cx) -> u8 {
-        cx.config.retransmit_limit(live).min(63) as u8
+    /// How often each node tells one update, `live` members being around. The logarithm is taken when that number changes.
+    pub(crate) fn limit(&mut self, live: usize, cx: &Cx) -> u8 {
+        if self.limit_for != live {
+            self.limit_for = live;
+            self.limit = cx.config.retransmit_limit(live).min(63) as u8;
+        }
+        self.limit
     }
 
     /// The tick: news goes to a few random members.

@@ -38,9 +38,9 @@ fn d1_refutation_carries_the_current_profile() {
     let profile = swim_core::Profile::new("me", b"new").unwrap();
     b.command(swim_core::Command::SetProfile(&profile));
     b.gossip(&peers[0], &[accused(me, status(1, State::Suspect), &[])]);
-    let said =
+    let mut said =
         b.sent.iter().filter_map(|s| s.frame().updates().find(|i| i.id == me)?.detail().map(|d| d.meta.to_vec()));
-    assert_eq!(said.last().as_deref(), Some(&b"new"[..]), "news that is still under way stays in the news");
+    assert_eq!(said.next_back().as_deref(), Some(&b"new"[..]), "news that is still under way stays in the news");
 }
 
 /// A suspicion, death or leave of somebody unknown creates nobody and is not passed on.

@@ -50,7 +50,8 @@ fn c14_the_end_of_time() {
 /// C14: an interval below a millisecond, a factor of zero, an endless duration: refused when the node is made.
 #[test]
 fn c14_configs_at_the_edge() {
-    let spoils: [(&str, fn(&mut Config)); 6] = [
+    type Spoil = fn(&mut Config);
+    let spoils: [(&str, Spoil); 6] = [
         ("probe_interval", |c| c.probe_interval = Duration::from_micros(500)),
         ("probe_interval", |c| c.probe_interval = Duration::ZERO),
         ("suspicion_alpha", |c| c.suspicion_alpha = 0),

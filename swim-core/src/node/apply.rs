@@ -2,7 +2,6 @@
 
 use super::Node;
 use crate::event::Event;
-use crate::gossip::Gossip;
 use crate::identity::{Addr, Profile};
 use crate::members::{ME, Refusal, Row};
 use crate::status::{Incarnation, NodeId, State, Status};
@@ -260,8 +259,8 @@ impl Node {
     }
 
     /// How often each node tells one update.
-    pub(super) fn limit(&self) -> u8 {
-        Gossip::limit(self.table.live(), &self.cx)
+    pub(super) fn limit(&mut self) -> u8 {
+        self.gossip.limit(self.table.live(), &self.cx)
     }
 }
 
