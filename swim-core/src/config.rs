@@ -88,7 +88,7 @@ impl Config {
             tombstone_ttl: Duration::from_secs(600),
             join_retry: Duration::from_secs(1),
             join_retry_max: Duration::from_secs(60),
-            sync_patience: Duration::from_secs(5),
+            sync_patience: Duration::from_secs(2),
             sync_interval: Duration::from_secs(10),
             relays_max: 64,
             suspicions_max: 256,
@@ -106,7 +106,7 @@ impl Config {
             gossip_interval: Duration::from_millis(50),
             join_retry: Duration::from_millis(200),
             join_retry_max: Duration::from_secs(10),
-            sync_patience: Duration::from_secs(1),
+            sync_patience: Duration::from_millis(500),
             sync_interval: Duration::from_secs(2),
             ..Self::lan(cluster)
         }
@@ -121,7 +121,7 @@ impl Config {
             gossip_interval: Duration::from_millis(500),
             gossip_fanout: 4,
             join_retry: Duration::from_secs(3),
-            sync_patience: Duration::from_secs(20),
+            sync_patience: Duration::from_secs(10),
             sync_interval: Duration::from_secs(60),
             tombstone_ttl: Duration::from_secs(1_800),
             ..Self::lan(cluster)

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::cx::Cx;
 use crate::identity::Addr;
 use crate::members::{Members, ensure};
-use crate::outbox::{Intent, What};
+use crate::outbox::{Hint, Intent, What};
 use crate::status::{Incarnation, NodeId, Status};
 use crate::storage::Ring;
 use crate::time::Instant;
@@ -334,6 +334,7 @@ impl Detect {
 }
 
 fn answer(to: Requester, message: Message, cx: &mut Cx) {
-    let intent = Intent { to: to.addr, peer: to.peer, room: to.room, echo: false, what: What::Message(message) };
+    let intent =
+        Intent { to: to.addr, peer: to.peer, room: to.room, hint: Hint::Nothing, what: What::Message(message) };
     cx.send(intent);
 }

@@ -1,4 +1,4 @@
-//! Telling a sender what is believed of it when it does not know, at a bounded rate.
+//! Telling a sender what is believed of it when it does not know, or that it is not known, at a bounded rate.
 //!
 //! Answers carry that belief anyway; gossip asks for no answer, so a frame is spent on it. Two nodes that believe each
 //! other dead would otherwise tell each other without end.

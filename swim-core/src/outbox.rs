@@ -14,9 +14,18 @@ pub(crate) struct Intent {
     pub(crate) peer: u32,
     /// Most bytes in the frame, besides the config's `mtu`.
     pub(crate) room: u16,
-    /// The peer does not know what is believed of it: it is told.
-    pub(crate) echo: bool,
+    pub(crate) hint: Hint,
     pub(crate) what: What,
+}
+
+/// What the receiver must hear besides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Hint {
+    Nothing,
+    /// The peer does not know what is believed of it: it is told.
+    Belief,
+    /// The sender is not known: it is asked to introduce itself.
+    WhoAreYou,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +34,8 @@ pub(crate) enum What {
     Message(Message),
     /// Updates alone; nothing is sent when there are none.
     Gossip,
+    /// My own row, for somebody who does not know me.
+    Introduction,
     /// A pull from the start, with my own row: let me in.
     Join { nonce: u32 },
     /// Rows from a slot on.
@@ -36,12 +47,12 @@ pub(crate) enum What {
 impl Intent {
     /// To a member whose address is known.
     pub(crate) fn to_member(to: Addr, peer: u32, what: What) -> Self {
-        Self { to, peer, room: u16::MAX, echo: false, what }
+        Self { to, peer, room: u16::MAX, hint: Hint::Nothing, what }
     }
 
     /// To an address of which nothing is known.
     pub(crate) fn to_stranger(to: Addr, what: What) -> Self {
-        Self { to, peer: NONE, room: u16::MAX, echo: false, what }
+        Self { to, peer: NONE, room: u16::MAX, hint: Hint::Nothing, what }
     }
 }
 

@@ -21,6 +21,9 @@ const FIRST_IP: u32 = 0x0a00_0001;
 const NODES_MAX: u32 = 0x00ff_fffe;
 
 impl NodeIx {
+    /// The node that was spawned first.
+    pub const FIRST: Self = Self(0);
+
     pub(crate) fn new(index: usize) -> Self {
         assert!(index < NODES_MAX as usize, "a world has at most {NODES_MAX} nodes: addresses end at 10.255.255.254");
         Self(index as u32)

@@ -7,7 +7,7 @@
 use super::Node;
 use crate::identity::Addr;
 use crate::members::{ME, Row};
-use crate::outbox::{Intent, What};
+use crate::outbox::{Hint, Intent, What};
 use crate::status::{NodeId, State};
 use crate::storage::{NONE, Take};
 use crate::wire::{Accusers, Detail, Item, Message, More, Writer};
@@ -36,13 +36,23 @@ impl Node {
             What::Gossip | What::Farewell => self.put_updates(&mut w, intent),
             What::Join { nonce } => {
                 w.message(Message::Pull { nonce, cursor: 0 });
-                w.open_rows();
-                w.item(&detail_item(&self.table[ME]));
-                w.close_section();
+                self.put_introduction(&mut w);
             }
+            What::Introduction => self.put_introduction(&mut w),
             What::Page { nonce, cursor } => self.put_page(&mut w, intent, nonce, cursor),
         }
+        if intent.hint == Hint::WhoAreYou {
+            w.ask_who();
+        }
         (w.written() > before).then(|| w.written())
+    }
+
+    /// My own row, alone.
+    fn put_introduction(&self, w: &mut Writer<'_>) {
+        if w.open_rows() {
+            w.item(&detail_item(&self.table[ME]));
+            w.close_section();
+        }
     }
 
     /// The section of updates: my own and the peer's first, then news, least sent first.
@@ -88,7 +98,7 @@ impl Node {
     /// What I believe of the receiver, unless it is what it last said of itself.
     fn put_belief(&self, w: &mut Writer<'_>, intent: &Intent) {
         let row = &self.table[intent.peer];
-        if row.state() != State::Alive || intent.echo {
+        if row.state() != State::Alive || intent.hint == Hint::Belief {
             w.item(&status_item(row, self.suspicions.accusers(intent.peer)));
         }
     }

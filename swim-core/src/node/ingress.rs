@@ -7,7 +7,7 @@ use crate::event::Event;
 use crate::identity::Addr;
 use crate::join::Page;
 use crate::members::ME;
-use crate::outbox::{Intent, What};
+use crate::outbox::{Hint, Intent, What};
 use crate::status::{NodeId, State, Status};
 use crate::storage::NONE;
 use crate::wire::{Frame, Item, Message};
@@ -68,9 +68,9 @@ impl Node {
                 self.apply(&Item::status(frame.sender, alive), Via::Gossip, bound);
             }
         }
-        let asks_in = matches!(frame.message, Some(Message::Pull { .. }));
+        let introduction = !matches!(frame.message, Some(Message::Page { .. }));
         for row in frame.rows() {
-            let introduces_itself = asks_in && row.id == frame.sender && row.status.state() == State::Alive;
+            let introduces_itself = introduction && row.id == frame.sender && row.status.state() == State::Alive;
             if bound || introduces_itself {
                 self.apply(&row, if introduces_itself { Via::Gossip } else { Via::Rows }, bound);
             } else {
@@ -93,15 +93,15 @@ impl Node {
     fn on_message(&mut self, from: Addr, frame: &Frame<'_>, room: u16) {
         let peer = self.table.find(frame.sender).unwrap_or(NONE);
         self.compare_views(from, frame, peer);
-        let echo = self.table.get(peer).is_some_and(|r| r.status > Status::alive(frame.incarnation));
-        let answer = |what| Intent { to: from, peer, room, echo, what };
-        let Some(message) = frame.message else {
-            // Gossip wants no answer, unless its sender does not know what is believed of it and could refute.
-            if echo && self.echoes.take(&self.cx) {
-                self.cx.send(answer(What::Gossip));
-            }
-            return;
-        };
+        let hint = self.hint(frame, peer);
+        let answer = |what| Intent { to: from, peer, room, hint, what };
+        if frame.asks_who && self.table.get(peer).is_some_and(|r| r.addr == from) {
+            self.cx.send(Intent::to_member(from, peer, What::Introduction));
+        }
+        if !is_answered(frame) && hint != Hint::Nothing && self.echoes.take(&self.cx) {
+            self.cx.send(answer(What::Gossip));
+        }
+        let Some(message) = frame.message else { return };
         match message {
             Message::Ping { target, nonce } if target == self.cx.me => {
                 self.cx.send(answer(What::Message(Message::Ack { nonce })));
@@ -128,6 +128,16 @@ impl Node {
         }
     }
 
+    /// What the sender must hear: what is believed of it if it says less, or that it is not known. A node that knows others
+    /// and is not known by them would else stay so: its gossip is a stranger's.
+    fn hint(&self, frame: &Frame<'_>, peer: u32) -> Hint {
+        match self.table.get(peer) {
+            None => Hint::WhoAreYou,
+            Some(row) if row.status > Status::alive(frame.incarnation) => Hint::Belief,
+            Some(_) => Hint::Nothing,
+        }
+    }
+
     fn on_ack(&mut self, from: Addr, frame: &Frame<'_>, nonce: u32) {
         let (sender, incarnation) = (frame.sender, frame.incarnation);
         if self.detect.is_ack(from, sender, incarnation, nonce, &self.cx) {
@@ -147,7 +157,7 @@ impl Node {
             let incarnation = self.table[ME].status.incarnation();
             let ack = What::Message(Message::RelayedAck { nonce: requester.nonce, incarnation });
             let Requester { addr: to, peer, room, .. } = requester;
-            return self.cx.send(Intent { to, peer, room, echo: false, what: ack });
+            return self.cx.send(Intent { to, peer, room, hint: Hint::Nothing, what: ack });
         }
         let live = self.table.find(target).filter(|&s| self.table[s].status.is_live());
         let target = live.map(|slot| self.target(slot));
@@ -165,12 +175,17 @@ impl Node {
         }
     }
 
-    /// A live peer's view hash against mine.
+    /// A live peer's view hash against mine. Only at its own address: a question may follow, and it goes there.
     fn compare_views(&mut self, from: Addr, frame: &Frame<'_>, peer: u32) {
-        let live = self.table.get(peer).is_some_and(|r| r.status.is_live());
+        let live = self.table.get(peer).is_some_and(|r| r.status.is_live() && r.addr == from);
         if live && !self.leave.has_begun() {
             let agrees = frame.view_hash == self.table.view_hash();
             self.join.on_view_hash(agrees, from, frame.sender, &mut self.cx);
         }
     }
+}
+
+/// Is there an answer anyway? A hint rides on it, or comes another time: one answer to one datagram.
+fn is_answered(frame: &Frame<'_>) -> bool {
+    matches!(frame.message, Some(Message::Ping { .. } | Message::Pull { .. } | Message::PingReq { .. }))
 }

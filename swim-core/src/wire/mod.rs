@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Kinds ascend strictly, so a frame has one encoding. Kinds 1 to 15 are messages, at most one per frame; 16 and 17 are
-//! lists of [`Item`]s; other kinds are skipped. A frame is checked whole before any of it has an effect.
+//! lists of [`Item`]s; 18 is empty and asks who the receiver is; other kinds are skipped. A frame is checked whole before any of it has an effect.
 
 // Remote bytes end here: nothing in this module may index, overflow or unwrap.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::unwrap_used, clippy::expect_used)]
@@ -44,6 +44,7 @@ pub(crate) mod kind {
     pub(crate) const LAST_MESSAGE: u8 = 15;
     pub(crate) const UPDATES: u8 = 16;
     pub(crate) const ROWS: u8 = 17;
+    pub(crate) const WHO: u8 = 18;
 }
 
 /// Why bytes are not a frame.
@@ -143,6 +144,8 @@ pub struct Frame<'a> {
     pub view_hash: u64,
     /// What it asks or answers.
     pub message: Option<Message>,
+    /// The sender does not know the receiver, and asks it to introduce itself.
+    pub asks_who: bool,
     updates: &'a [u8],
     rows: &'a [u8],
 }
@@ -157,7 +160,8 @@ impl<'a> Frame<'a> {
         let sender = NodeId::new(r.u64()?);
         let incarnation = item::read_incarnation(&mut r)?;
         let view_hash = r.u64()?;
-        let mut frame = Self { sender, incarnation, view_hash, message: None, updates: &[], rows: &[] };
+        let mut frame =
+            Self { sender, incarnation, view_hash, message: None, asks_who: false, updates: &[], rows: &[] };
         let mut last = 0;
         while !r.is_empty() {
             let kind = r.u8()?;
@@ -171,6 +175,8 @@ impl<'a> Frame<'a> {
             match kind {
                 kind::UPDATES => frame.updates = check_items(body)?,
                 kind::ROWS => frame.rows = check_items(body)?,
+                kind::WHO if body.is_empty() => frame.asks_who = true,
+                kind::WHO => return Err(DecodeError::Trailing),
                 _ => frame.message = frame.message.or(read_message(kind, body)?),
             }
         }

@@ -63,6 +63,15 @@ fn hex_vectors_of_messages() {
 }
 
 #[test]
+fn hex_vector_of_the_question_who() {
+    let bytes = frame(|w| assert!(w.ask_who()));
+    assert_eq!(hex(&bytes), head() + "1200");
+    let f = Frame::parse(&bytes).unwrap();
+    assert_eq!((f.asks_who, f.message), (true, None));
+    assert_eq!(Frame::parse(&[&bytes[..21], &[18, 1, 0]].concat()).err(), Some(DecodeError::Trailing));
+}
+
+#[test]
 fn hex_vectors_of_items() {
     let accusers = [id(1), id(2)];
     let inc = Incarnation::new(7, 20);
@@ -218,6 +227,7 @@ fn rewrite(f: &Frame<'_>) -> Vec<u8> {
         }
         w.close_section();
     }
+    assert!(!f.asks_who || w.ask_who());
     let n = w.written();
     buf.truncate(n);
     buf
@@ -290,7 +300,7 @@ fn known_kinds_only(bytes: &[u8]) -> Option<bool> {
     let mut known = true;
     while !r.is_empty() {
         let kind = r.u8().ok()?;
-        known &= (1..=8).contains(&kind) || kind == 16 || kind == 17;
+        known &= (1..=8).contains(&kind) || (16..=18).contains(&kind);
         let n = r.varint(65_535).ok()?;
         r.bytes(n as usize).ok()?;
     }

@@ -105,6 +105,11 @@ impl<'a> Writer<'a> {
         fits
     }
 
+    /// Asks the receiver to introduce itself; the last section. `false` when it does not fit.
+    pub fn ask_who(&mut self) -> bool {
+        self.out.bytes(&[kind::WHO, 0]).is_some()
+    }
+
     /// Puts an item into the open section; `false` when it does not fit, and then nothing has changed.
     pub fn item(&mut self, item: &Item<'_>) -> bool {
         debug_assert!(self.open.is_some(), "items live in sections");
