@@ -164,7 +164,7 @@ impl Members {
     // --- writing
 
     /// Takes a newcomer in. Its id must not be known.
-    pub(crate) fn admit(&mut self, row: Row) -> Result<u32, Refusal> {
+    pub(crate) fn admit(&mut self, row: Row, rng: &mut Rng) -> Result<u32, Refusal> {
         debug_assert!(self.find(row.id).is_none());
         if self.rows.len() >= self.rows_max {
             return Err(Refusal::Full);
@@ -179,7 +179,7 @@ impl Members {
         self.by_id.insert_unique(hash, slot, |&s| id_hash(rows, key, s));
         self.order.grow(self.rows.slots());
         if live {
-            self.enlist(slot);
+            self.enlist(slot, rng);
         }
         Ok(slot)
     }
@@ -194,7 +194,7 @@ impl Members {
         self.rows.remove(slot);
     }
 
-    pub(crate) fn set_status(&mut self, slot: u32, status: Status) {
+    pub(crate) fn set_status(&mut self, slot: u32, status: Status, rng: &mut Rng) {
         let old = self[slot].status;
         if old.is_live() {
             self.view_hash = self.view_hash.wrapping_sub(self.summand(slot));
@@ -207,7 +207,7 @@ impl Members {
         }
         match (old.is_live(), status.is_live()) {
             (true, false) => self.discharge(slot),
-            (false, true) => self.enlist_counted(slot),
+            (false, true) => self.enlist_counted(slot, rng),
             _ => {}
         }
     }
@@ -243,14 +243,14 @@ impl Members {
     }
 
     /// A new row becomes live.
-    fn enlist(&mut self, slot: u32) {
+    fn enlist(&mut self, slot: u32, rng: &mut Rng) {
         self.view_hash = self.view_hash.wrapping_add(self.summand(slot));
-        self.enlist_counted(slot);
+        self.enlist_counted(slot, rng);
     }
 
-    fn enlist_counted(&mut self, slot: u32) {
+    fn enlist_counted(&mut self, slot: u32, rng: &mut Rng) {
         if slot != ME {
-            self.order.insert(slot);
+            self.order.insert(slot, rng);
             self.list_addr(slot);
         }
     }

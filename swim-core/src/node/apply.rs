@@ -57,7 +57,7 @@ impl Node {
             addr: Addr::from(d.addr),
             profile: Profile::pack(d.name, d.meta),
         };
-        match self.table.admit(row) {
+        match self.table.admit(row, &mut self.cx.rng) {
             Ok(slot) => {
                 self.grow(self.table.slots());
                 self.gossip.enqueue(slot, true, &self.cx);
@@ -165,7 +165,7 @@ impl Node {
         let old = self.table[slot].status;
         let (id, incarnation) = (self.table[slot].id, status.incarnation());
         debug_assert!(status > old && slot != ME, "a status only grows, and mine has a way of its own");
-        self.table.set_status(slot, status);
+        self.table.set_status(slot, status, &mut self.cx.rng);
         if !status.is_live() || old.incarnation().epoch() != incarnation.epoch() {
             self.detect.on_member_gone(id);
         }
@@ -255,7 +255,7 @@ impl Node {
     /// Raises my own incarnation; nobody else does.
     pub(super) fn raise_me(&mut self, incarnation: Incarnation) {
         debug_assert!(incarnation >= self.table[ME].status.incarnation());
-        self.table.set_status(ME, Status::alive(incarnation));
+        self.table.set_status(ME, Status::alive(incarnation), &mut self.cx.rng);
     }
 
     /// How often each node tells one update.

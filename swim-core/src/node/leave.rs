@@ -40,7 +40,7 @@ impl Node {
         }
         self.join.stop();
         let incarnation = self.table[ME].status.incarnation();
-        self.table.set_status(ME, Status::new(incarnation, State::Left));
+        self.table.set_status(ME, Status::new(incarnation, State::Left), &mut self.cx.rng);
         self.gossip.enqueue(ME, false, &self.cx);
         let told = usize::from(self.limit()).max(TOLD_MIN);
         let picks = self.table.pick(&mut self.cx.rng, told, |_| false);

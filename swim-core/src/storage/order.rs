@@ -3,10 +3,14 @@
 //! SWIM (section 4.3) chooses ping targets round-robin from a list that is reordered at random after each traversal, so
 //! that every member is chosen within a bounded time.
 //!
+//! A newcomer takes a random place, as in the paper: a cluster that has just formed would else be blind to its last
+//! members for a whole lap.
+//!
 //! Differs from the paper: the order is drawn turn by turn (an incremental Fisher-Yates shuffle), so no turn costs more
-//! than another, and a newcomer waits for the next lap instead of taking a random place in this one. So a lap never
-//! grows, and a member that stays is chosen within 2n-1 turns (n is the greatest size meanwhile), whoever else comes and
-//! goes: at most n-1 others are left in the lap in which it had its turn, and the next lap has at most n.
+//! than another; and a newcomer whose random place is in this lap waits for the next one when the lap would take more
+//! turns than there are members. So a member that stays is chosen within 2n-1 turns (n is the greatest size meanwhile),
+//! whoever else comes and goes: at most n-1 others are left in the lap in which it had its turn, and the next lap takes at
+//! most n turns.
 
 use alloc::vec::Vec;
 
@@ -22,11 +26,13 @@ pub(crate) struct Order {
     /// Where in `dense` a slot is, or `NONE`.
     pos: Vec<u32>,
     cursor: usize,
+    /// Turns taken in this lap, also by members that are gone.
+    turns: usize,
 }
 
 impl Order {
     pub(crate) fn new() -> Self {
-        Self { dense: Vec::new(), pos: Vec::new(), cursor: 0 }
+        Self { dense: Vec::new(), pos: Vec::new(), cursor: 0, turns: 0 }
     }
 
     /// Admits slots below `slots`; no later `insert` or `remove` allocates. Wanted again after cloning or deserialising,
@@ -44,24 +50,29 @@ impl Order {
             return None;
         }
         if self.cursor == self.dense.len() {
-            self.cursor = 0;
+            (self.cursor, self.turns) = (0, 0);
         }
         let pick = self.cursor + rng.index(self.dense.len() - self.cursor);
         self.swap(self.cursor, pick);
         self.cursor += 1;
+        self.turns += 1;
         Some(self.dense[self.cursor - 1])
     }
 
-    /// Adds a slot, as if it had had its turn in this lap. Does nothing when it is there.
-    pub(crate) fn insert(&mut self, slot: u32) {
+    /// Adds a slot at a random place. Does nothing when it is there.
+    pub(crate) fn insert(&mut self, slot: u32, rng: &mut Rng) {
         if self.contains(slot) {
             return;
         }
         let last = self.dense.len();
         self.dense.push(slot);
         self.pos[slot as usize] = last as u32;
-        self.swap(self.cursor, last);
-        self.cursor += 1;
+        let pending = last - self.cursor;
+        let in_this_lap = rng.index(last + 1) >= self.cursor && self.turns + pending <= last;
+        if !in_this_lap {
+            self.swap(self.cursor, last);
+            self.cursor += 1;
+        }
     }
 
     /// Takes a slot out. Does nothing when it is not there.
@@ -133,7 +144,7 @@ mod tests {
     fn of(slots: impl IntoIterator<Item = u32>) -> Order {
         let mut order = Order::new();
         order.grow(SLOTS);
-        slots.into_iter().for_each(|s| order.insert(s));
+        slots.into_iter().for_each(|s| order.insert(s, &mut Rng::new(1)));
         order
     }
 
@@ -156,7 +167,7 @@ mod tests {
                 let slot = u32::from(slot) % SLOTS as u32;
                 match op % 4 {
                     0 => {
-                        order.insert(slot);
+                        order.insert(slot, &mut rng);
                         waits[slot as usize].get_or_insert_default();
                     }
                     1 => {
@@ -204,7 +215,7 @@ mod tests {
                 let new = (1..SLOTS as u32).find(|&s| !order.contains(s)).expect("12 slots, 8 members");
                 if out != 0 {
                     order.remove(out);
-                    order.insert(new);
+                    order.insert(new, &mut rng);
                 }
                 order.check().unwrap();
             }
@@ -228,13 +239,24 @@ mod tests {
         assert!(moves.iter().flatten().all(|m| (850..1_150).contains(m)), "{moves:?}");
     }
 
+    /// A newcomer's place is uniform: in this lap with the share of it that is left, else in the next.
     #[test]
-    fn a_newcomer_waits_for_the_next_lap() {
-        let (mut rng, mut order) = (Rng::new(5), of(0..4));
-        order.next(&mut rng);
-        order.insert(7);
-        assert!((0..3).all(|_| order.next(&mut rng) != Some(7)));
-        assert!((0..5).any(|_| order.next(&mut rng) == Some(7)));
+    fn a_newcomer_takes_a_random_place() {
+        let mut waits = [0_u32; 16];
+        for rng_seed in 0..16_000 {
+            let mut rng = Rng::new(rng_seed);
+            let mut order = of(0..7);
+            while order.cursor != 3 {
+                order.next(&mut rng);
+            }
+            order.insert(7, &mut rng);
+            let turn = (0..16).position(|_| order.next(&mut rng) == Some(7)).expect("two laps have it");
+            waits[turn] += 1;
+        }
+        // Five of eight places are in this lap: each of its five turns has an eighth. The other three eighths share the
+        // eight turns of the next lap, which begins after the four that are left.
+        assert!(waits[..4].iter().all(|w| (1_800..2_200).contains(w)), "{waits:?}");
+        assert_eq!(waits[12..].iter().sum::<u32>(), 0, "{waits:?}");
     }
 
     /// Golden: a recorded trace replays only when the same draws give the same turns.
@@ -252,15 +274,15 @@ mod tests {
         order.grow(SLOTS);
         order.check().unwrap();
         let capacity = order.dense.capacity();
-        (0..SLOTS as u32).for_each(|s| order.insert(s));
+        (0..SLOTS as u32).for_each(|s| order.insert(s, &mut Rng::new(1)));
         assert_eq!((order.len(), order.dense.capacity()), (SLOTS, capacity));
     }
 
     #[test]
     fn check_finds_what_is_broken() {
-        assert!(Order { dense: vec![0, 1], pos: vec![0, 1], cursor: 3 }.check().is_err());
-        assert!(Order { dense: vec![0, 1], pos: vec![1, 0], cursor: 0 }.check().is_err());
-        assert!(Order { dense: vec![0, 9], pos: vec![0, 1], cursor: 0 }.check().is_err());
-        assert!(Order { dense: vec![0], pos: vec![0, 0], cursor: 0 }.check().is_err());
+        assert!(Order { dense: vec![0, 1], pos: vec![0, 1], cursor: 3, turns: 0 }.check().is_err());
+        assert!(Order { dense: vec![0, 1], pos: vec![1, 0], cursor: 0, turns: 0 }.check().is_err());
+        assert!(Order { dense: vec![0, 9], pos: vec![0, 1], cursor: 0, turns: 0 }.check().is_err());
+        assert!(Order { dense: vec![0], pos: vec![0, 0], cursor: 0, turns: 0 }.check().is_err());
     }
 }
