@@ -47,6 +47,12 @@ impl Node {
         (w.written() > before).then(|| w.written())
     }
 
+    /// Is there anything to put into a section of updates? Mostly there is not.
+    fn has_updates(&self, intent: &Intent) -> bool {
+        let asked = intent.what == What::Farewell || intent.hint == Hint::Belief;
+        asked || self.gossip.len() > 0 || self.table[intent.peer].state() != State::Alive
+    }
+
     /// My own row, alone.
     fn put_introduction(&self, w: &mut Writer<'_>) {
         if w.open_rows() {
@@ -58,7 +64,7 @@ impl Node {
     /// The section of updates: my own and the peer's first, then news, least sent first.
     fn put_updates(&mut self, w: &mut Writer<'_>, intent: &Intent) {
         // A stranger gets the bare message.
-        if intent.peer == NONE || !w.open_updates() {
+        if intent.peer == NONE || !self.has_updates(intent) || !w.open_updates() {
             return;
         }
         let limit = self.limit();

@@ -34,16 +34,15 @@ impl Node {
         }
         stats.datagrams_accepted += 1;
         // Decided before the frame has any effect: what may be answered, and whether it answers something of mine.
-        let room = self.room_for_answer(from, &frame, bytes.len());
+        let peer = self.table.find(frame.sender);
+        let room = match peer {
+            Some(slot) if self.table[slot].addr == from => u16::MAX,
+            // Spoofing a source that is nobody's gains nothing.
+            _ => u16::try_from(bytes.len().saturating_mul(AMPLIFICATION_MAX)).unwrap_or(u16::MAX),
+        };
         let bound = self.is_answer(from, &frame);
-        self.apply_frame(&frame, bound);
-        self.on_message(from, &frame, room);
-    }
-
-    /// Most bytes of an answer. Spoofing a source that is nobody's gains nothing.
-    fn room_for_answer(&self, from: Addr, frame: &Frame<'_>, len: usize) -> u16 {
-        let member = self.table.find(frame.sender).is_some_and(|s| self.table[s].addr == from);
-        if member { u16::MAX } else { u16::try_from(len.saturating_mul(AMPLIFICATION_MAX)).unwrap_or(u16::MAX) }
+        let peer = self.apply_frame(&frame, peer, bound).unwrap_or(NONE);
+        self.on_message(from, &frame, peer, room);
     }
 
     /// Does the frame answer a question that this node has asked, with its nonce?
@@ -59,9 +58,10 @@ impl Node {
         }
     }
 
-    /// The claims in a frame. A stranger's count only when it was asked, or when it introduces itself.
-    fn apply_frame(&mut self, frame: &Frame<'_>, bound: bool) {
-        if let Some(slot) = self.table.find(frame.sender) {
+    /// The claims in a frame. A stranger's count only when it was asked, or when it introduces itself. Returns the sender's
+    /// slot, which it may have just got.
+    fn apply_frame(&mut self, frame: &Frame<'_>, peer: Option<u32>, bound: bool) -> Option<u32> {
+        if let Some(slot) = peer {
             // The head is the sender's own word: it lives, at this incarnation.
             let alive = Status::alive(frame.incarnation);
             if alive > self.table[slot].status {
@@ -77,21 +77,21 @@ impl Node {
                 self.cx.stats.claims_from_strangers += 1;
             }
         }
-        let sender = self.table.find(frame.sender);
-        let live = sender.is_some_and(|s| self.table[s].status.is_live());
+        let peer = peer.or_else(|| self.table.find(frame.sender));
+        let live = peer.is_some_and(|s| self.table[s].status.is_live());
         for update in frame.updates() {
             // Whom I believe dead may still tell me what it believes of me: that is how two such nodes make up.
-            let about_me = update.id == self.cx.me && sender.is_some();
+            let about_me = update.id == self.cx.me && peer.is_some();
             if bound || live || about_me {
                 self.apply(&update, Via::Gossip, bound);
             } else {
                 self.cx.stats.claims_from_strangers += 1;
             }
         }
+        peer
     }
 
-    fn on_message(&mut self, from: Addr, frame: &Frame<'_>, room: u16) {
-        let peer = self.table.find(frame.sender).unwrap_or(NONE);
+    fn on_message(&mut self, from: Addr, frame: &Frame<'_>, peer: u32, room: u16) {
         self.compare_views(from, frame, peer);
         let hint = self.hint(frame, peer);
         let answer = |what| Intent { to: from, peer, room, hint, what };

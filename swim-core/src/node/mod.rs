@@ -74,6 +74,8 @@ pub struct Node {
     echoes: Echoes,
     /// By slot: when a suspicion runs out, or a tombstone expires.
     deadlines: Deadlines,
+    /// The earliest deadline of all, in awake time, as of the end of the last input.
+    due: Instant,
     /// The last `now` that was handed in.
     last: Instant,
     /// Own pauses so far, in microseconds: the driver's time less this is awake time.
@@ -120,6 +122,7 @@ impl Node {
             leave: Leave::default(),
             echoes: Echoes::default(),
             deadlines: Deadlines::new(),
+            due: Instant::NEVER,
             last: now,
             slept: 0,
             convict_after: Instant::ORIGIN,
@@ -155,6 +158,7 @@ impl Node {
             Input::Timeout => self.on_timeout(),
             Input::SendFailed { to } => self.on_send_failed(to.into()),
         }
+        self.due = self.next_deadline();
         #[cfg(debug_assertions)]
         if self.table.len() < 40 || self.cx.stats.timeouts % 64 == 0 {
             self.check().expect("every index agrees with what it stands for");
@@ -183,8 +187,9 @@ impl Node {
 
     /// When [`Input::Timeout`] is due: later than the last `now`, or `None` when nothing is.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        match self.next_deadline() {
+        match self.due {
             Instant::NEVER => None,
+            _ if self.has_left() => None,
             due => Some(due.plus_micros(self.slept).max(self.last.plus_micros(1))),
         }
     }

@@ -12,7 +12,7 @@ use crate::wire::Item;
 const WORK_MAX: usize = 256;
 
 /// What can be due, in the order in which ties are handled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Due {
     Period,
     AskRelays,
@@ -30,9 +30,9 @@ impl Node {
             self.cx.stats.clock_backwards += 1;
         }
         self.last = self.last.max(now);
-        let due = self.next_deadline().plus_micros(self.slept);
-        let late = self.last.micros_since(due);
-        if self.next_deadline() != Instant::NEVER && late > self.cx.pace.probe_interval {
+        // `NEVER` saturates, so nobody is late for it.
+        let late = self.last.micros_since(self.due.plus_micros(self.slept));
+        if late > self.cx.pace.probe_interval {
             self.slept = self.slept.saturating_add(late);
             self.cx.now = self.cx.now.max(self.last.minus_micros(self.slept));
             self.on_woken();
@@ -52,13 +52,16 @@ impl Node {
 
     /// The earliest deadline, in awake time.
     pub(super) fn next_deadline(&self) -> Instant {
-        self.next_due().0
+        if self.leave.is_complete() {
+            return Instant::NEVER;
+        }
+        let probes = self.detect.period_at().min(self.detect.ask_at()).min(self.detect.relay_at());
+        let row = self.deadlines.peek().map_or(Instant::NEVER, |(at, _)| at);
+        probes.min(row).min(self.join.next_deadline()).min(self.gossip.next_deadline())
     }
 
+    /// The earliest deadline, and what it is for.
     fn next_due(&self) -> (Instant, Due) {
-        if self.leave.is_complete() {
-            return (Instant::NEVER, Due::Period);
-        }
         let row = self.deadlines.peek().map_or(Instant::NEVER, |(at, _)| at);
         let all = [
             (self.detect.period_at(), Due::Period),
@@ -80,6 +83,9 @@ impl Node {
     /// Handles what is due, the earliest deadline first.
     pub(super) fn on_timeout(&mut self) {
         for _ in 0..WORK_MAX {
+            if self.leave.is_complete() {
+                return;
+            }
             let (at, due) = self.next_due();
             if at > self.cx.now || at == Instant::NEVER {
                 return;

@@ -13,47 +13,57 @@ pub(crate) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    #[inline]
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
+    #[inline]
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
+    #[inline]
     pub(crate) fn bytes(&mut self, n: usize) -> Result<&'a [u8], DecodeError> {
         let (taken, rest) = self.rest.split_at_checked(n).ok_or(DecodeError::Truncated)?;
         self.rest = rest;
         Ok(taken)
     }
 
+    #[inline]
     pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
         let (taken, rest) = self.rest.split_first_chunk().ok_or(DecodeError::Truncated)?;
         self.rest = rest;
         Ok(*taken)
     }
 
+    #[inline]
     pub(crate) fn u8(&mut self) -> Result<u8, DecodeError> {
         self.array().map(|[b]| b)
     }
 
+    #[inline]
     pub(crate) fn u16(&mut self) -> Result<u16, DecodeError> {
         self.array().map(u16::from_le_bytes)
     }
 
+    #[inline]
     pub(crate) fn u32(&mut self) -> Result<u32, DecodeError> {
         self.array().map(u32::from_le_bytes)
     }
 
+    #[inline]
     pub(crate) fn u64(&mut self) -> Result<u64, DecodeError> {
         self.array().map(u64::from_le_bytes)
     }
 
     /// A varint of at most `max`. Refused: over-long forms (a last byte of zero) and values above `max`.
+    #[inline]
     pub(crate) fn varint(&mut self, max: u64) -> Result<u64, DecodeError> {
         let mut value = 0_u64;
         // Five groups of seven bits hold the largest number on the wire, 34 bits.
@@ -83,26 +93,31 @@ pub(crate) struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
+    #[inline]
     pub(crate) fn new(buf: &'a mut [u8]) -> Self {
         Self { buf, at: 0 }
     }
 
     /// Bytes put so far.
+    #[inline]
     pub(crate) fn at(&self) -> usize {
         self.at
     }
 
     /// Forgets everything behind `mark`.
+    #[inline]
     pub(crate) fn rewind(&mut self, mark: usize) {
         debug_assert!(mark <= self.at);
         self.at = mark;
     }
 
     /// Bytes that still fit.
+    #[inline]
     pub(crate) fn room(&self) -> usize {
         self.buf.len().saturating_sub(self.at)
     }
 
+    #[inline]
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Option<()> {
         let end = self.at.checked_add(bytes.len())?;
         self.buf.get_mut(self.at..end)?.copy_from_slice(bytes);
@@ -110,22 +125,27 @@ impl<'a> Cursor<'a> {
         Some(())
     }
 
+    #[inline]
     pub(crate) fn u8(&mut self, v: u8) -> Option<()> {
         self.bytes(&[v])
     }
 
+    #[inline]
     pub(crate) fn u16(&mut self, v: u16) -> Option<()> {
         self.bytes(&v.to_le_bytes())
     }
 
+    #[inline]
     pub(crate) fn u32(&mut self, v: u32) -> Option<()> {
         self.bytes(&v.to_le_bytes())
     }
 
+    #[inline]
     pub(crate) fn u64(&mut self, v: u64) -> Option<()> {
         self.bytes(&v.to_le_bytes())
     }
 
+    #[inline]
     pub(crate) fn varint(&mut self, mut v: u64) -> Option<()> {
         while v >= 0x80 {
             self.u8(v as u8 | 0x80)?;
@@ -135,6 +155,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Overwrites bytes that have been put before.
+    #[inline]
     pub(crate) fn patch(&mut self, at: usize, bytes: &[u8]) {
         let end = at.saturating_add(bytes.len());
         debug_assert!(end <= self.at, "only what has been put can be patched");
@@ -144,6 +165,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Moves everything from `from` on to `to`, in front of it, closing a gap.
+    #[inline]
     pub(crate) fn close_gap(&mut self, to: usize, from: usize) {
         if to < from && from <= self.at && self.at <= self.buf.len() {
             self.buf.copy_within(from..self.at, to);
