@@ -181,6 +181,45 @@ fn a_node_bears_what_others_send_it() {
     assert_eq!(a.view().version(), 0);
 }
 
+/// More than one turn takes: it asks to be called again at once, until nothing is left. The poll, which tells of what
+/// comes later only, is not asked here at all.
+#[test]
+fn what_a_turn_leaves_it_asks_for_at_once() {
+    let (a, mut driver) = local("a");
+    let noise = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    for n in 0..1_000_u32 {
+        a.set_profile(Profile::new("a", &n.to_be_bytes()).unwrap()).unwrap();
+        noise.send_to(b"", a.addr()).unwrap(); // the socket keeps what it has room for
+    }
+    let turns = 1 + (0..).take_while(|_| driver.turn().unwrap() == Turn::Wait(Some(Duration::ZERO))).count();
+    let stats = driver.pump().stats();
+    assert_eq!((stats.commands, a.view().me().meta()), (1_000, &999_u32.to_be_bytes()[..]));
+    assert!(turns > 5, "{turns} turns, each of which has its bounds");
+    driver.turn().unwrap();
+    assert_eq!(driver.pump().stats(), stats, "nothing was left");
+}
+
+#[test]
+fn a_flood_is_read_turn_by_turn_to_its_end() {
+    const ONE_TURN: u64 = 256;
+    let (a, mut driver) = local("a");
+    let noise = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    for _ in 0..1_000 {
+        noise.send_to(b"", a.addr()).unwrap(); // the socket keeps what it has room for
+    }
+    let mut before = 0;
+    loop {
+        let at_once = driver.turn().unwrap() == Turn::Wait(Some(Duration::ZERO));
+        let read = driver.pump().stats().refused() - before;
+        assert_eq!(at_once, read == ONE_TURN, "it has read {read}, and it knows whether more may be there");
+        if !at_once {
+            break;
+        }
+        before += read;
+    }
+    assert!(driver.pump().stats().refused() > 0);
+}
+
 /// Nobody is at the seeds' ports: the refusals that come back are borne, and so are addresses that cannot be sent to.
 #[test]
 fn sends_that_fail_are_counted_and_the_loop_lives() {

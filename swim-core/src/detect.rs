@@ -116,6 +116,10 @@ impl Detect {
 
     /// When something is due for a relayed probe.
     pub(crate) fn relay_at(&self) -> Instant {
+        // Mostly there are none.
+        if self.relays.is_empty() {
+            return Instant::NEVER;
+        }
         self.relays.iter().map(|r| r.nack_at.min(r.drop_at)).min().unwrap_or(Instant::NEVER)
     }
 

@@ -31,9 +31,12 @@ impl Node {
                 if !w.message(message) {
                     return None;
                 }
-                self.put_updates(&mut w, intent);
+                if self.has_updates(intent) {
+                    self.put_updates(&mut w, intent);
+                }
             }
-            What::Gossip | What::Farewell => self.put_updates(&mut w, intent),
+            What::Gossip | What::Farewell if self.has_updates(intent) => self.put_updates(&mut w, intent),
+            What::Gossip | What::Farewell => {}
             What::Join { nonce } => {
                 w.message(Message::Pull { nonce, cursor: 0 });
                 self.put_introduction(&mut w);
@@ -47,10 +50,10 @@ impl Node {
         (w.written() > before).then(|| w.written())
     }
 
-    /// Is there anything to put into a section of updates? Mostly there is not.
+    /// Is there anything to put into a section of updates? Mostly there is not; a stranger gets the bare message.
     fn has_updates(&self, intent: &Intent) -> bool {
-        let asked = intent.what == What::Farewell || intent.hint == Hint::Belief;
-        asked || self.gossip.len() > 0 || self.table[intent.peer].state() != State::Alive
+        let said = intent.what == What::Farewell || intent.hint == Hint::Belief || self.gossip.len() > 0;
+        intent.peer != NONE && (said || self.table[intent.peer].state() != State::Alive)
     }
 
     /// My own row, alone.
@@ -63,8 +66,7 @@ impl Node {
 
     /// The section of updates: my own and the peer's first, then news, least sent first.
     fn put_updates(&mut self, w: &mut Writer<'_>, intent: &Intent) {
-        // A stranger gets the bare message.
-        if intent.peer == NONE || !self.has_updates(intent) || !w.open_updates() {
+        if !w.open_updates() {
             return;
         }
         let limit = self.limit();

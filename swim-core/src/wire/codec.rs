@@ -65,6 +65,17 @@ impl<'a> Reader<'a> {
     /// A varint of at most `max`. Refused: over-long forms (a last byte of zero) and values above `max`.
     #[inline]
     pub(crate) fn varint(&mut self, max: u64) -> Result<u64, DecodeError> {
+        match self.rest {
+            // Nearly all are below 128.
+            [b, rest @ ..] if *b < 0x80 && u64::from(*b) <= max => {
+                self.rest = rest;
+                Ok(u64::from(*b))
+            }
+            _ => self.long_varint(max),
+        }
+    }
+
+    fn long_varint(&mut self, max: u64) -> Result<u64, DecodeError> {
         let mut value = 0_u64;
         // Five groups of seven bits hold the largest number on the wire, 34 bits.
         for shift in [0_u32, 7, 14, 21, 28] {

@@ -205,11 +205,13 @@ fn read_addr(r: &mut Reader<'_>) -> Result<SocketAddr, DecodeError> {
     if Addr::from(addr).is_reachable() { Ok(addr) } else { Err(DecodeError::Value) }
 }
 
+#[inline]
 pub(crate) fn read_incarnation(r: &mut Reader<'_>) -> Result<Incarnation, DecodeError> {
     let epoch = r.u32()?;
     Ok(Incarnation::new(epoch, r.varint(Incarnation::MAX_REFUTATIONS.into())? as u32))
 }
 
+#[inline]
 pub(crate) fn write_incarnation(i: Incarnation, c: &mut Cursor<'_>) -> Option<()> {
     c.u32(i.epoch())?;
     c.varint(i.refutations().into())

@@ -160,8 +160,8 @@ impl<'a> Frame<'a> {
         let sender = NodeId::new(r.u64()?);
         let incarnation = item::read_incarnation(&mut r)?;
         let view_hash = r.u64()?;
-        let mut frame =
-            Self { sender, incarnation, view_hash, message: None, asks_who: false, updates: &[], rows: &[] };
+        let (mut message, mut asks_who) = (None, false);
+        let (mut updates, mut rows): (&[u8], &[u8]) = (&[], &[]);
         let mut last = 0;
         while !r.is_empty() {
             let kind = r.u8()?;
@@ -173,14 +173,15 @@ impl<'a> Frame<'a> {
             }
             last = kind;
             match kind {
-                kind::UPDATES => frame.updates = check_items(body)?,
-                kind::ROWS => frame.rows = check_items(body)?,
-                kind::WHO if body.is_empty() => frame.asks_who = true,
+                ..=kind::LAST_MESSAGE => message = read_message(kind, body)?,
+                kind::UPDATES => updates = check_items(body)?,
+                kind::ROWS => rows = check_items(body)?,
+                kind::WHO if body.is_empty() => asks_who = true,
                 kind::WHO => return Err(DecodeError::Trailing),
-                _ => frame.message = frame.message.or(read_message(kind, body)?),
+                _ => {}
             }
         }
-        Ok(frame)
+        Ok(Self { sender, incarnation, view_hash, message, asks_who, updates, rows })
     }
 
     /// Gossip: what the sender has to tell.
@@ -206,6 +207,7 @@ fn check_items(body: &[u8]) -> Result<&[u8], DecodeError> {
 }
 
 /// A message, or `None` for a kind of a later version.
+#[inline]
 fn read_message(kind: u8, body: &[u8]) -> Result<Option<Message>, DecodeError> {
     let r = &mut Reader::new(body);
     let message = match kind {
