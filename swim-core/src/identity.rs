@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -160,10 +160,14 @@ impl Addr {
 
 impl From<SocketAddr> for Addr {
     /// An IPv4 address mapped into IPv6, which a dual-stack socket reports, becomes the IPv4 address it is.
+    #[inline]
     fn from(a: SocketAddr) -> Self {
-        match a.ip().to_canonical() {
-            IpAddr::V4(ip) => Self::V4(ip.octets(), a.port()),
-            IpAddr::V6(ip) => Self::V6(ip.octets(), a.port()),
+        match a {
+            SocketAddr::V4(a) => Self::V4(a.ip().octets(), a.port()),
+            SocketAddr::V6(a) => match a.ip().to_ipv4_mapped() {
+                Some(ip) => Self::V4(ip.octets(), a.port()),
+                None => Self::V6(a.ip().octets(), a.port()),
+            },
         }
     }
 }

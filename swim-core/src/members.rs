@@ -147,6 +147,7 @@ impl Members {
         self.rows.iter()
     }
 
+    #[inline]
     pub(crate) fn find(&self, id: NodeId) -> Option<u32> {
         self.by_id.find(self.key.hash(id.as_u64()), |&s| self[s].id == id).copied()
     }

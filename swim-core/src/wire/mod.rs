@@ -155,6 +155,7 @@ impl<'a> Frame<'a> {
     ///
     /// # Errors
     /// [`DecodeError`] when they are not exactly one frame.
+    #[inline]
     pub fn parse(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let mut r = Reader::new(bytes);
         let sender = NodeId::new(r.u64()?);

@@ -15,6 +15,7 @@ pub struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     /// Begins a frame in `buf`; `None` when not even the head fits.
+    #[inline]
     pub fn new(buf: &'a mut [u8], sender: NodeId, incarnation: Incarnation, view_hash: u64) -> Option<Self> {
         let mut out = Cursor::new(buf);
         out.u64(sender.as_u64())?;
@@ -29,6 +30,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Puts the message; `false` when it does not fit.
+    #[inline]
     pub fn message(&mut self, message: Message) -> bool {
         let mark = self.out.at();
         let done = self.put_message(message).is_some();
@@ -38,6 +40,7 @@ impl<'a> Writer<'a> {
         done
     }
 
+    #[inline]
     fn put_message(&mut self, message: Message) -> Option<()> {
         let c = &mut self.out;
         let mut head = |kind: u8, len: u8| -> Option<()> { c.bytes(&[kind, len]) };
