@@ -234,9 +234,14 @@ impl Config {
         (Duration::from_micros(min), Duration::from_micros(max))
     }
 
-    /// How often each node sends one update in a cluster of `n` live members: ⌈λ·ln(n+1)⌉.
+    /// Most often that one update is sent by one node, whatever λ and n.
+    pub const RETRANSMIT_MAX: usize = 63;
+
+    /// How often each node sends one update in a cluster of `n` live members: ⌈λ·ln(n+1)⌉, at most
+    /// [`Self::RETRANSMIT_MAX`].
     pub fn retransmit_limit(&self, n: usize) -> usize {
-        retransmit_limit(u64::from(self.retransmit_lambda_percent), n as u64) as usize
+        let limit = retransmit_limit(u64::from(self.retransmit_lambda_percent), n as u64) as usize;
+        limit.min(Self::RETRANSMIT_MAX)
     }
 }
 

@@ -158,8 +158,14 @@ impl Detect {
     }
 
     /// The period is over: has its probe failed?
+    ///
+    /// Not when this node itself comes too late to say: what was answered in time may wait unread.
     pub(crate) fn conclude(&mut self, cx: &mut Cx) -> Option<Failure> {
         let p = self.probe.take()?;
+        if cx.now.micros_since(p.deadline) > cx.pace.probe_timeout / 2 {
+            cx.stats.stalls += 1;
+            return None;
+        }
         cx.stats.probes_failed += 1;
         let silent = self.seats.iter().filter(|s| !s.nacked).count() as u32;
         let penalty = if self.seats.is_empty() { 1 } else { silent };
@@ -172,6 +178,13 @@ impl Detect {
         self.probe = None;
     }
 
+    /// This node leaves: nothing is probed or relayed any more, and a return begins with a phase of its own.
+    pub(crate) fn stop(&mut self) {
+        self.abandon();
+        self.relays.clear();
+        self.next = Instant::NEVER;
+    }
+
     /// The member is no longer live, or somebody new under the same id.
     pub(crate) fn on_member_gone(&mut self, id: NodeId) {
         if self.probe.as_ref().is_some_and(|p| p.id == id) {
@@ -182,6 +195,11 @@ impl Detect {
     /// No direct ack in time: asks k members at distinct addresses.
     pub(crate) fn ask_relays(&mut self, members: &Members, cx: &mut Cx) {
         let Some(p) = &mut self.probe else { return };
+        if cx.now >= p.deadline {
+            // This node was held up past both: whatever was answered meanwhile waits unread.
+            cx.stats.stalls += 1;
+            return self.abandon();
+        }
         p.ask_at = Instant::NEVER;
         let (theirs, target, nonce) = (p.addr, p.id, p.nonce);
         let picks = members.pick(&mut cx.rng, cx.config.indirect_probes, |r| r.addr == theirs || r.id == target);
@@ -255,8 +273,10 @@ impl Detect {
     /// member.
     pub(crate) fn on_ping_req(&mut self, requester: Requester, target: Option<Target>, cx: &mut Cx) {
         let nonce = cx.rng.next_u32();
-        // Four fifths of the time-out, so that the nack is there before the requester's own deadline (Lifeguard §III-A).
-        let nack_at = cx.now.plus_micros(cx.pace.probe_timeout / 5 * 4);
+        // Four fifths of the time-out (Lifeguard §III-A), or of what is left of the requester's period after its own
+        // time-out if that is shorter: the nack must be there before the requester's deadline.
+        let patience = cx.pace.probe_timeout.min(cx.pace.probe_interval - cx.pace.probe_timeout);
+        let nack_at = cx.now.plus_micros(patience / 5 * 4);
         let drop_at = cx.now.plus_micros(cx.pace.probe_interval);
         let accepted = target.filter(|t| t.addr != cx.my_addr).is_some_and(|t| {
             let relay = Relay {
@@ -327,6 +347,11 @@ impl Detect {
         for r in self.relays.iter_mut().filter(|r| r.peer == slot) {
             r.peer = crate::storage::NONE;
         }
+    }
+
+    /// Takes the room again that a restored copy lacks.
+    pub(crate) fn reserve(&mut self, indirect_probes: usize) {
+        self.seats.reserve_exact(indirect_probes.saturating_sub(self.seats.len()));
     }
 
     /// Invariants.

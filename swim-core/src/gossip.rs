@@ -84,7 +84,7 @@ impl Gossip {
     pub(crate) fn limit(&mut self, live: usize, cx: &Cx) -> u8 {
         if self.limit_for != live {
             self.limit_for = live;
-            self.limit = cx.config.retransmit_limit(live).min(63) as u8;
+            self.limit = cx.config.retransmit_limit(live) as u8;
         }
         self.limit
     }

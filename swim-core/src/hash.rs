@@ -19,9 +19,10 @@ pub fn name_hash(name: &[u8]) -> u64 {
     mix64(h)
 }
 
-/// What one live row adds to the view hash.
-pub(crate) const fn row_hash(id: u64, incarnation: u64) -> u64 {
-    mix64(mix64(id).wrapping_add(incarnation.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+/// What one live row adds to the view hash: its id, its incarnation, and the incarnation that wrote its address and profile.
+pub(crate) const fn row_hash(id: u64, incarnation: u64, detail_at: u64) -> u64 {
+    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+    mix64(mix64(mix64(id).wrapping_add(incarnation.wrapping_mul(ODD))).wrapping_add(detail_at.wrapping_mul(ODD)))
 }
 
 /// A hash keyed per node, for the tables: two folded 64x64 multiplications. An id is chosen by whoever sends it, so the
@@ -55,7 +56,7 @@ mod tests {
         assert_eq!(mix64(1), 0x5692_161d_100b_05e5);
         assert_eq!(name_hash(b""), 0xf52a_15e9_a9b5_e89b);
         assert_eq!(name_hash(b"web-1"), 0xf576_b188_329f_7edd);
-        assert_eq!(row_hash(1, 2), 0x5f55_2ce4_82f2_aa47);
+        assert_eq!(row_hash(1, 2, 1), 0x81fb_535c_a52e_6825);
     }
 
     #[test]

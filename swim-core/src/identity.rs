@@ -1,6 +1,7 @@
 //! What a node says about itself, and addresses in the small.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -11,11 +12,26 @@ use crate::status::NodeId;
 
 /// What a node says about itself: a name (≤ [`Profile::MAX_NAME`] bytes of UTF-8) and opaque metadata
 /// (≤ [`Profile::MAX_META`] bytes).
+///
+/// Cloning shares the bytes.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(from = "Box<[u8]>", into = "Box<[u8]>")]
 pub struct Profile {
     /// Length of the name, the name, the metadata; empty when both are. One allocation per member, none for a member
     /// that says nothing.
-    packed: Box<[u8]>,
+    packed: Arc<[u8]>,
+}
+
+impl From<Box<[u8]>> for Profile {
+    fn from(packed: Box<[u8]>) -> Self {
+        Self { packed: packed.into() }
+    }
+}
+
+impl From<Profile> for Box<[u8]> {
+    fn from(p: Profile) -> Self {
+        p.packed.iter().copied().collect()
+    }
 }
 
 impl Profile {
@@ -46,7 +62,7 @@ impl Profile {
         packed.push(name.len() as u8);
         packed.extend_from_slice(name.as_bytes());
         packed.extend_from_slice(meta);
-        Self { packed: packed.into_boxed_slice() }
+        Self { packed: packed.into() }
     }
 
     fn split(&self) -> (&[u8], &[u8]) {

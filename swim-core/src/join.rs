@@ -14,7 +14,7 @@ use crate::identity::Addr;
 use crate::outbox::{Intent, What};
 use crate::status::NodeId;
 use crate::time::Instant;
-use crate::wire::Message;
+use crate::wire::PAGE_END;
 
 /// Times a page is asked for before the pull is given up.
 const TRIES: u8 = 3;
@@ -30,13 +30,22 @@ enum Phase {
         nonce: u32,
     },
     /// One page is outstanding.
-    Pulling {
-        addr: Addr,
-        peer: NodeId,
-        nonce: u32,
-        cursor: u32,
-        tries: u8,
-    },
+    Pulling(Pull),
+}
+
+/// The page that is asked for, and how it has been going.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Pull {
+    addr: Addr,
+    peer: NodeId,
+    nonce: u32,
+    cursor: u32,
+    /// Times this page was asked for in vain.
+    tries: u8,
+    /// Asked for with padding: my address is not the one that the peer knows, and its answer must be let grow.
+    padded: bool,
+    /// Pages taken before this one: a peer cannot go on for ever.
+    pages: u32,
 }
 
 /// What a page was for this node.
@@ -112,7 +121,7 @@ impl Join {
         for &seed in &self.seeds {
             cx.send(Intent::to_stranger(seed, What::Join { nonce }));
         }
-        let wait = (cx.pace.join_retry << self.attempts.min(20)).min(cx.pace.join_retry_max);
+        let wait = cx.pace.join_retry.saturating_mul(1 << self.attempts.min(20)).min(cx.pace.join_retry_max);
         self.attempts += 1;
         // Between three quarters of the wait and all of it, so that nodes started together spread out.
         self.next = cx.now.plus_micros(wait / 4 * 3 + cx.rng.below(wait / 4 + 1));
@@ -124,35 +133,41 @@ impl Join {
             Phase::Idle => false,
             // A seed with several addresses may answer from another than it was asked at; the nonce decides.
             Phase::Contacting { nonce: n } => n == nonce,
-            Phase::Pulling { addr, peer, nonce: n, .. } => n == nonce && addr == from && peer == sender,
+            Phase::Pulling(p) => p.nonce == nonce && p.addr == from && p.peer == sender,
         }
     }
 
     /// A page that was asked for has come, and its rows have been taken over.
     pub(crate) fn on_page(&mut self, from: Addr, sender: NodeId, next: u32, cx: &mut Cx) -> Page {
         cx.stats.pages_received += 1;
-        if next != 0 {
-            self.pull(from, sender, next, 0, cx);
-            return Page::Taken;
+        let first = Pull { addr: from, peer: sender, nonce: 0, cursor: 0, tries: 0, padded: false, pages: 0 };
+        let asked = if let Phase::Pulling(p) = self.phase { p } else { first };
+        if next == PAGE_END {
+            (self.phase, self.next) = (Phase::Idle, Instant::NEVER);
+            return if core::mem::take(&mut self.wanted) { Page::Joined } else { Page::Taken };
         }
-        (self.phase, self.next) = (Phase::Idle, Instant::NEVER);
-        if core::mem::take(&mut self.wanted) { Page::Joined } else { Page::Taken }
+        let pages = asked.pages.saturating_add(1);
+        if next > asked.cursor && (pages as usize) <= cx.config.members_max {
+            self.pull(Pull { cursor: next, tries: 0, pages, ..asked }, cx);
+        } else if next == asked.cursor && !asked.padded {
+            self.pull(Pull { padded: true, tries: 0, pages, ..asked }, cx);
+        }
+        // A peer that goes back or does not get on is not asked again before the time-out.
+        Page::Taken
     }
 
-    fn pull(&mut self, addr: Addr, peer: NodeId, cursor: u32, tries: u8, cx: &mut Cx) {
-        let nonce = cx.rng.next_u32();
-        self.phase = Phase::Pulling { addr, peer, nonce, cursor, tries };
+    fn pull(&mut self, pull: Pull, cx: &mut Cx) {
+        let pull = Pull { nonce: cx.rng.next_u32(), ..pull };
+        self.phase = Phase::Pulling(pull);
         self.next = cx.now.plus_micros(cx.pace.probe_timeout.saturating_mul(2));
-        let pull = What::Message(Message::Pull { nonce, cursor });
-        cx.send(Intent::to_stranger(addr, pull));
+        let Pull { addr, nonce, cursor, padded, .. } = pull;
+        cx.send(Intent::to_stranger(addr, What::Pull { nonce, cursor, padded }));
     }
 
     /// No answer in time.
     pub(crate) fn on_due(&mut self, cx: &mut Cx) {
         match self.phase {
-            Phase::Pulling { addr, peer, cursor, tries, .. } if tries + 1 < TRIES => {
-                self.pull(addr, peer, cursor, tries + 1, cx);
-            }
+            Phase::Pulling(p) if p.tries + 1 < TRIES => self.pull(Pull { tries: p.tries + 1, ..p }, cx),
             _ if self.wanted => self.contact(cx),
             _ => (self.phase, self.next) = (Phase::Idle, Instant::NEVER),
         }
@@ -169,11 +184,11 @@ impl Join {
         }
         let lasting = cx.now.micros_since(self.disagree_since) >= cx.pace.sync_patience;
         if lasting && cx.now >= self.repair_after && self.phase == Phase::Idle {
-            let wait = cx.pace.sync_interval << self.repairs.min(BACKOFF_MAX);
+            let wait = cx.pace.sync_interval.saturating_mul(1 << self.repairs.min(BACKOFF_MAX));
             self.repair_after = cx.now.plus_micros(wait / 2 + cx.rng.below(wait / 2 + 1));
             self.repairs += 1;
             cx.stats.repairs += 1;
-            self.pull(from, peer, 0, 0, cx);
+            self.pull(Pull { addr: from, peer, nonce: 0, cursor: 0, tries: 0, padded: false, pages: 0 }, cx);
         }
     }
 }

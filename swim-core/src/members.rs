@@ -15,6 +15,7 @@ use crate::identity::{Addr, Profile};
 use crate::rng::Rng;
 use crate::status::{Incarnation, NodeId, State, Status};
 use crate::storage::{Order, Slab};
+use crate::wire::Item;
 
 /// This node's own slot.
 pub(crate) const ME: u32 = 0;
@@ -82,7 +83,7 @@ impl Members {
             by_addr: HashTable::with_capacity(reserved),
             key,
             shared: 0,
-            view_hash: row_hash(me.id.as_u64(), me.status.incarnation().as_u64()),
+            view_hash: row_hash(me.id.as_u64(), me.status.incarnation().as_u64(), me.detail_at.as_u64()),
         };
         m.order.grow(reserved);
         let hash = key.hash(me.id.as_u64());
@@ -162,6 +163,11 @@ impl Members {
         self.by_addr.iter_hash(addr_hash(self.key, addr)).filter(|&&s| self[s].addr == addr).count()
     }
 
+    /// May another live member have this address?
+    pub(crate) fn has_place_at(&self, addr: Addr) -> bool {
+        self.aliases(addr) < ALIASES_MAX
+    }
+
     // --- writing
 
     /// Takes a newcomer in. Its id must not be known.
@@ -170,7 +176,7 @@ impl Members {
         if self.rows.len() >= self.rows_max {
             return Err(Refusal::Full);
         }
-        if row.status.is_live() && self.aliases(row.addr) >= ALIASES_MAX {
+        if row.status.is_live() && !self.has_place_at(row.addr) {
             return Err(Refusal::Address);
         }
         let live = row.status.is_live();
@@ -223,14 +229,18 @@ impl Members {
     ) -> Result<(), Refusal> {
         let (old, live) = (self[slot].addr, self[slot].status.is_live());
         let moves = old != addr && live && slot != ME;
-        if moves && self.aliases(addr) >= ALIASES_MAX {
+        if moves && !self.has_place_at(addr) {
             return Err(Refusal::Address);
         }
         if moves {
             self.unlist_addr(slot);
         }
+        let before = self.summand(slot);
         if let Some(row) = self.rows.get_mut(slot) {
             (row.detail_at, row.addr, row.profile) = (at, addr, profile);
+        }
+        if live {
+            self.view_hash = self.view_hash.wrapping_sub(before).wrapping_add(self.summand(slot));
         }
         if moves {
             self.list_addr(slot);
@@ -240,7 +250,7 @@ impl Members {
 
     fn summand(&self, slot: u32) -> u64 {
         let r = &self[slot];
-        row_hash(r.id.as_u64(), r.status.incarnation().as_u64())
+        row_hash(r.id.as_u64(), r.status.incarnation().as_u64(), r.detail_at.as_u64())
     }
 
     /// A new row becomes live.
@@ -395,5 +405,14 @@ fn slot_addr_hash(rows: &Slab<Row>, key: TableKey, slot: u32) -> u64 {
 impl Row {
     pub(crate) fn state(&self) -> State {
         self.status.state()
+    }
+
+    /// Does the item say at the same incarnation another address or profile? Then two lives of the member share it.
+    pub(crate) fn contradicts(&self, item: &Item<'_>) -> bool {
+        item.detail().is_some_and(|d| {
+            let same =
+                Addr::from(d.addr) == self.addr && d.name == self.profile.name() && d.meta == self.profile.meta();
+            d.at == self.detail_at && !same
+        })
     }
 }

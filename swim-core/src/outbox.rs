@@ -24,6 +24,8 @@ pub(crate) enum Hint {
     Nothing,
     /// The peer does not know what is believed of it: it is told.
     Belief,
+    /// The same with the address and profile that are known: the peer wrote others at the same incarnation.
+    Row,
     /// The sender is not known: it is asked to introduce itself.
     WhoAreYou,
 }
@@ -38,6 +40,8 @@ pub(crate) enum What {
     Introduction,
     /// A pull from the start, with my own row: let me in.
     Join { nonce: u32 },
+    /// A pull; with padding when a page as large as a datagram must be allowed as its answer.
+    Pull { nonce: u32, cursor: u32, padded: bool },
     /// Rows from a slot on.
     Page { nonce: u32, cursor: u32 },
     /// My leave. When the last of them is handed out, the leave is complete.

@@ -78,6 +78,8 @@ pub struct Stats {
     pub outbox_full: u64,
     /// Sends that the driver reported as failed.
     pub sends_failed: u64,
+    /// Probes without a verdict because this node was held up past their deadline.
+    pub stalls: u64,
     /// Times the machine was asleep past its own deadline.
     pub pauses: u64,
     /// Times that `now` was earlier than before.

@@ -49,6 +49,9 @@ impl Incarnation {
     /// The highest refutation count of an epoch; above it the subject takes the next epoch.
     pub const MAX_REFUTATIONS: u32 = (1 << 30) - 1;
 
+    /// From here to the end of the last epoch nothing is believed: a subject of which it were would have nowhere to go.
+    pub(crate) const LAST: Self = Self::new(u32::MAX, Self::MAX_REFUTATIONS - 64);
+
     /// The incarnation of this epoch after this many refutations (at most [`Self::MAX_REFUTATIONS`], else that).
     pub const fn new(epoch: u32, refutations: u32) -> Self {
         let r = if refutations > Self::MAX_REFUTATIONS { Self::MAX_REFUTATIONS } else { refutations };

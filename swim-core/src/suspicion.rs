@@ -46,6 +46,20 @@ impl Suspicions {
         }
     }
 
+    /// Suspicions whose confirmations are counted.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn is_tracked(&self, slot: u32) -> bool {
+        self.entry(slot).is_some()
+    }
+
+    /// Takes the room again that a restored copy lacks.
+    pub(crate) fn reserve(&mut self) {
+        self.entries.reserve_exact(self.entries_max.saturating_sub(self.entries.len()));
+    }
+
     fn entry(&self, slot: u32) -> Option<&Entry> {
         let place = *self.place.get(slot as usize)?;
         self.entries.get(place as usize)

@@ -4,6 +4,7 @@ mod util;
 
 use std::collections::HashMap;
 
+use swim_core::wire::PAGE_END;
 use swim_core::wire::{Detail, Item, Message, More};
 use swim_core::{Command, Event, NodeId, Profile, State, Status};
 use util::*;
@@ -183,7 +184,7 @@ fn pages_cover_the_table() {
             assert_eq!(r.detail().is_some(), r.status.is_live());
             assert!(seen.insert(r.id, r.status).is_none(), "once");
         }
-        if next == 0 {
+        if next == PAGE_END {
             break;
         }
         assert!(next > cursor);
@@ -217,7 +218,7 @@ fn joining_backs_off_without_end() {
     assert!((60..90).contains(&b.sent.len()), "{} in an hour", b.sent.len());
     let Some(Message::Pull { nonce, .. }) = b.sent.last().unwrap().message() else { panic!() };
     let seed = peer(1);
-    b.recv_from(seed.addr, &frame(&seed, Some(Message::Page { nonce, next: 0 }), &[], &[row(&seed)]));
+    b.recv_from(seed.addr, &frame(&seed, Some(Message::Page { nonce, next: PAGE_END }), &[], &[row(&seed)]));
     assert!(b.events.contains(&Event::Joined { members: 2 }));
 }
 
@@ -258,7 +259,7 @@ fn strangers_introduce_themselves() {
 fn pages_are_bound_to_their_pull() {
     let mut b = Bench::new(config());
     let (seed, p) = (peer(1), peer(2));
-    let page = |nonce| frame(&seed, Some(Message::Page { nonce, next: 0 }), &[], &[row(&seed), row(&p)]);
+    let page = |nonce| frame(&seed, Some(Message::Page { nonce, next: PAGE_END }), &[], &[row(&seed), row(&p)]);
     b.recv_from(seed.addr, &page(0));
     b.command(Command::Join(&[seed.addr]));
     assert!(b.sent[0].frame().asks_who, "who sends me pages?");
@@ -283,7 +284,7 @@ fn a_lasting_disagreement_is_repaired() {
     let from = *peers.iter().find(|p| p.addr == to).unwrap();
     let rows = [row(&peer(50)), accused(peers[2].id, status(0, State::Suspect), &[])];
     // Only while that pull is still outstanding; it has been given up and begun anew since then, perhaps.
-    b.recv_from(from.addr, &frame(&from, Some(Message::Page { nonce, next: 0 }), &[], &rows));
+    b.recv_from(from.addr, &frame(&from, Some(Message::Page { nonce, next: PAGE_END }), &[], &rows));
     let fresh = b.node.stats().pages_received == 1;
     assert_eq!(b.node.member(peer(50).id).is_some(), fresh);
     // Pulls become rarer while it lasts: at most one start per half interval, doubling to sixteen times.
@@ -329,4 +330,85 @@ fn details_are_not_hidden_by_a_status() {
     let old = Detail { at: inc(0), addr: p.addr, name: "old", meta: b"" };
     b.gossip(&peers[1], &[Item { id: p.id, status: status(1, State::Suspect), more: More::Detail(old) }]);
     assert_eq!(b.node.member(p.id).unwrap().name(), "new");
+}
+
+/// A seed that answers in pages without end, or without getting on, is not asked at the speed of the network.
+#[test]
+fn a_faulty_seed_does_not_keep_a_joiner_busy() {
+    for next in [0, 7] {
+        let mut b = Bench::new(config());
+        b.command(Command::Join(&[addr(1)]));
+        let mut asked = 0;
+        loop {
+            let pull = |s: &Sent| match s.message() {
+                Some(Message::Pull { nonce, .. }) => Some(nonce),
+                _ => None,
+            };
+            let Some(nonce) = b.sent.drain(..).filter_map(|s| pull(&s)).next_back() else { break };
+            asked += 1;
+            assert!(asked < 10, "asked {asked} times while no time passes");
+            b.recv(&peer(1), Some(Message::Page { nonce, next }), &[]);
+        }
+        // It is asked again, in its time.
+        b.run(ms(10_000));
+        assert!(b.sent.iter().any(|s| matches!(s.message(), Some(Message::Pull { .. }))));
+    }
+}
+
+/// Where an answer may not be long enough for one row, the puller asks again with padding, and gets on.
+#[test]
+fn pulls_are_padded_when_rows_do_not_fit() {
+    let meta = [5; 512];
+    let (mut b, _) = Bench::with_peers(config(), 0);
+    for n in 1..=8 {
+        let p = peer(n);
+        let more = More::Detail(Detail { at: inc(0), addr: p.addr, name: "long", meta: &meta });
+        let large = Item { id: p.id, status: Status::alive(inc(0)), more };
+        b.recv_from(p.addr, &frame(&p, Some(Message::Pull { nonce: 1, cursor: 0 }), &[], &[large]));
+    }
+    let mut joiner = Bench::new(config());
+    // The joiner's datagrams come from an address that is not the one it advertises.
+    let source = addr(900);
+    let me = swim_core::Identity {
+        id: NodeId::from_name("joiner"),
+        addr: addr(901),
+        epoch: EPOCH,
+        profile: Profile::new("joiner", b"").unwrap(),
+    };
+    joiner.node = swim_core::Node::new(me, config(), 9, joiner.now).unwrap();
+    joiner.command(Command::Join(&[addr(0)]));
+    let mut exchanges = 0;
+    while let Some(ask) = joiner.sent.iter().position(|s| s.to == addr(0)).map(|i| joiner.sent.remove(i)) {
+        b.clear();
+        b.recv_from(source, &ask.bytes);
+        let answers: Vec<Sent> = b.sent.iter().filter(|s| s.to == source).cloned().collect();
+        assert!(answers.len() <= 1 && answers.iter().all(|s| s.bytes.len() <= 3 * ask.bytes.len()));
+        for s in answers {
+            exchanges += 1;
+            joiner.recv_from(addr(0), &s.bytes);
+        }
+        assert!(exchanges < 20);
+    }
+    assert_eq!(joiner.node.live_count(), 10);
+    assert!(joiner.events.iter().any(|e| matches!(e, Event::Joined { members: 10 })));
+}
+
+/// A restart within the resolution of its epoch, at another address: its peers tell it what they hold, and it takes the
+/// next epoch.
+#[test]
+fn a_restart_in_the_same_epoch_is_told_apart() {
+    let (mut b, peers) = Bench::with_peers(config(), 3);
+    let moved = Peer { addr: addr(50), ..peers[0] };
+    b.admit(&moved);
+    let page = b.sent.iter().find(|s| s.to == moved.addr).expect("an answer");
+    let told = page.frame().updates().find(|i| i.id == moved.id).and_then(|i| i.detail()).expect("what is known of it");
+    assert_eq!((told.addr, told.at), (peers[0].addr, inc(0)));
+    // The other side: hearing its own row with another address, a node takes the next epoch, once per period.
+    let me = b.me();
+    let mine = Peer { id: me, addr: addr(77), incarnation: inc(0) };
+    for _ in 0..10 {
+        b.gossip(&peers[1], &[row(&mine)]);
+    }
+    assert_eq!(b.node.me().incarnation(), swim_core::Incarnation::new(EPOCH + 1, 0));
+    assert_eq!(b.node.me().addr(), addr(0));
 }

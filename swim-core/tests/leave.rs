@@ -3,6 +3,7 @@
 mod util;
 
 use swim_core::wire::Message;
+use swim_core::wire::PAGE_END;
 use swim_core::{Command, Event, Input, NodeId, State};
 use util::*;
 
@@ -108,7 +109,7 @@ fn e4_rejoin() {
     let (to, nonce) = b.sent.iter().find_map(pull).expect("the seed is asked");
     assert_eq!(to, peers[0].addr);
     let rows: Vec<_> = peers.iter().map(row).collect();
-    b.recv_from(peers[0].addr, &frame(&peers[0], Some(Message::Page { nonce, next: 0 }), &[], &rows));
+    b.recv_from(peers[0].addr, &frame(&peers[0], Some(Message::Page { nonce, next: PAGE_END }), &[], &rows));
     assert!(b.events.contains(&Event::Joined { members: 4 }));
     b.run_with(ms(10_000), &peers);
     assert_eq!(b.node.live_count(), 4);
@@ -157,4 +158,24 @@ fn leave_while_joining() {
     b.clear();
     b.run(ms(100_000));
     assert!(b.sent.is_empty() && b.node.has_left());
+}
+
+/// What was under way at the leave is no evidence against anybody after the return, and the time away is not a pause.
+#[test]
+fn e4_a_return_is_a_fresh_start() {
+    for away in [200, 60_000] {
+        let (mut b, peers) = Bench::with_peers(config(), 3);
+        b.gossip(&peers[1], &[accused(peers[2].id, status(0, State::Suspect), &[peers[1].id])]);
+        b.ping_to(&peers[0], &peers);
+        b.command(Command::Leave);
+        assert_eq!(b.node.poll_timeout(), None);
+        b.now = b.now + ms(away);
+        b.clear();
+        b.command(Command::Join(&[peers[0].addr]));
+        b.run_with(ms(3_000), &peers);
+        let accused: Vec<_> = b.events.iter().filter(|e| matches!(e, Event::MemberSuspect { .. })).collect();
+        assert!(accused.is_empty(), "{accused:?}");
+        assert!(!b.events.iter().any(|e| matches!(e, Event::MemberDown { .. })), "after {away} ms: {:?}", b.events);
+        assert_eq!((b.node.stats().pauses, b.node.health()), (0, 0), "after {away} ms");
+    }
 }

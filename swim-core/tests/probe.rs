@@ -20,8 +20,8 @@ fn asked(n: u32) -> (Bench, Vec<Peer>, Peer, u32, Vec<Peer>) {
 }
 
 #[test]
-fn a_silent_target_is_suspect_only_at_the_full_deadline() {
-    // C16: not when the direct time-out passes, not when relays have been asked.
+fn c16_a_silent_target_is_suspect_only_at_the_full_deadline() {
+    // Not when the direct time-out passes, not when relays have been asked.
     let (mut b, _, target, _, relays) = asked(6);
     assert_eq!(relays.len(), 3);
     b.run(ms(499));
@@ -369,4 +369,60 @@ fn a10_not_me() {
     assert_eq!(b.node.stats().wrong_responders, 1);
     b.run(ms(1_000));
     assert_eq!(b.state(&target), Some(State::Suspect), "the old id dies on schedule");
+}
+
+/// A requester whose row is forgotten in the very call that makes its nack due gets it all the same.
+#[test]
+fn an_intent_may_outlive_the_row_it_is_for() {
+    let (mut b, peers) = Bench::with_peers(config(), 3);
+    let p = peers[0];
+    b.gossip(&p, &[accused(p.id, status(0, State::Left), &[])]);
+    let forgotten_at = b.now + ms(600_000);
+    let before = forgotten_at.minus_micros(350_000);
+    b.run_with(before.since(b.now), &peers[1..]);
+    b.recv(&p, Some(Message::PingReq { target: peers[1].id, nonce: 5 }), &[]);
+    b.clear();
+    b.now = forgotten_at + ms(100);
+    b.handle(Input::Timeout);
+    assert!(b.node.member(p.id).is_none());
+    assert_eq!(b.sent.iter().find(|s| s.to == p.addr).and_then(|s| s.message()), Some(Message::Nack { nonce: 5 }));
+}
+
+/// Held up for so long that an ack may wait unread, this node has no verdict; shorter than that, it has.
+#[test]
+fn a_node_that_is_held_up_convicts_nobody() {
+    for (stall, convicts) in
+        [(1_000, true), (1_200, true), (1_251, false), (1_600, false), (1_999, false), (2_500, false)]
+    {
+        let (mut b, peers) = Bench::with_peers(config(), 4);
+        let target = peers[0];
+        let nonce = b.ping_to(&target, &peers);
+        if convicts {
+            // Its timers run until just before the deadline.
+            b.run(ms(990));
+            b.now = b.now + ms(stall - 990);
+        } else {
+            b.now = b.now + ms(stall);
+        }
+        b.recv(&target, Some(Message::Ack { nonce }), &[]);
+        b.handle(Input::Timeout);
+        assert_eq!(b.suspects() > 0, convicts, "{stall} ms");
+        if !convicts {
+            assert_eq!(b.node.stats().stalls + b.node.stats().pauses, 1, "{stall} ms");
+        }
+    }
+}
+
+/// A nack is there before the requester's deadline, whatever the relation of time-out and period.
+#[test]
+fn c8_nacks_are_in_time() {
+    for c in [swim_core::Config::lan("c"), swim_core::Config::wan("c"), swim_core::Config::local("c")] {
+        let (timeout, interval) = (c.probe_timeout, c.probe_interval);
+        let (mut b, peers) = Bench::with_peers(c, 3);
+        let asked = b.now;
+        b.recv(&peers[1], Some(Message::PingReq { target: peers[0].id, nonce: 42 }), &[]);
+        b.run(interval);
+        let nack = b.sent.iter().find(|s| s.message() == Some(Message::Nack { nonce: 42 })).expect("a nack");
+        assert!(nack.at.since(asked) < interval - timeout, "{:?} of {:?}", nack.at.since(asked), interval - timeout);
+    }
 }

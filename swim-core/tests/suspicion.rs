@@ -3,6 +3,7 @@
 mod util;
 
 use swim_core::wire::Message;
+use swim_core::wire::PAGE_END;
 use swim_core::{Event, Incarnation, Instant, NodeId, State, Status};
 use util::*;
 
@@ -218,7 +219,7 @@ fn d8_a_death_in_pulled_rows_is_a_suspicion() {
     b.command(swim_core::Command::Join(&[seed.addr]));
     let Some(Message::Pull { nonce, cursor: 0 }) = b.sent[0].message() else { panic!("the seed is asked") };
     let rows = [row(&seed), accused(p.id, status(0, State::Dead), &[]), accused(q.id, status(0, State::Left), &[])];
-    b.recv_from(seed.addr, &frame(&seed, Some(Message::Page { nonce, next: 0 }), &[], &rows));
+    b.recv_from(seed.addr, &frame(&seed, Some(Message::Page { nonce, next: PAGE_END }), &[], &rows));
     assert_eq!(b.state(&p), Some(State::Suspect));
     assert_eq!(b.state(&q), Some(State::Left), "only the subject says that it left");
     assert!(b.events.contains(&Event::Joined { members: 3 }));
@@ -316,4 +317,65 @@ fn suspicions_are_bounded() {
     b.run_with(ms(60_000), &peers[6..]);
     assert!(peers[..6].iter().all(|p| b.state(p) == Some(State::Dead)));
     assert!(b.now > Instant::ORIGIN);
+}
+
+/// However many accusations come in one moment, the answers and what local health loses are bounded.
+#[test]
+fn a_flood_of_accusations_costs_little() {
+    let (mut b, peers) = Bench::with_peers(config(), 30);
+    let me = b.me();
+    for _ in 0..1_000 {
+        let at = b.node.me().incarnation();
+        b.gossip(&peers[0], &[accused(me, Status::new(at, State::Suspect), &[])]);
+    }
+    assert_eq!(b.node.me().incarnation(), inc(1_000), "each is refuted");
+    assert_eq!(b.sent.len(), 8 * b.node.config().gossip_fanout, "but so many times per period at once");
+}
+
+/// Nobody believes an incarnation that its subject could not go past.
+#[test]
+fn d5_alive_at_the_end_of_all_incarnations() {
+    let (mut b, peers) = Bench::with_peers(config(), 3);
+    b.gossip(&peers[1], &[accused(peers[0].id, Status::alive(TOP), &[])]);
+    assert_eq!(b.node.member(peers[0].id).unwrap().incarnation(), inc(0));
+    b.admit(&Peer { incarnation: TOP, ..peer(50) });
+    assert!(b.node.member(peer(50).id).is_none());
+    assert_eq!(b.node.stats().claims_implausible, 2);
+}
+
+/// Heard of in answer to its own question, a later life of mine is gone past, up to the last epoch.
+#[test]
+fn a2_a_later_life_of_mine() {
+    for known in [Incarnation::new(EPOCH + 9_900, 7), Incarnation::new(u32::MAX, 5)] {
+        let mut b = Bench::new(config());
+        let seed = peer(1);
+        b.command(swim_core::Command::Join(&[seed.addr]));
+        let Some(Message::Pull { nonce, .. }) = b.sent[0].message() else { panic!() };
+        let belief = [accused(b.me(), Status::alive(known), &[])];
+        let page = Message::Page { nonce, next: PAGE_END };
+        b.recv_from(seed.addr, &frame(&seed, Some(page), &belief, &[row(&seed)]));
+        assert!(b.node.me().incarnation() > known);
+        assert_eq!(b.node.me().detail_at(), b.node.me().incarnation(), "and writes its address anew");
+    }
+}
+
+/// The bound on members at one address holds for those who come back, too.
+#[test]
+fn aliases_are_bounded() {
+    let mut b = Bench::new(config());
+    let mut all: Vec<Peer> = Vec::new();
+    for round in 0..3 {
+        for n in 0..64 {
+            let p = Peer { addr: addr(7), ..peer(1_000 + round * 64 + n) };
+            b.admit(&p);
+            all.push(p);
+        }
+        for p in &all {
+            b.gossip(p, &[accused(p.id, Status::new(p.incarnation, State::Left), &[])]);
+        }
+    }
+    for p in &all {
+        b.gossip(&Peer { incarnation: inc(1), ..*p }, &[]);
+    }
+    assert_eq!((b.node.live_count(), b.node.stats().addresses_refused), (65, 128));
 }

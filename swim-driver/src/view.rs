@@ -27,7 +27,7 @@ pub struct MemberView {
     id: NodeId,
     addr: SocketAddr,
     status: Status,
-    profile: Arc<Profile>,
+    profile: Profile,
 }
 
 impl View {
@@ -103,7 +103,7 @@ impl View {
     fn refresh(&mut self, id: NodeId, member: Option<Member<'_>>) {
         let live = member.is_some_and(|m| m.state().is_live());
         let former = match member {
-            Some(member) => self.rows.insert(MemberView::of(member, self.rows.get(id))),
+            Some(member) => self.rows.insert(MemberView::of(member)),
             None => self.rows.remove(id),
         };
         self.live -= usize::from(former.is_some_and(|row| row.state().is_live()));
@@ -112,16 +112,14 @@ impl View {
 }
 
 impl MemberView {
-    fn of(member: Member<'_>, former: Option<&Self>) -> Self {
-        let profile = match former {
-            Some(row) if *row.profile == *member.profile() => Arc::clone(&row.profile),
-            _ => Arc::new(member.profile().clone()),
-        };
+    fn of(member: Member<'_>) -> Self {
+        // The bytes of a profile are shared with the node's own row.
+        let profile = member.profile().clone();
         Self { id: member.id(), addr: member.addr(), status: member.status(), profile }
     }
 
     fn shows(&self, member: &Member<'_>) -> bool {
-        self.status == member.status() && self.addr == member.addr() && *self.profile == *member.profile()
+        self.status == member.status() && self.addr == member.addr() && self.profile == *member.profile()
     }
 
     /// Who.
@@ -150,7 +148,7 @@ impl MemberView {
     }
 
     /// What it says about itself.
-    pub fn profile(&self) -> &Arc<Profile> {
+    pub fn profile(&self) -> &Profile {
         &self.profile
     }
 
@@ -179,7 +177,7 @@ impl MemberView {
             id: NodeId::new(id),
             addr: ([10, 0, 0, 1], 7_946).into(),
             status: Status::alive(Incarnation::new(1, refutations)),
-            profile: Arc::default(),
+            profile: Profile::default(),
         }
     }
 }

@@ -196,3 +196,76 @@ fn i10_idle_nodes_do_not_spin() {
     let per_node_second = (w.sent_total().datagrams - sent) as f64 / 2_000.0;
     assert!((1.99..=2.01).contains(&per_node_second), "{per_node_second} datagrams per node and second");
 }
+
+/// A node that missed a change of profile, while its peers went on, gets it: the view hash covers what members say.
+#[test]
+fn a_missed_profile_is_repaired() {
+    over_seeds(50, |seed| {
+        let (mut w, nodes) = five(seed);
+        let (deaf, subject) = (nodes[4], nodes[0]);
+        w.cut(&nodes[..4], &[deaf], Way::Both);
+        w.set_meta(subject, b"new");
+        w.run(millis(2_500));
+        w.heal();
+        let id = w.id(subject);
+        let knows = |w: &World| w.node(deaf).member(id).is_some_and(|m| m.profile().meta() == b"new");
+        w.run_until(secs(30), |w| knows(w) && w.all_agree()).expect("repaired");
+    });
+}
+
+/// Killed and started again within the resolution of its epoch, at another address: found there, and nobody dies of it.
+#[test]
+fn a_restart_in_the_same_epoch_at_another_address() {
+    over_seeds(50, |seed| {
+        let (mut w, nodes) = five(seed);
+        let old = nodes[2];
+        let start = w.now();
+        w.kill(old);
+        let new = w.spawn_with("n2", |setup| setup.epoch = Some(1));
+        w.join(new, &[nodes[0]]);
+        let rest = [nodes[0], nodes[1], nodes[3], nodes[4]];
+        let id = w.id(new);
+        let found = |w: &World| rest.iter().all(|&n| w.node(n).member(id).is_some_and(|m| m.addr() == new.addr()));
+        w.run_until(secs(10), found).expect("found at its new address");
+        w.run(secs(30));
+        assert!(rest.iter().all(|&n| since(&w, n, start).all(|(_, e)| !is_down(e))), "nobody is reported dead");
+        assert!(rest.iter().all(|&n| w.sees(n, new) == Some(State::Alive)) && w.all_agree());
+    });
+}
+
+/// C1 for shorter stalls: however long one node is held up, it accuses none of the others.
+#[test]
+fn c1_a_stalled_node_accuses_nobody() {
+    over_seeds(20, |seed| {
+        for stall in [400, 800, 1_000, 1_200, 1_400, 1_600, 1_900, 2_500] {
+            let (mut w, nodes) = five(seed);
+            w.run(millis(seed * 53 % 1_000));
+            let start = w.now();
+            w.pause(nodes[1]);
+            w.run(millis(stall));
+            w.resume(nodes[1]);
+            w.run(secs(4));
+            let mine = Some(w.id(nodes[1]));
+            let accused = since(&w, nodes[1], start)
+                .find(|(_, e)| matches!(e, Event::MemberSuspect { by, .. } if *by == mine))
+                .copied();
+            assert_eq!(accused, None, "after {stall} ms");
+        }
+    });
+}
+
+/// After one crash the healthy stay healthy, on every preset: relays' nacks come in time.
+#[test]
+fn one_crash_costs_no_health() {
+    for config in [Config::local("sim"), Config::lan("sim"), Config::wan("sim")] {
+        let period = config.probe_interval;
+        let (mut w, nodes) = cluster(3, 6, config);
+        w.kill(nodes[5]);
+        let mut worst = 0;
+        for _ in 0..200 {
+            w.run(period / 4);
+            worst = nodes[..5].iter().map(|&n| w.node(n).health()).max().unwrap_or(0).max(worst);
+        }
+        assert_eq!(worst, 0, "with periods of {period:?}");
+    }
+}

@@ -5,6 +5,7 @@ use crate::event::Event;
 use crate::identity::{Addr, Profile};
 use crate::members::{ME, Refusal, Row};
 use crate::status::{Incarnation, NodeId, State, Status};
+use crate::time::Instant;
 use crate::wire::{Detail, Item, More};
 
 /// How far ahead of the known incarnation an accusation may be. Nobody can push a counter to its end (`reliability`, 1).
@@ -35,6 +36,11 @@ impl Node {
 
     /// Merges one claim into the table. `bound` tells that it came in answer to this node's own nonce.
     pub(super) fn apply(&mut self, item: &Item<'_>, via: Via, bound: bool) {
+        // Nobody gets there by counting, and its subject could not go past it.
+        if item.status.incarnation() >= Incarnation::LAST {
+            self.cx.stats.claims_implausible += 1;
+            return;
+        }
         if item.id == self.cx.me {
             return self.apply_to_me(item, bound);
         }
@@ -91,6 +97,9 @@ impl Node {
                 self.cx.stats.claims_implausible += 1;
                 return;
             }
+            if !known.is_live() && status.is_live() && !self.table.has_place_at(self.table[slot].addr) {
+                return self.count_refusal(Refusal::Address);
+            }
             let first = self.first_accuser(item);
             self.change(slot, status, first);
         } else if status < known {
@@ -123,15 +132,12 @@ impl Node {
         let (id, old) = (row.id, row.addr);
         let moved = old != Addr::from(d.addr);
         let updated = row.profile.name() != d.name || row.profile.meta() != d.meta;
-        // Equal words need no new allocation.
+        // Equal words are shared, not copied.
         let profile = if updated { Profile::pack(d.name, d.meta) } else { row.profile.clone() };
         if let Err(refusal) = self.table.set_detail(slot, d.at, d.addr.into(), profile) {
             return self.count_refusal(refusal);
         }
         self.gossip.enqueue(slot, true, &self.cx);
-        if !self.table[slot].status.is_live() {
-            return;
-        }
         if moved {
             self.cx.events.push(Event::MemberMoved { id, from: old.into() });
         }
@@ -154,8 +160,10 @@ impl Node {
             }
         }
         if counted {
-            let deadline = self.suspicions.deadline(slot, self.table.live(), &self.cx);
-            self.deadlines.set(slot, deadline);
+            // A confirmation only shortens, also when the cluster has grown since the suspicion began.
+            let former = self.deadlines.get(slot).unwrap_or(Instant::NEVER);
+            let deadline = self.suspicions.deadline(slot, self.table.live(), &self.cx).min(former);
+            self.set_deadline(slot, deadline);
             self.gossip.enqueue(slot, false, &self.cx);
         }
     }
@@ -182,12 +190,12 @@ impl Node {
                     self.detect.wake(&mut self.cx);
                 }
                 let deadline = self.suspicions.arm(slot, self.table.live(), &mut self.cx);
-                self.deadlines.set(slot, deadline);
+                self.set_deadline(slot, deadline);
                 Event::MemberSuspect { id, incarnation, by }
             }
             gone => {
                 self.suspicions.disarm(slot);
-                self.deadlines.set(slot, self.cx.now.plus_micros(self.cx.pace.tombstone_ttl));
+                self.set_deadline(slot, self.cx.now.plus_micros(self.cx.pace.tombstone_ttl));
                 Event::MemberDown { id, incarnation, left: gone == State::Left }
             }
         };
@@ -200,11 +208,12 @@ impl Node {
     /// What others believe of me at or above my incarnation is answered by raising it; below it is old.
     fn apply_to_me(&mut self, item: &Item<'_>, bound: bool) {
         let (mine, theirs) = (self.table[ME].status.incarnation(), item.status.incarnation());
-        if self.leave.has_begun() {
-            return;
-        }
         if theirs.epoch() > mine.epoch() {
             return self.jump_past(theirs, bound);
+        }
+        if theirs.epoch() == mine.epoch() && self.table[ME].contradicts(item) {
+            // A former life of mine had this epoch, too: a restart within a second, a restored disk.
+            return self.take_next_epoch();
         }
         let old = theirs < mine || item.status == Status::alive(mine);
         if old {
@@ -213,7 +222,7 @@ impl Node {
         }
         if item.status.state() == State::Alive {
             // Somebody speaks for me in this epoch with an incarnation that I have not taken: another life of mine.
-            self.restart_me(mine.next_epoch());
+            self.take_next_epoch();
         } else if theirs.refutations() - mine.refutations() > AHEAD_MAX {
             self.cx.stats.claims_implausible += 1;
         } else {
@@ -221,10 +230,19 @@ impl Node {
         }
     }
 
+    /// Another life of mine uses this epoch. Once per period: two processes of one id that both live would else outbid each
+    /// other at the speed of the network.
+    fn take_next_epoch(&mut self) {
+        if self.cx.now >= self.next_epoch_after {
+            self.next_epoch_after = self.cx.now.plus_micros(self.cx.pace.probe_interval);
+            self.restart_me(self.table[ME].status.incarnation().next_epoch());
+        }
+    }
+
     /// A later life of mine is known. Taken only from an answer to my own question, so that a forged datagram cannot push
     /// the epoch; whoever believes it answers my next probe with it.
     fn jump_past(&mut self, theirs: Incarnation, bound: bool) {
-        if bound && theirs.epoch() < u32::MAX {
+        if bound && theirs < Incarnation::LAST {
             self.restart_me(theirs.next_epoch());
         } else {
             self.cx.stats.claims_implausible += 1;
@@ -234,9 +252,13 @@ impl Node {
     fn refute(&mut self, accused: Incarnation) {
         self.raise_me(accused.next());
         self.cx.stats.refutations += 1;
-        self.health.worsen(1, &mut self.cx);
         self.gossip.enqueue(ME, false, &self.cx);
-        self.gossip.spread(&self.table, &mut self.cx);
+        // At once, and a sign that this node is slow. So many times per period; beyond that it is an attack, and the next
+        // tick will do.
+        if self.echoes.take(&self.cx) {
+            self.health.worsen(1, &mut self.cx);
+            self.gossip.spread(&self.table, &mut self.cx);
+        }
         self.cx.events.push(Event::Refuted { incarnation: self.table[ME].status.incarnation() });
     }
 
@@ -248,7 +270,9 @@ impl Node {
         let _ = self.table.set_detail(ME, incarnation, self.cx.my_addr, profile);
         self.cx.stats.refutations += 1;
         self.gossip.enqueue(ME, true, &self.cx);
-        self.gossip.spread(&self.table, &mut self.cx);
+        if self.echoes.take(&self.cx) {
+            self.gossip.spread(&self.table, &mut self.cx);
+        }
         self.cx.events.push(Event::Refuted { incarnation });
     }
 

@@ -5,12 +5,13 @@
 //! (`Config::MTU_MIN`), so none starves another; updates get all the room that is left.
 
 use super::Node;
+use super::ingress::AMPLIFICATION_MAX;
 use crate::identity::Addr;
 use crate::members::{ME, Row};
 use crate::outbox::{Hint, Intent, What};
 use crate::status::{NodeId, State};
 use crate::storage::{NONE, Take};
-use crate::wire::{Accusers, Detail, Item, Message, More, Writer};
+use crate::wire::{Accusers, Detail, Item, Message, More, PAGE_END, Writer};
 
 /// Slots looked at for one page, so that a table full of holes cannot make one answer long.
 const PAGE_SLOTS_MAX: u32 = 4_096;
@@ -42,6 +43,12 @@ impl Node {
                 self.put_introduction(&mut w);
             }
             What::Introduction => self.put_introduction(&mut w),
+            What::Pull { nonce, cursor, padded } => {
+                w.message(Message::Pull { nonce, cursor });
+                if padded {
+                    w.pad_to(self.cx.config.mtu.div_ceil(AMPLIFICATION_MAX));
+                }
+            }
             What::Page { nonce, cursor } => self.put_page(&mut w, intent, nonce, cursor),
         }
         if intent.hint == Hint::WhoAreYou {
@@ -52,7 +59,8 @@ impl Node {
 
     /// Is there anything to put into a section of updates? Mostly there is not; a stranger gets the bare message.
     fn has_updates(&self, intent: &Intent) -> bool {
-        let said = intent.what == What::Farewell || intent.hint == Hint::Belief || self.gossip.len() > 0;
+        let said =
+            intent.what == What::Farewell || matches!(intent.hint, Hint::Belief | Hint::Row) || self.gossip.len() > 0;
         intent.peer != NONE && (said || self.table[intent.peer].state() != State::Alive)
     }
 
@@ -106,14 +114,16 @@ impl Node {
     /// What I believe of the receiver, unless it is what it last said of itself.
     fn put_belief(&self, w: &mut Writer<'_>, intent: &Intent) {
         let row = &self.table[intent.peer];
-        if row.state() != State::Alive || intent.hint == Hint::Belief {
+        if intent.hint == Hint::Row {
+            w.item(&detail_item(row));
+        } else if row.state() != State::Alive || intent.hint == Hint::Belief {
             w.item(&status_item(row, self.suspicions.accusers(intent.peer)));
         }
     }
 
     /// A page of rows: live ones whole, the others as a status, from `cursor` on until the datagram is full.
     fn put_page(&mut self, w: &mut Writer<'_>, intent: &Intent, nonce: u32, cursor: u32) {
-        w.message(Message::Page { nonce, next: 0 });
+        w.message(Message::Page { nonce, next: PAGE_END });
         let message_end = w.written();
         if intent.peer != NONE && w.open_updates() {
             self.put_belief(w, intent);
@@ -134,7 +144,7 @@ impl Node {
             next += 1;
         }
         w.close_section();
-        w.set_next(message_end, if next < slots { next } else { 0 });
+        w.set_next(message_end, if next < slots { next } else { PAGE_END });
         self.cx.stats.pages_sent += 1;
     }
 }

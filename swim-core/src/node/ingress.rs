@@ -13,14 +13,14 @@ use crate::storage::NONE;
 use crate::wire::{Frame, Item, Message};
 
 /// An answer to an address that is not a known member's is at most this many times the request.
-const AMPLIFICATION_MAX: usize = 3;
+pub(super) const AMPLIFICATION_MAX: usize = 3;
 
 impl Node {
     pub(super) fn on_datagram(&mut self, from: Addr, bytes: &[u8]) {
         let stats = &mut self.cx.stats;
         stats.datagrams_received += 1;
         stats.bytes_received += bytes.len() as u64;
-        if self.leave.is_complete() {
+        if self.leave.has_begun() {
             stats.dropped_after_leave += 1;
             return;
         }
@@ -133,6 +133,7 @@ impl Node {
     fn hint(&self, frame: &Frame<'_>, peer: u32) -> Hint {
         match self.table.get(peer) {
             None => Hint::WhoAreYou,
+            Some(row) if frame.rows().any(|r| r.id == frame.sender && row.contradicts(&r)) => Hint::Row,
             Some(row) if row.status > Status::alive(frame.incarnation) => Hint::Belief,
             Some(_) => Hint::Nothing,
         }
@@ -178,7 +179,7 @@ impl Node {
     /// A live peer's view hash against mine. Only at its own address: a question may follow, and it goes there.
     fn compare_views(&mut self, from: Addr, frame: &Frame<'_>, peer: u32) {
         let live = self.table.get(peer).is_some_and(|r| r.status.is_live() && r.addr == from);
-        if live && !self.leave.has_begun() {
+        if live {
             let agrees = frame.view_hash == self.table.view_hash();
             self.join.on_view_hash(agrees, from, frame.sender, &mut self.cx);
         }

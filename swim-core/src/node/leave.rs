@@ -7,6 +7,7 @@ use crate::event::Event;
 use crate::members::ME;
 use crate::outbox::{Intent, What};
 use crate::status::{State, Status};
+use crate::time::Instant;
 
 /// Fewest peers that are told: all of 8 datagrams are lost with probability 10^-4 at 30 % loss.
 const TOLD_MIN: usize = 8;
@@ -39,6 +40,7 @@ impl Node {
             return;
         }
         self.join.stop();
+        self.detect.stop();
         let incarnation = self.table[ME].status.incarnation();
         self.table.set_status(ME, Status::new(incarnation, State::Left), &mut self.cx.rng);
         self.gossip.enqueue(ME, false, &self.cx);
@@ -64,6 +66,7 @@ impl Node {
     fn conclude_leave(&mut self) {
         if self.leave == Leave::Telling(0) {
             self.leave = Leave::Complete;
+            self.due = Instant::NEVER;
             self.cx.events.push(Event::Left);
         }
     }
@@ -72,6 +75,11 @@ impl Node {
     pub(super) fn return_from_leave(&mut self) {
         if self.leave.is_complete() {
             self.leave = Leave::No;
+            // The time away is no evidence against anybody.
+            self.hold_verdicts();
+            if self.table.peers() > 0 {
+                self.detect.wake(&mut self.cx);
+            }
             let next = self.table[ME].status.incarnation().next();
             self.restart_me(next);
         }

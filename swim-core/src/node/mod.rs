@@ -33,7 +33,7 @@ use crate::outbox::Outbox;
 use crate::rng::Rng;
 use crate::stats::Stats;
 use crate::status::{Incarnation, NodeId, Status};
-use crate::storage::Deadlines;
+use crate::storage::{Deadlines, NONE};
 use crate::suspicion::Suspicions;
 use crate::time::Instant;
 
@@ -82,6 +82,8 @@ pub struct Node {
     slept: u64,
     /// No suspicion runs out before this: after an own pause, evidence must be gathered anew.
     convict_after: Instant,
+    /// This node takes no other epoch before this, unless it asked.
+    next_epoch_after: Instant,
 }
 
 impl Node {
@@ -126,6 +128,7 @@ impl Node {
             last: now,
             slept: 0,
             convict_after: Instant::ORIGIN,
+            next_epoch_after: Instant::ORIGIN,
             cx: Cx {
                 now,
                 me: me.id,
@@ -169,7 +172,11 @@ impl Node {
     /// send. A frame has at most `buf.len()` bytes, and at most the config's `mtu`.
     pub fn poll_transmit(&mut self, buf: &mut [u8]) -> Option<Transmit> {
         loop {
-            let intent = self.cx.outbox.pop()?;
+            let mut intent = self.cx.outbox.pop()?;
+            // Its row may have been forgotten in the same call that made the intent.
+            if self.table.get(intent.peer).is_none() {
+                intent.peer = NONE;
+            }
             let len = self.encode(&intent, buf);
             self.on_handed_out(&intent);
             if let Some(len) = len {
@@ -295,7 +302,7 @@ impl Node {
         self.suspicions.check()?;
         self.gossip.check()?;
         self.deadlines.check()?;
-        self.check_deadlines()
+        self.check_slots()
     }
 }
 

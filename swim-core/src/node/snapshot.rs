@@ -46,6 +46,8 @@ impl Node {
         node.table.rebuild().map_err(RestoreError::Inconsistent)?;
         node.check().map_err(RestoreError::Inconsistent)?;
         node.grow(node.table.slots());
+        node.suspicions.reserve();
+        node.detect.reserve(node.cx.config.indirect_probes);
         Ok(node)
     }
 }

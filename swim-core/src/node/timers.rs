@@ -30,6 +30,11 @@ impl Node {
             self.cx.stats.clock_backwards += 1;
         }
         self.last = self.last.max(now);
+        if self.leave.is_complete() {
+            // While this node is gone, no time passes for it: a return finds its deadlines where they were.
+            self.slept = self.last.micros_since(self.cx.now);
+            return;
+        }
         // `NEVER` saturates, so nobody is late for it.
         let late = self.last.micros_since(self.due.plus_micros(self.slept));
         if late > self.cx.pace.probe_interval {
@@ -46,8 +51,18 @@ impl Node {
         self.cx.stats.pauses += 1;
         self.detect.abandon();
         self.health.worsen(1, &mut self.cx);
+        self.hold_verdicts();
+    }
+
+    /// No suspicion runs out before the shortest one could that begins now.
+    pub(super) fn hold_verdicts(&mut self) {
         let (min, _) = self.cx.config.suspicion_micros(self.table.live() as u64);
         self.convict_after = self.cx.now.plus_micros(min);
+    }
+
+    /// Sets a row's deadline; the end of time is no deadline, so it is one microsecond before.
+    pub(super) fn set_deadline(&mut self, slot: u32, at: Instant) {
+        self.deadlines.set(slot, at.min(Instant::NEVER.minus_micros(1)));
     }
 
     /// The earliest deadline, in awake time.
@@ -122,13 +137,13 @@ impl Node {
         let Some((at, slot)) = self.deadlines.pop_due(self.cx.now) else { return };
         let status = self.table[slot].status;
         match status.state() {
-            State::Suspect if at < self.convict_after => self.deadlines.set(slot, self.convict_after),
+            State::Suspect if at < self.convict_after => self.set_deadline(slot, self.convict_after),
             State::Suspect => {
                 self.cx.stats.deaths_declared += 1;
                 self.change(slot, Status::new(status.incarnation(), State::Dead), None);
             }
             State::Dead | State::Left => self.forget(slot),
-            // An alive row has no deadline; `check_deadlines` holds that.
+            // An alive row has no deadline; `check_slots` holds that.
             State::Alive => {}
         }
     }
@@ -143,15 +158,18 @@ impl Node {
         self.cx.events.push(Event::MemberForgotten { id });
     }
 
-    /// A row has a deadline exactly when it is not alive.
-    pub(super) fn check_deadlines(&self) -> Result<(), &'static str> {
+    /// A row has a deadline exactly when it is not alive; whatever is kept by slot belongs to a row.
+    pub(super) fn check_slots(&self) -> Result<(), &'static str> {
+        let (mut armed, mut queued, mut suspected) = (0, 0, 0);
         for (slot, row) in self.table.iter() {
-            let has = self.deadlines.get(slot).is_some();
-            ensure(
-                slot == ME || has == (row.state() != State::Alive),
-                "a row that is not alive has a deadline, no other",
-            )?;
+            let waits = slot != ME && row.state() != State::Alive;
+            ensure(self.deadlines.get(slot).is_some() == waits, "a row that is not alive has a deadline, no other")?;
+            armed += usize::from(waits);
+            queued += usize::from(self.gossip.is_queued(slot));
+            suspected += usize::from(self.suspicions.is_tracked(slot));
         }
-        Ok(())
+        ensure(armed == self.deadlines.len(), "a deadline without a row")?;
+        ensure(queued == self.gossip.len(), "news without a row")?;
+        ensure(suspected == self.suspicions.len(), "a suspicion without a row")
     }
 }

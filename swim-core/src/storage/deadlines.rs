@@ -74,7 +74,6 @@ impl Deadlines {
         self.position(slot).map(|i| self.heap[i].0)
     }
 
-    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.heap.len()
     }

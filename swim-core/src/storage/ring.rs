@@ -34,7 +34,6 @@ impl<T> Ring<T> {
         self.items.pop_front()
     }
 
-    #[cfg(test)]
     pub(crate) fn clear(&mut self) {
         self.items.clear();
     }

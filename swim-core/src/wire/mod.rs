@@ -31,6 +31,9 @@ use crate::status::{Incarnation, NodeId};
 /// Most accusers in one item: the first one and three confirmations (Lifeguard's K = 3).
 pub const MAX_ACCUSERS: usize = 4;
 
+/// [`Message::Page`]'s `next` after the last page.
+pub const PAGE_END: u32 = u32::MAX;
+
 pub(crate) mod kind {
     pub(crate) const PING: u8 = 1;
     pub(crate) const ACK: u8 = 2;
@@ -45,6 +48,8 @@ pub(crate) mod kind {
     pub(crate) const UPDATES: u8 = 16;
     pub(crate) const ROWS: u8 = 17;
     pub(crate) const WHO: u8 = 18;
+    /// Makes a request longer, so that its answer may be. Skipped like any unknown kind.
+    pub(crate) const PADDING: u8 = 255;
 }
 
 /// Why bytes are not a frame.
@@ -128,7 +133,8 @@ pub enum Message {
     Page {
         /// Of the pull.
         nonce: u32,
-        /// Where the next page begins; 0 after the last.
+        /// Where the next page begins; [`PAGE_END`] after the last. The pull's own cursor: no row fits into what may be
+        /// answered to this address, so ask with more bytes.
         next: u32,
     },
 }

@@ -113,6 +113,28 @@ impl<'a> Writer<'a> {
         self.out.bytes(&[kind::WHO, 0]).is_some()
     }
 
+    /// Makes the frame at least `len` bytes long with a last section of zeros, if there is room.
+    pub(crate) fn pad_to(&mut self, len: usize) {
+        const ZEROS: [u8; 64] = [0; 64];
+        // Kind and a two-byte length, whose body has at least 128 bytes.
+        let body = len.saturating_sub(self.written()).saturating_sub(3).max(128);
+        let mark = self.out.at();
+        let put = |c: &mut Cursor<'_>| -> Option<()> {
+            c.u8(kind::PADDING)?;
+            c.varint(body.min(usize::from(u16::MAX)) as u64)?;
+            let mut left = body.min(usize::from(u16::MAX));
+            while left > 0 {
+                let n = left.min(ZEROS.len());
+                c.bytes(ZEROS.get(..n)?)?;
+                left = left.saturating_sub(n);
+            }
+            Some(())
+        };
+        if put(&mut self.out).is_none() {
+            self.out.rewind(mark);
+        }
+    }
+
     /// Puts an item into the open section; `false` when it does not fit, and then nothing has changed.
     pub fn item(&mut self, item: &Item<'_>) -> bool {
         debug_assert!(self.open.is_some(), "items live in sections");

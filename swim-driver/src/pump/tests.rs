@@ -107,7 +107,7 @@ fn same((handle, pump): &(Option<Handle>, Pump)) {
     assert_eq!(view.me().id(), node.me().id());
     for m in node.members() {
         let row = view.member(m.id()).expect("every row is in the view");
-        assert_eq!((row.status(), row.addr(), &**row.profile()), (m.status(), m.addr(), m.profile()));
+        assert_eq!((row.status(), row.addr(), row.profile()), (m.status(), m.addr(), m.profile()));
     }
 }
 

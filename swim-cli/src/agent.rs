@@ -1,0 +1,155 @@
+//! `swim agent`: one node, from its start to its leave.
+//!
+//! Three threads: the driver's; one that waits for signals; and this one, which waits for events and prints them. A
+//! reader of standard output that falls asleep therefore stops neither the node nor its leave.
+
+mod hint;
+mod record;
+mod signals;
+
+use std::net::SocketAddr;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+use std::{io, panic};
+
+use bind_mio::swim_core::Event;
+use bind_mio::swim_driver::{CommandError, Events, RecvTimeoutError, SetupError};
+use bind_mio::{BindError, Handle, Setup, bind};
+
+use self::record::{Known, Record};
+use crate::args::{AgentArgs, EventFormat};
+use crate::output::{Failure, Out, notice};
+
+pub(crate) fn run(args: &AgentArgs) -> Result<(), Failure> {
+    let start = Instant::now();
+    let mut setup = Setup::new(&args.name, args.preset.config(&args.cluster));
+    setup.meta = args.meta.clone().into_bytes();
+    setup.advertise = args.advertise;
+    let (handle, driver) = bind(args.bind, setup).map_err(refused)?;
+    let mut events = handle.events();
+    signals::leave_on_signal(handle.clone()).map_err(|e| cannot_start("signals cannot be caught", &e))?;
+    let driver = thread::Builder::new()
+        .name("driver".into())
+        .spawn(move || driver.run())
+        .map_err(|e| cannot_start("no thread can be started", &e))?;
+    notice(format_args!("to join this node: {}", hint::next_command(args, handle.addr())));
+
+    let mut printer = Printer { out: Out::new(), format: args.format, start };
+    let followed = follow(&handle, &mut events, args, &mut printer);
+    if followed.is_err() {
+        // Nobody is told any more what happens here; that is no reason to vanish without a word.
+        accepted(handle.leave());
+    }
+    ended(driver).and(followed)
+}
+
+/// Prints every event until there will be none any more.
+fn follow(handle: &Handle, events: &mut Events, args: &AgentArgs, printer: &mut Printer) -> Result<(), Failure> {
+    let seeds: Vec<SocketAddr> = args.join.iter().copied().filter(|&seed| seed != handle.addr()).collect();
+    let mut patience = Duration::MAX;
+    if !seeds.is_empty() {
+        accepted(handle.join(&seeds));
+        patience = JOIN_PATIENCE;
+    }
+    let mut known = Known::default();
+    printer.print(&Record::started(printer.now(), &args.cluster, &handle.view()))?;
+    loop {
+        match events.recv_timeout(patience) {
+            Ok(event) => {
+                tracing::debug!("{event:?}");
+                if matches!(event, Event::Joined { .. }) {
+                    patience = Duration::MAX;
+                }
+                let record = known.record(printer.now(), &event, &handle.view());
+                printer.print(&record)?;
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                no_seed_answers(&args.cluster, &seeds);
+                patience = Duration::MAX;
+            }
+            Err(RecvTimeoutError::Closed) => return Ok(()),
+        }
+    }
+}
+
+/// The node goes on trying; but a wrong address or another cluster's is silent for ever, so its user is told.
+fn no_seed_answers(cluster: &str, seeds: &[SocketAddr]) {
+    let seeds: Vec<String> = seeds.iter().map(SocketAddr::to_string).collect();
+    notice(format_args!(
+        "no answer yet from {}; still trying. Does a node of cluster \"{}\" run there, and does UDP get through?",
+        seeds.join(", "),
+        cluster.escape_debug(),
+    ));
+}
+
+/// A closed mailbox means that the node has left already, and then its events end too. It cannot be full: there are no
+/// more commands than seed list and signals.
+fn accepted(command: Result<(), CommandError>) {
+    if let Err(e) = command {
+        tracing::info!("not accepted: {e}");
+    }
+}
+
+fn ended(driver: JoinHandle<io::Result<()>>) -> Result<(), Failure> {
+    match driver.join() {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(e)) => Err(Failure::Runtime(format!(
+            "the socket was lost ({e}), and the node is gone without a goodbye: start it again"
+        ))),
+        Err(panic) => panic::resume_unwind(panic),
+    }
+}
+
+/// The library's words name its own fields; here they are options.
+fn refused(error: BindError) -> Failure {
+    match error {
+        BindError::Setup(SetupError::Unspecified { bound }) => Failure::Usage(format!(
+            "--bind {bound} is no address that others could send to: add --advertise with the address at which they \
+             reach this machine, or bind to that address"
+        )),
+        BindError::Setup(SetupError::Unreachable { advertise }) => Failure::Usage(format!(
+            "nothing can be sent to --advertise {advertise}: give the address at which others reach this machine"
+        )),
+        BindError::Setup(e @ SetupError::Entropy(_)) => Failure::Runtime(e.to_string()),
+        BindError::Setup(e) => Failure::Usage(e.to_string()),
+        BindError::Bind { addr, ref source } if source.kind() == io::ErrorKind::AddrInUse => Failure::Runtime(format!(
+            "cannot bind to {addr}: {source}; another process uses this port: stop it, or choose another with --bind \
+             (port 0: any that is free)"
+        )),
+        BindError::Bind { addr, ref source } if source.kind() == io::ErrorKind::AddrNotAvailable => {
+            Failure::Runtime(format!(
+                "cannot bind to {addr}: {source}; this machine does not have that address: give --bind one that it \
+                 has, and --advertise the one at which others reach it"
+            ))
+        }
+        e => Failure::Runtime(e.to_string()),
+    }
+}
+
+fn cannot_start(what: &str, error: &io::Error) -> Failure {
+    Failure::Runtime(format!("{what}: {error}; the system is short of something, try again when it has more"))
+}
+
+/// Where events go, and since when.
+struct Printer {
+    out: Out,
+    format: EventFormat,
+    start: Instant,
+}
+
+impl Printer {
+    fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    fn print(&mut self, record: &Record) -> Result<(), Failure> {
+        let line = match self.format {
+            EventFormat::Jsonl => record.json(),
+            EventFormat::Human => record.text(|state, word| self.out.paint(state, word).into_owned()),
+        };
+        self.out.line(format_args!("{line}"))
+    }
+}
+
+/// Several attempts are over by then, in every preset but `wan`.
+const JOIN_PATIENCE: Duration = Duration::from_secs(5);

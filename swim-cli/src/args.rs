@@ -1,0 +1,164 @@
+//! What can be asked for on the command line. Addresses are checked here; whatever the library checks is left to it.
+
+use std::net::SocketAddr;
+
+use bind_mio::swim_core::Config;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Cluster membership by gossip: who is there, and what has just happened.
+#[derive(Debug, Parser)]
+#[command(name = "swim", version, arg_required_else_help = true, after_help = CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Log to standard error what is otherwise silent; RUST_LOG says it more finely.
+    #[arg(short, long, global = true, display_order = 100)]
+    pub(crate) verbose: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run one node and print a line for everything that happens, until SIGINT or SIGTERM.
+    #[command(after_long_help = AGENT_HELP, after_help = CODES)]
+    Agent(AgentArgs),
+    /// Show with five real nodes on this machine how a cluster forms, loses a node, and gets it back.
+    #[command(after_long_help = DEMO_HELP, after_help = CODES)]
+    Demo(DemoArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AgentArgs {
+    /// The cluster's name; nodes of other clusters are not heard.
+    #[arg(long)]
+    pub(crate) cluster: String,
+    /// This node's name, unique in the cluster and kept over restarts.
+    #[arg(long)]
+    pub(crate) name: String,
+    /// Address and port to listen on.
+    ///
+    /// The default serves this machine only: for a cluster of several machines, give this machine's own address, such
+    /// as 192.0.2.7:7946. Port 0 stands for any that is free.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7946", value_parser = address)]
+    pub(crate) bind: SocketAddr,
+    /// Where others reach this node, when that is not where it listens.
+    ///
+    /// Behind a NAT, for example, or when it is bound to 0.0.0.0. Port 0 stands for the port that is bound.
+    #[arg(long, value_name = "ADDR", value_parser = address)]
+    pub(crate) advertise: Option<SocketAddr>,
+    /// Nodes to join through; without any, this node waits to be joined.
+    ///
+    /// One that is up is enough, and its own address among them does no harm, so all nodes can be given one list.
+    #[arg(long, value_name = "ADDR", num_args = 1.., value_delimiter = ',', value_parser = seed)]
+    pub(crate) join: Vec<SocketAddr>,
+    /// What the node says about itself to all others, at most 512 bytes.
+    #[arg(long, value_name = "STRING", default_value = "", hide_default_value = true)]
+    pub(crate) meta: String,
+    /// How fast the node probes and how long it is patient.
+    #[arg(long, value_enum, default_value_t = Preset::Lan)]
+    pub(crate) preset: Preset,
+    /// What is printed for each event.
+    #[arg(long, value_enum, default_value_t = EventFormat::Human)]
+    pub(crate) format: EventFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// What is printed.
+    #[arg(long, value_enum, default_value_t = DemoFormat::Human)]
+    pub(crate) format: DemoFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Preset {
+    /// Nodes on one machine, and tests: five probes a second.
+    Local,
+    /// One site: one probe a second.
+    Lan,
+    /// Links of high latency: a probe every five seconds.
+    Wan,
+}
+
+impl Preset {
+    pub(crate) fn config(self, cluster: &str) -> Config {
+        match self {
+            Self::Local => Config::local(cluster),
+            Self::Lan => Config::lan(cluster),
+            Self::Wan => Config::wan(cluster),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EventFormat {
+    /// One line: time since the start, state, name, address.
+    Human,
+    /// One JSON object per line.
+    Jsonl,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DemoFormat {
+    /// Everything as it happens, and the member table after every step.
+    Human,
+    /// One JSON object at the end.
+    Json,
+}
+
+/// Names are not resolved: which of several addresses would be bound, or would be asked, is not ours to guess.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "this is no IP address with a port: write it like 192.0.2.7:7946 or [2001:db8::7]:7946 (host names are not \
+         resolved)"
+            .into()
+    })
+}
+
+fn seed(text: &str) -> Result<SocketAddr, String> {
+    let seed = address(text)?;
+    if seed.port() == 0 || seed.ip().to_canonical().is_unspecified() {
+        return Err("nothing can be sent there: give the address and port that the other node has printed".into());
+    }
+    Ok(seed)
+}
+
+const CODES: &str = "Exit codes: 0 all went well, 1 something failed at run time, 2 what was asked for cannot work.";
+
+const AGENT_HELP: &str = "\
+The first SIGINT or SIGTERM makes the node say goodbye and end with exit code 0. A second one ends it at
+once, with 128 and the signal's number (130, 143). Exit code 1: something failed at run time (the port is
+taken, say). Exit code 2: what was asked for cannot work.
+
+Standard output has one line per event and nothing else; the rest goes to standard error. With
+--format jsonl each event is an object with these keys:
+  event        what happened, see below
+  at_ms        milliseconds since the start
+  id, name, addr, incarnation
+               of the member it is about, or of this node itself: the id has 16 hex digits, the
+               incarnation is \"EPOCH.REFUTATIONS\"; no addr and incarnation when they are not known
+and with these, by event:
+  started           this node listens: cluster
+  joined            this node is in the cluster: members (live ones, this node included)
+  left              this node has said goodbye
+  refuted           this node was accused, or taken for a former life, and raised its incarnation
+  health            this node's local health: score (0 is healthy)
+  member_up         a member is there: meta
+  member_restarted  a member is there in another life, and was not missed
+  member_updated    a member says something else about itself: meta
+  member_moved      a member has another address: from (the former one)
+  member_suspect    a member does not answer: by, by_name (its accuser, or null)
+  member_refuted    a member has answered a suspicion
+  member_down       a member is gone: left (true: it said goodbye; false: its suspicion ran out)
+  member_forgotten  a gone member's row was dropped
+  lagged            events were lost because nobody read this output: missed (how many)";
+
+const DEMO_HELP: &str = "\
+Exit code 1 when a step does not happen in time; the reason is on standard error.
+
+With --format json standard output has one object and nothing else. Times are whole milliseconds,
+rounded up:
+  members       nodes in the cluster
+  formed_ms     from the start of the first node until every node saw every other
+  suspect_ms    from the kill until the first of the others suspected the node
+  dead_ms       from the kill until the last of the others held it for dead
+  left_ms       from the goodbye until all others had heard it
+  returned_ms   from the restart until all others saw the node again, and it them";

@@ -1,0 +1,153 @@
+//! `swim agent`: what it prints, and how it ends.
+
+mod util;
+
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::Command;
+
+use util::{Swim, parsed};
+
+const JSONL: [&str; 2] = ["--format", "jsonl"];
+
+#[test]
+fn two_meet_and_one_leaves() {
+    let (mut a, addr_a) = Swim::agent("a", &JSONL);
+    let (mut b, addr_b) = Swim::agent("b", &["--join", &addr_a, "--meta", "zone=x", "--format", "jsonl"]);
+    let up = a.stdout.find_event("member_up");
+    assert_eq!((&up["name"], &up["addr"], &up["meta"]), (&"b".into(), &addr_b.as_str().into(), &"zone=x".into()));
+    assert_eq!(b.stdout.find_event("joined")["members"], 2);
+
+    b.signal("-TERM");
+    let down = a.stdout.find_event("member_down");
+    assert_eq!((&down["name"], &down["left"], &down["id"]), (&"b".into(), &true.into(), &up["id"]));
+    assert_eq!(b.exit_code(), Some(0));
+    a.signal("-INT");
+    assert_eq!(a.exit_code(), Some(0));
+
+    for (name, lines) in [("a", &a.stdout.seen), ("b", &b.stdout.seen)] {
+        let events: Vec<_> = lines.iter().map(|line| parsed(line)).collect();
+        let (first, last) = (&events[0], &events[events.len() - 1]);
+        assert_eq!(
+            (&first["event"], &first["name"], &first["cluster"]),
+            (&"started".into(), &name.into(), &"test".into())
+        );
+        assert_eq!((&last["event"], &last["name"]), (&"left".into(), &name.into()));
+        for event in &events {
+            assert!(event["id"].as_str().is_some_and(|id| id.len() == 16), "{event}");
+            assert!(event["addr"].is_string() && event["incarnation"].is_string(), "{event}");
+        }
+        let times: Vec<u64> = events.iter().map(|event| event["at_ms"].as_u64().expect("a number")).collect();
+        assert!(times.is_sorted(), "{times:?}");
+    }
+}
+
+#[test]
+fn people_read_who_has_come_and_who_has_left() {
+    let (mut a, addr_a) = Swim::agent("a", &[]);
+    assert!(a.stdout.find_state("started", "a").starts_with("+0."));
+    let (mut b, addr_b) = Swim::agent("b", &["--join", &addr_a]);
+    assert!(a.stdout.find_state("alive", "b").contains(&addr_b));
+    b.stdout.find_state("joined", "b");
+    b.signal("-INT");
+    assert!(a.stdout.find_state("left", "b").contains(&addr_b));
+    assert_eq!(b.exit_code(), Some(0));
+    b.stdout.seen.iter().for_each(|line| assert!(line.starts_with('+') && !line.contains('\x1b'), "{line}"));
+}
+
+#[test]
+fn who_is_killed_is_suspected_and_dead() {
+    let (mut a, addr) = Swim::agent("a", &["--preset", "local"]);
+    let (b, _) = Swim::agent("b", &["--preset", "local", "--join", &addr]);
+    a.stdout.find_state("alive", "b");
+    b.signal("-KILL");
+    assert!(a.stdout.find_state("suspect", "b").ends_with("(accused by a)"));
+    a.stdout.find_state("dead", "b");
+}
+
+/// With the command that the first has printed, the next joins, whatever the names are.
+#[test]
+fn the_printed_command_joins_the_next_node() {
+    let args = ["agent", "--cluster", "it's a $test", "--name", "web 1", "--bind", "127.0.0.1:0", "--preset", "local"];
+    let mut first = Swim::start(&args);
+    let hint = first.stderr.find(|line| line.starts_with("to join this node: "));
+    let command = hint.split_once(": ").unwrap().1;
+    let mut next = Swim::spawn(Command::new("sh").args(["-c", &format!("exec {command} --format jsonl")]), usize::MAX);
+    assert_eq!(next.stdout.find_event("joined")["name"], "web 2");
+    first.stdout.find(|line| line.contains("alive") && line.contains("web 2"));
+    next.signal("-TERM");
+    assert_eq!(next.exit_code(), Some(0));
+}
+
+#[test]
+fn a_node_can_be_reached_elsewhere_than_it_listens() {
+    let args = ["agent", "--cluster", "test", "--name", "a", "--bind", "0.0.0.0:0", "--advertise", "127.0.0.1:0"];
+    let mut a = Swim::start(&[&args[..], &JSONL].concat());
+    let addr = a.stdout.find_event("started")["addr"].as_str().unwrap().to_owned();
+    assert!(addr.starts_with("127.0.0.1:") && !addr.ends_with(":0"), "{addr}");
+    let (mut b, _) = Swim::agent("b", &["--join", &addr, "--format", "jsonl"]);
+    assert_eq!(b.stdout.find_event("joined")["members"], 2);
+}
+
+/// Seeds that nobody answers at: the node goes on, and its user is told what to look at.
+#[test]
+fn silent_seeds_are_named() {
+    let closed = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let (mut a, addr) = Swim::agent("a", &["--join", &closed]);
+    let notice = a.stderr.find(|line| line.starts_with("no answer yet"));
+    assert!(notice.contains(&closed) && notice.contains("cluster \"test\""), "{notice}");
+    // A foreign cluster's node is as silent, and this one's still comes through.
+    let (mut b, _) = Swim::agent("b", &["--join", &addr]);
+    b.stdout.find_state("joined", "b");
+}
+
+/// The node has left, but its process waits for a reader that will never come; the second signal ends that.
+#[test]
+fn a_second_signal_ends_at_once() {
+    for (second, code) in [("-INT", 130), ("-TERM", 143)] {
+        let (_nobody, full) = full_stream();
+        let args = ["agent", "--cluster", "test", "--name", "a", "--bind", "127.0.0.1:0"];
+        let mut a = Swim::start_into(&args, OwnedFd::from(full));
+        a.stderr.find(|line| line.starts_with("to join this node: "));
+        a.signal("-INT");
+        a.stderr.find(|line| line.starts_with("leaving; "));
+        assert!(a.is_running());
+        a.signal(second);
+        assert_eq!(a.exit_code(), Some(code));
+    }
+}
+
+/// A stream whose next write blocks.
+fn full_stream() -> (UnixStream, UnixStream) {
+    let (ours, mut full) = UnixStream::pair().unwrap();
+    full.set_nonblocking(true).unwrap();
+    while full.write(b"\n").is_ok() {}
+    full.set_nonblocking(false).unwrap();
+    (ours, full)
+}
+
+/// `swim agent | head -1`: the next line has no reader, so the node leaves.
+#[test]
+fn without_a_reader_the_node_leaves_quietly() {
+    let args = ["agent", "--cluster", "test", "--name", "a", "--bind", "127.0.0.1:0"];
+    let mut a = Swim::start_read_by(&args, 1);
+    let hint = a.stderr.find(|line| line.starts_with("to join this node: "));
+    let addr = hint.rsplit(' ').next().unwrap();
+    a.stdout.drain();
+    let (mut b, _) = Swim::agent("b", &["--join", addr]);
+    assert_eq!(a.exit_code(), Some(0));
+    assert_eq!(a.stderr.seen.len(), 1, "{:?}", a.stderr.seen);
+    b.stdout.find_state("left", "a");
+}
+
+/// Logs go to standard error, and only when they are asked for.
+#[test]
+fn logs_are_apart_from_data() {
+    let (mut a, _) = Swim::agent("a", &["--verbose", "--format", "jsonl"]);
+    a.stdout.find_event("started");
+    a.signal("-TERM");
+    assert_eq!(a.exit_code(), Some(0));
+    assert!(a.stderr.text().contains("DEBUG") && a.stderr.text().contains("Left"), "{}", a.stderr.text());
+    a.stdout.seen.iter().for_each(|line| drop(parsed(line)));
+}

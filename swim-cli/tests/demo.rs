@@ -1,0 +1,76 @@
+//! `swim demo`: the whole story, on real sockets.
+
+mod util;
+
+use std::process::Command;
+
+use util::{SWIM, Swim, parsed};
+
+#[test]
+fn the_story_in_numbers() {
+    let mut demo = Swim::start(&["demo", "--format", "json"]);
+    assert_eq!(demo.exit_code(), Some(0), "{}", demo.stderr.text());
+    assert_eq!((demo.stdout.seen.len(), demo.stderr.text().as_str()), (1, ""));
+    let outcome = parsed(&demo.stdout.seen[0]);
+    assert_eq!(outcome.as_object().expect("an object").len(), 6, "{outcome}");
+    assert_eq!(outcome["members"], 5);
+    let millis = ["formed_ms", "suspect_ms", "dead_ms", "left_ms", "returned_ms"].map(|key| {
+        let value = outcome[key].as_u64().unwrap_or_else(|| panic!("{key} in {outcome}"));
+        assert!(value > 0, "{key} in {outcome}");
+        value
+    });
+    let [_, suspect, dead, ..] = millis;
+    assert!(dead > suspect, "a suspicion lies between the two: {outcome}");
+}
+
+#[test]
+fn the_story_for_people() {
+    let mut demo = Swim::start(&["demo"]);
+    assert_eq!(demo.exit_code(), Some(0), "{}", demo.stderr.text());
+    let told = demo.stdout.text();
+    let mut rest = told.as_str();
+    for step in [
+        "Five nodes start",
+        "All five see all five",
+        "web-3 is killed",
+        "web-3 suspect",
+        "Suspected after",
+        "web-3 dead",
+        "Dead for all",
+        "web-4 leaves",
+        "web-4 left",
+        "Known to all",
+        "web-3 starts again",
+        "web-3 alive (incarnation 2.0)",
+        "It sees all three others",
+    ] {
+        let (_, after) = rest.split_once(step).unwrap_or_else(|| panic!("no {step:?} in its place in\n{told}"));
+        rest = after;
+    }
+    let row = |name: &str, state: &str| {
+        let mut rows = demo.stdout.seen.iter().map(|line| line.split_whitespace());
+        rows.any(|mut row| row.next() == Some(name) && row.nth(1) == Some(state))
+    };
+    for (name, state) in [("web-1", "alive"), ("web-3", "suspect"), ("web-3", "dead"), ("web-4", "left")] {
+        assert!(row(name, state), "no row of {name}, {state}, in\n{told}");
+    }
+    assert!(!told.contains('\x1b'), "colours are for terminals");
+}
+
+#[test]
+fn without_a_reader_it_ends_quietly() {
+    let mut demo = Swim::start_read_by(&["demo"], 1);
+    assert_eq!(demo.exit_code(), Some(0));
+    assert_eq!(demo.stderr.text(), "");
+}
+
+/// A process that may have few files open only: not all five sockets can be made.
+#[test]
+fn what_cannot_be_done_is_said() {
+    let command = format!("ulimit -n 12; exec {SWIM} demo --format json");
+    let mut demo = Swim::spawn(Command::new("sh").args(["-c", &command]), usize::MAX);
+    assert_eq!(demo.exit_code(), Some(1));
+    assert_eq!(demo.stdout.text(), "");
+    let why = demo.stderr.text();
+    assert!(why.starts_with("swim: web-") && why.contains("(os error 24)") && why.contains("; "), "{why}");
+}
