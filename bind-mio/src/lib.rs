@@ -43,6 +43,11 @@ pub use swim_driver::{self, Handle, Setup, swim_core};
 
 use crate::reads::{Next, Reads};
 
+// The README's example stands for this binding: it must compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
+
 /// Binds a UDP socket and starts a node on it. Nothing runs until the [`Driver`] is run.
 ///
 /// With port 0 the system picks one; [`Handle::addr`] tells which.
