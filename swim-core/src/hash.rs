@@ -10,7 +10,7 @@ pub(crate) const fn mix64(x: u64) -> u64 {
     x ^ (x >> 31)
 }
 
-/// 64 bits of a name: FNV-1a over its bytes, then [`mix64`] of that, so that near names are far apart.
+/// 64 bits of a name: FNV-1a over its bytes, then the finaliser of SplitMix64, so that near names are far apart.
 pub fn name_hash(name: &[u8]) -> u64 {
     let mut h = 0xcbf2_9ce4_8422_2325_u64;
     for &b in name {
