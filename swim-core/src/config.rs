@@ -55,7 +55,7 @@ pub struct Config {
     pub join_retry_max: Duration,
     /// How long view hashes must disagree without interruption before rows are pulled from a peer.
     pub sync_patience: Duration,
-    /// Shortest time between two such pulls; doubles up to sixteen times that while the disagreement lasts.
+    /// Time between two such pulls, at least half of it; doubles up to sixteen times that while the disagreement lasts.
     pub sync_interval: Duration,
     /// Indirect probes that this node relays at a time. One more is refused with a nack.
     pub relays_max: usize,
@@ -65,6 +65,10 @@ pub struct Config {
     pub events_max: usize,
     /// Seed addresses kept.
     pub seeds_max: usize,
+    /// Facts kept for `Node::why`, over all members.
+    pub evidence_max: usize,
+    /// Lost members that are tried again, without end.
+    pub lost_max: usize,
 }
 
 impl Config {
@@ -94,6 +98,8 @@ impl Config {
             suspicions_max: 256,
             events_max: 1_024,
             seeds_max: 64,
+            lost_max: 64,
+            evidence_max: 256,
         }
     }
 
@@ -185,6 +191,8 @@ impl Config {
             ("suspicions_max", self.suspicions_max, 1, 1 << 16),
             ("events_max", self.events_max, 16, 1 << 20),
             ("seeds_max", self.seeds_max, 1, 1_024),
+            ("lost_max", self.lost_max, 1, 1_024),
+            ("evidence_max", self.evidence_max, 32, 1 << 16),
         ];
         for (field, value, low, high) in counts {
             must(value >= low, field, Bound::AtLeast(low), "raise it, or take a preset's value")?;

@@ -15,7 +15,7 @@ use crate::cx::Cx;
 use crate::identity::Addr;
 use crate::members::{Members, ensure};
 use crate::outbox::{Hint, Intent, What};
-use crate::status::{Incarnation, NodeId, Status};
+use crate::status::{Incarnation, NodeId, State, Status};
 use crate::storage::Ring;
 use crate::time::Instant;
 use crate::wire::Message;
@@ -27,6 +27,7 @@ struct Probe {
     incarnation: Incarnation,
     addr: Addr,
     nonce: u32,
+    sent: Instant,
     /// When relays are asked; `NEVER` once they have been.
     ask_at: Instant,
     deadline: Instant,
@@ -83,6 +84,9 @@ pub(crate) struct Failure {
     pub(crate) suspect: Status,
     /// What local health loses: relays that stayed silent, too, or 1 when none could be asked.
     pub(crate) penalty: u32,
+    pub(crate) nonce: u32,
+    pub(crate) sent: Instant,
+    pub(crate) deadline: Instant,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -146,6 +150,7 @@ impl Detect {
             incarnation: t.incarnation,
             addr: t.addr,
             nonce,
+            sent: cx.now,
             ask_at: cx.now.plus_micros(cx.pace.probe_timeout.saturating_mul(factor)),
             deadline: self.next,
         });
@@ -169,7 +174,13 @@ impl Detect {
         cx.stats.probes_failed += 1;
         let silent = self.seats.iter().filter(|s| !s.nacked).count() as u32;
         let penalty = if self.seats.is_empty() { 1 } else { silent };
-        Some(Failure { id: p.id, suspect: Status::new(p.incarnation, crate::status::State::Suspect), penalty })
+        let suspect = Status::new(p.incarnation, State::Suspect);
+        Some(Failure { id: p.id, suspect, penalty, nonce: p.nonce, sent: p.sent, deadline: p.deadline })
+    }
+
+    /// The relays that were asked in the last probe, and whether each sent a nack.
+    pub(crate) fn relays_asked(&self) -> impl ExactSizeIterator<Item = (NodeId, bool)> {
+        self.seats.iter().map(|s| (s.id, s.nacked))
     }
 
     /// Forgets the probe under way without a verdict: this node was asleep, or its target is gone. The next period

@@ -1,6 +1,7 @@
-//! Telling a sender what is believed of it when it does not know, or that it is not known, at a bounded rate.
+//! Frames that nobody has asked for, at a bounded rate: telling a sender of gossip what is believed of it when it does not
+//! know, or that it is not known; spreading my own refutation at once.
 //!
-//! Answers carry that belief anyway; gossip asks for no answer, so a frame is spent on it. Two nodes that believe each
+//! Answers carry such hints anyway; gossip asks for no answer, so a frame is spent on it. Two nodes that believe each
 //! other dead would otherwise tell each other without end.
 
 use serde::{Deserialize, Serialize};

@@ -69,10 +69,17 @@ pub enum Event {
         /// Who.
         id: NodeId,
     },
-    /// This node was accused and has raised its incarnation.
+    /// This node has raised its incarnation: it was accused, a former life of it was known, or it came back after a leave.
     Refuted {
         /// The new incarnation.
         incarnation: Incarnation,
+    },
+    /// Another live process has this node's id. Both are told; the one at the greater address falls silent.
+    Conflict {
+        /// Where the other one is.
+        with: SocketAddr,
+        /// This node is the one that has fallen silent: it answers nothing from now on. Give it an id of its own.
+        parked: bool,
     },
     /// A seed's rows have been taken over: this node is in the cluster.
     Joined {
@@ -105,7 +112,12 @@ impl Event {
             | Self::MemberRefuted { id, .. }
             | Self::MemberDown { id, .. }
             | Self::MemberForgotten { id } => Some(id),
-            Self::Refuted { .. } | Self::Joined { .. } | Self::Left | Self::Health { .. } | Self::Lagged { .. } => None,
+            Self::Refuted { .. }
+            | Self::Conflict { .. }
+            | Self::Joined { .. }
+            | Self::Left
+            | Self::Health { .. }
+            | Self::Lagged { .. } => None,
         }
     }
 }

@@ -1,6 +1,5 @@
 //! What a node says about itself, and addresses in the small.
 
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
@@ -15,22 +14,32 @@ use crate::status::NodeId;
 ///
 /// Cloning shares the bytes.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(from = "Box<[u8]>", into = "Box<[u8]>")]
+#[serde(try_from = "Packed", into = "Packed")]
 pub struct Profile {
     /// Length of the name, the name, the metadata; empty when both are. One allocation per member, none for a member
     /// that says nothing.
     packed: Arc<[u8]>,
 }
 
-impl From<Box<[u8]>> for Profile {
-    fn from(packed: Box<[u8]>) -> Self {
-        Self { packed: packed.into() }
+/// How a profile is written into a snapshot.
+#[derive(Serialize, Deserialize)]
+struct Packed(Vec<u8>);
+
+impl From<Profile> for Packed {
+    fn from(p: Profile) -> Self {
+        Self(p.packed.to_vec())
     }
 }
 
-impl From<Profile> for Box<[u8]> {
-    fn from(p: Profile) -> Self {
-        p.packed.iter().copied().collect()
+impl TryFrom<Packed> for Profile {
+    type Error = &'static str;
+
+    fn try_from(p: Packed) -> Result<Self, &'static str> {
+        let held = Self { packed: p.0.into() };
+        let (name, meta) = held.split();
+        let name = core::str::from_utf8(name).map_err(|_| "a name is not UTF-8")?;
+        let again = Self::new(name, meta).map_err(|_| "a profile is too long")?;
+        if again == held { Ok(held) } else { Err("a profile has two encodings") }
     }
 }
 
@@ -140,7 +149,7 @@ pub struct Identity {
 
 /// An address in 20 bytes instead of `SocketAddr`'s 32. Flow label and scope are not kept: neither means anything to
 /// another machine.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Addr {
     V4([u8; 4], u16),
     V6([u8; 16], u16),

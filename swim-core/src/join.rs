@@ -127,6 +127,22 @@ impl Join {
         self.next = cx.now.plus_micros(wait / 4 * 3 + cx.rng.below(wait / 4 + 1));
     }
 
+    /// The seeds that were named.
+    pub(crate) fn seeds(&self) -> &[Addr] {
+        &self.seeds
+    }
+
+    /// Contacts one address, as if it were a seed, unless something is under way.
+    pub(crate) fn knock(&mut self, addr: Addr, cx: &mut Cx) {
+        if self.phase == Phase::Idle {
+            let nonce = cx.rng.next_u32();
+            self.phase = Phase::Contacting { nonce };
+            self.next = cx.now.plus_micros(cx.pace.probe_timeout.saturating_mul(2));
+            cx.stats.knocks += 1;
+            cx.send(Intent::to_stranger(addr, What::Join { nonce }));
+        }
+    }
+
     /// Is this frame an answer to something that was asked of others?
     pub(crate) fn is_answer(&self, from: Addr, sender: NodeId, nonce: u32) -> bool {
         match self.phase {

@@ -57,13 +57,13 @@ pub struct Stats {
     pub claims_stale: u64,
     /// Claims about members that are not known and that the claim cannot create.
     pub claims_unknown: u64,
-    /// Accusations of another epoch, or too far ahead of the known incarnation.
+    /// Accusations of another epoch or too far ahead of the known incarnation, and claims near the end of all incarnations.
     pub claims_implausible: u64,
     /// Claims by senders that are not known live members.
     pub claims_from_strangers: u64,
     /// Newcomers refused: `members_max` rows are taken.
     pub members_refused: u64,
-    /// Newcomers refused: too many live members share their address, or nothing can be sent there.
+    /// Newcomers, returns and moves refused: too many live members share the address.
     pub addresses_refused: u64,
 
     /// Pages of rows sent.
@@ -72,6 +72,8 @@ pub struct Stats {
     pub pages_received: u64,
     /// Pulls begun because view hashes kept disagreeing.
     pub repairs: u64,
+    /// Addresses of lost members and missing seeds that were tried again.
+    pub knocks: u64,
     /// Seeds not kept: `seeds_max` are.
     pub seeds_refused: u64,
     /// Intents dropped because the outbox was full.

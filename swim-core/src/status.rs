@@ -49,8 +49,10 @@ impl Incarnation {
     /// The highest refutation count of an epoch; above it the subject takes the next epoch.
     pub const MAX_REFUTATIONS: u32 = (1 << 30) - 1;
 
-    /// From here to the end of the last epoch nothing is believed: a subject of which it were would have nowhere to go.
+    /// From here to the end of the last epoch nothing is believed. Nobody gets there by counting.
     pub(crate) const LAST: Self = Self::new(u32::MAX, Self::MAX_REFUTATIONS - 64);
+    /// From here on hearsay is not believed, only the subject's own word: it needs room to go past what is said of it.
+    pub(crate) const LAST_HEARSAY: Self = Self::new(u32::MAX, Self::MAX_REFUTATIONS - 1_024);
 
     /// The incarnation of this epoch after this many refutations (at most [`Self::MAX_REFUTATIONS`], else that).
     pub const fn new(epoch: u32, refutations: u32) -> Self {

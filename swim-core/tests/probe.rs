@@ -3,7 +3,7 @@
 mod util;
 
 use swim_core::wire::Message;
-use swim_core::{Event, Incarnation, Input, Instant, NodeId, State};
+use swim_core::{Event, Fact, Incarnation, Input, Instant, NodeId, State};
 use util::*;
 
 /// A direct ping has gone unanswered, and the relays have just been asked.
@@ -425,4 +425,39 @@ fn c8_nacks_are_in_time() {
         let nack = b.sent.iter().find(|s| s.message() == Some(Message::Nack { nonce: 42 })).expect("a nack");
         assert!(nack.at.since(asked) < interval - timeout, "{:?} of {:?}", nack.at.since(asked), interval - timeout);
     }
+}
+
+/// Asked why, the node tells the whole story: the probe with its nonce and deadline, what each relay answered, the
+/// suspicion with its deadline, each confirmation, the verdict.
+#[test]
+fn why_tells_the_story_of_a_death() {
+    let (mut b, peers, target, nonce, relays) = asked(6);
+    let sent = b.now.minus_micros(500_000);
+    b.recv(&relays[0], Some(Message::Nack { nonce }), &[]);
+    b.run(ms(500));
+    let me = b.me();
+    let facts: Vec<Fact> = b.node.why(target.id).map(|e| e.fact).collect();
+    let tail = &facts[facts.len() - 5..];
+    assert_eq!(tail[0], Fact::ProbeFailed { nonce, sent, deadline: b.now, relays: 3 });
+    assert_eq!(tail[1], Fact::RelayNacked { relay: relays[0].id });
+    assert_eq!(tail[2..4].iter().filter(|f| matches!(f, Fact::RelaySilent { .. })).count(), 2);
+    let Fact::Suspected { incarnation, by, deadline } = tail[4] else { panic!("{tail:?}") };
+    assert_eq!((incarnation, by), (target.incarnation, Some(me)));
+    let confirmer = peers.iter().find(|p| p.id != target.id).unwrap();
+    b.gossip(confirmer, &[accused(target.id, status(0, State::Suspect), &[me, confirmer.id])]);
+    let sooner = match b.node.why(target.id).last().map(|e| e.fact) {
+        Some(Fact::Confirmed { by, deadline: sooner }) if by == confirmer.id => sooner,
+        other => panic!("{other:?}"),
+    };
+    assert!(sooner < deadline);
+    b.run_with(sooner.since(b.now), &peers[1..]);
+    let last = b.node.why(target.id).last().unwrap();
+    assert_eq!((last.at, last.fact), (sooner, Fact::Dead { incarnation: inc(0), declared_here: true }));
+    assert!(b.node.why(target.id).any(|e| e.health > 0), "with my own health at each step");
+    // A death that others declared says so; a refutation ends a suspicion.
+    b.gossip(confirmer, &[accused(peers[1].id, status(0, State::Dead), &[])]);
+    assert!(b.node.why(peers[1].id).any(|e| e.fact == Fact::Dead { incarnation: inc(0), declared_here: false }));
+    b.gossip(&Peer { incarnation: inc(1), ..target }, &[]);
+    assert_eq!(b.node.why(target.id).last().map(|e| e.fact), Some(Fact::Up { incarnation: inc(1) }));
+    assert_eq!(b.node.why(NodeId::new(1)).count(), 0);
 }

@@ -2,8 +2,10 @@
 
 use super::Node;
 use crate::event::Event;
+use crate::evidence::Fact;
 use crate::identity::{Addr, Profile};
 use crate::members::{ME, Refusal, Row};
+use crate::rivals::Verdict;
 use crate::status::{Incarnation, NodeId, State, Status};
 use crate::time::Instant;
 use crate::wire::{Detail, Item, More};
@@ -14,7 +16,9 @@ const AHEAD_MAX: u32 = 64;
 /// Where a claim comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Via {
-    /// Gossip by a live member, or the subject's own word.
+    /// The subject's own word: the head of its frame, or its introduction.
+    Subject,
+    /// Gossip by a live member.
     Gossip,
     /// Rows that were asked for. A death in them is hearsay of unknown age: it becomes a suspicion that can be refuted.
     Rows,
@@ -36,8 +40,8 @@ impl Node {
 
     /// Merges one claim into the table. `bound` tells that it came in answer to this node's own nonce.
     pub(super) fn apply(&mut self, item: &Item<'_>, via: Via, bound: bool) {
-        // Nobody gets there by counting, and its subject could not go past it.
-        if item.status.incarnation() >= Incarnation::LAST {
+        let last = if via == Via::Subject { Incarnation::LAST } else { Incarnation::LAST_HEARSAY };
+        if item.status.incarnation() >= last {
             self.cx.stats.claims_implausible += 1;
             return;
         }
@@ -68,7 +72,9 @@ impl Node {
                 self.grow(self.table.slots());
                 self.gossip.enqueue(slot, true, &self.cx);
                 self.detect.wake(&mut self.cx);
+                self.heal.on_found(item.id);
                 let incarnation = item.status.incarnation();
+                self.note(item.id, Fact::Up { incarnation });
                 self.cx.events.push(Event::MemberUp { id: item.id, incarnation });
                 // A suspicion does not create, but it holds for who is there.
                 if item.status.state() == State::Suspect {
@@ -97,7 +103,8 @@ impl Node {
                 self.cx.stats.claims_implausible += 1;
                 return;
             }
-            if !known.is_live() && status.is_live() && !self.table.has_place_at(self.table[slot].addr) {
+            let comes_back = !known.is_live() && status.is_live();
+            if comes_back && !self.table.has_place_at(self.address_after(slot, item)) {
                 return self.count_refusal(Refusal::Address);
             }
             let first = self.first_accuser(item);
@@ -113,6 +120,12 @@ impl Node {
         if let Some(d) = item.detail() {
             self.apply_detail(slot, &d);
         }
+    }
+
+    /// Where the member will be reached once the whole item has been taken over.
+    fn address_after(&self, slot: u32, item: &Item<'_>) -> Addr {
+        let row = &self.table[slot];
+        item.detail().filter(|d| d.at > row.detail_at).map_or(row.addr, |d| d.addr.into())
     }
 
     /// The accuser that an event names.
@@ -154,9 +167,14 @@ impl Node {
         }
         let accused = self.table[slot].id;
         let mut counted = false;
-        for accuser in accusers {
-            if accuser != accused && self.table.is_live(accuser) {
-                counted |= self.suspicions.confirm(slot, accuser, &mut self.cx);
+        for by in accusers {
+            let counts = by != accused && self.table.is_live(by);
+            if counts && self.suspicions.confirm(slot, by, &mut self.cx) {
+                counted = true;
+                let deadline = self.suspicions.deadline(slot, self.table.live(), &self.cx);
+                if self.suspicions.accusers(slot).len() > 1 {
+                    self.note(accused, Fact::Confirmed { by, deadline: self.to_driver(deadline) });
+                }
             }
         }
         if counted {
@@ -180,12 +198,14 @@ impl Node {
         let event = match status.state() {
             State::Alive => {
                 self.suspicions.disarm(slot);
+                self.heal.on_found(id);
                 self.deadlines.cancel(slot);
                 self.detect.wake(&mut self.cx);
                 alive_event(id, old, incarnation)
             }
             State::Suspect => {
                 if !old.is_live() {
+                    self.heal.on_found(id);
                     self.cx.events.push(Event::MemberUp { id, incarnation });
                     self.detect.wake(&mut self.cx);
                 }
@@ -195,12 +215,33 @@ impl Node {
             }
             gone => {
                 self.suspicions.disarm(slot);
+                if gone == State::Dead {
+                    self.heal.on_dead(id, self.table[slot].addr, self.table.live(), &mut self.cx);
+                } else {
+                    self.heal.on_found(id);
+                }
                 self.set_deadline(slot, self.cx.now.plus_micros(self.cx.pace.tombstone_ttl));
                 Event::MemberDown { id, incarnation, left: gone == State::Left }
             }
         };
+        self.note_change(slot, event, by);
         self.gossip.enqueue(slot, false, &self.cx);
         self.cx.events.push(event);
+    }
+
+    fn note_change(&mut self, slot: u32, event: Event, by: Option<NodeId>) {
+        let deadline = self.to_driver(self.deadlines.get(slot).unwrap_or(Instant::NEVER));
+        let fact = match event {
+            Event::MemberSuspect { incarnation, by, .. } => Fact::Suspected { incarnation, by, deadline },
+            Event::MemberRefuted { incarnation, .. } => Fact::Refuted { incarnation },
+            Event::MemberDown { incarnation, left: true, .. } => Fact::Left { incarnation },
+            Event::MemberDown { incarnation, .. } => Fact::Dead { incarnation, declared_here: by == Some(self.cx.me) },
+            Event::MemberUp { incarnation, .. } | Event::MemberRestarted { incarnation, .. } => {
+                Fact::Up { incarnation }
+            }
+            _ => return,
+        };
+        self.note(self.table[slot].id, fact);
     }
 
     // --- claims about this node itself
@@ -209,11 +250,12 @@ impl Node {
     fn apply_to_me(&mut self, item: &Item<'_>, bound: bool) {
         let (mine, theirs) = (self.table[ME].status.incarnation(), item.status.incarnation());
         if theirs.epoch() > mine.epoch() {
-            return self.jump_past(theirs, bound);
+            return self.jump_past(item, bound);
         }
-        if theirs.epoch() == mine.epoch() && self.table[ME].contradicts(item) {
-            // A former life of mine had this epoch, too: a restart within a second, a restored disk.
-            return self.take_next_epoch();
+        // A former life of mine had this epoch, too: a restart within a second, a restored disk.
+        let contradicted = theirs.epoch() == mine.epoch() && self.table[ME].contradicts(item);
+        if contradicted && self.take_next_epoch(item) {
+            return;
         }
         let old = theirs < mine || item.status == Status::alive(mine);
         if old {
@@ -222,7 +264,7 @@ impl Node {
         }
         if item.status.state() == State::Alive {
             // Somebody speaks for me in this epoch with an incarnation that I have not taken: another life of mine.
-            self.take_next_epoch();
+            self.take_next_epoch(item);
         } else if theirs.refutations() - mine.refutations() > AHEAD_MAX {
             self.cx.stats.claims_implausible += 1;
         } else {
@@ -230,23 +272,40 @@ impl Node {
         }
     }
 
-    /// Another life of mine uses this epoch. Once per period: two processes of one id that both live would else outbid each
-    /// other at the speed of the network.
-    fn take_next_epoch(&mut self) {
-        if self.cx.now >= self.next_epoch_after {
+    /// Another life of mine uses this epoch. Once per period, so that two processes of one id do not outbid each other at the
+    /// speed of the network; tells whether this was the time.
+    fn take_next_epoch(&mut self, item: &Item<'_>) -> bool {
+        let due = self.cx.now >= self.next_epoch_after;
+        if due {
             self.next_epoch_after = self.cx.now.plus_micros(self.cx.pace.probe_interval);
-            self.restart_me(self.table[ME].status.incarnation().next_epoch());
+            self.outbid(item, self.table[ME].status.incarnation());
         }
+        due
     }
 
     /// A later life of mine is known. Taken only from an answer to my own question, so that a forged datagram cannot push
     /// the epoch; whoever believes it answers my next probe with it.
-    fn jump_past(&mut self, theirs: Incarnation, bound: bool) {
+    fn jump_past(&mut self, item: &Item<'_>, bound: bool) {
+        let theirs = item.status.incarnation();
         if bound && theirs < Incarnation::LAST {
-            self.restart_me(theirs.next_epoch());
+            self.outbid(item, theirs);
         } else {
             self.cx.stats.claims_implausible += 1;
         }
+    }
+
+    /// Another life of mine has gone further: I go past it, unless it turns out to be another process that lives.
+    fn outbid(&mut self, item: &Item<'_>, theirs: Incarnation) {
+        let other = item.detail().map(|d| Addr::from(d.addr)).filter(|&a| a != self.cx.my_addr);
+        let verdict = other.map_or(Verdict::Unclear, |a| self.rivals.on_outbid(a, &self.cx));
+        let parked = verdict == Verdict::Lost;
+        if let (Verdict::Won | Verdict::Lost, Some(addr)) = (verdict, other) {
+            self.cx.events.push(Event::Conflict { with: addr.into(), parked });
+        }
+        if parked {
+            return self.fall_silent();
+        }
+        self.restart_me(theirs.next_epoch());
     }
 
     fn refute(&mut self, accused: Incarnation) {

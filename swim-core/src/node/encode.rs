@@ -1,8 +1,8 @@
 //! Writing one datagram: the head, the message, then sections by priority until it is full.
 //!
-//! Priority is fixed here: my own refutation or leave; what I believe of the very peer I am writing to, when it is not
-//! what the peer says (Lifeguard's buddy); the message; rows that were asked for; updates. The first three always fit
-//! (`Config::MTU_MIN`), so none starves another; updates get all the room that is left.
+//! Priority is fixed here: the message; my own refutation or leave; what I believe of the very peer I am writing to, when
+//! it is not what the peer says (Lifeguard's buddy); rows that were asked for; updates. A message, my status and a belief
+//! always fit (`Config::MTU_MIN`), so none starves another; updates get all the room that is left.
 
 use super::Node;
 use super::ingress::AMPLIFICATION_MAX;
@@ -46,6 +46,7 @@ impl Node {
             What::Pull { nonce, cursor, padded } => {
                 w.message(Message::Pull { nonce, cursor });
                 if padded {
+                    self.put_introduction(&mut w);
                     w.pad_to(self.cx.config.mtu.div_ceil(AMPLIFICATION_MAX));
                 }
             }
@@ -111,25 +112,29 @@ impl Node {
         }
     }
 
-    /// What I believe of the receiver, unless it is what it last said of itself.
-    fn put_belief(&self, w: &mut Writer<'_>, intent: &Intent) {
+    /// What I believe of the receiver, unless it is what it last said of itself; `false` when that does not fit.
+    fn put_belief(&self, w: &mut Writer<'_>, intent: &Intent) -> bool {
         let row = &self.table[intent.peer];
         if intent.hint == Hint::Row {
-            w.item(&detail_item(row));
+            w.item(&detail_item(row))
         } else if row.state() != State::Alive || intent.hint == Hint::Belief {
-            w.item(&status_item(row, self.suspicions.accusers(intent.peer)));
+            w.item(&status_item(row, self.suspicions.accusers(intent.peer)))
+        } else {
+            true
         }
     }
 
     /// A page of rows: live ones whole, the others as a status, from `cursor` on until the datagram is full.
     fn put_page(&mut self, w: &mut Writer<'_>, intent: &Intent, nonce: u32, cursor: u32) {
-        w.message(Message::Page { nonce, next: PAGE_END });
+        // Until rows are in it, the page has not got on: asked with padding, it may.
+        w.message(Message::Page { nonce, next: cursor });
         let message_end = w.written();
+        let mut complete = true;
         if intent.peer != NONE && w.open_updates() {
-            self.put_belief(w, intent);
+            complete = self.put_belief(w, intent);
             w.close_section();
         }
-        if !w.open_rows() {
+        if !complete || !w.open_rows() {
             return;
         }
         let slots = self.table.slots() as u32;

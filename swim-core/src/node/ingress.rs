@@ -65,14 +65,14 @@ impl Node {
             // The head is the sender's own word: it lives, at this incarnation.
             let alive = Status::alive(frame.incarnation);
             if alive > self.table[slot].status {
-                self.apply(&Item::status(frame.sender, alive), Via::Gossip, bound);
+                self.apply(&Item::status(frame.sender, alive), Via::Subject, bound);
             }
         }
         let introduction = !matches!(frame.message, Some(Message::Page { .. }));
         for row in frame.rows() {
             let introduces_itself = introduction && row.id == frame.sender && row.status.state() == State::Alive;
             if bound || introduces_itself {
-                self.apply(&row, if introduces_itself { Via::Gossip } else { Via::Rows }, bound);
+                self.apply(&row, if introduces_itself { Via::Subject } else { Via::Rows }, bound);
             } else {
                 self.cx.stats.claims_from_strangers += 1;
             }
@@ -134,6 +134,8 @@ impl Node {
         match self.table.get(peer) {
             None => Hint::WhoAreYou,
             Some(row) if frame.rows().any(|r| r.id == frame.sender && row.contradicts(&r)) => Hint::Row,
+            // Another life of it: where that one is tells it whether the life is over.
+            Some(row) if row.status.incarnation().epoch() > frame.incarnation.epoch() => Hint::Row,
             Some(row) if row.status > Status::alive(frame.incarnation) => Hint::Belief,
             Some(_) => Hint::Nothing,
         }

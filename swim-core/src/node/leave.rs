@@ -6,6 +6,7 @@ use super::Node;
 use crate::event::Event;
 use crate::members::ME;
 use crate::outbox::{Intent, What};
+use crate::rivals::Rivals;
 use crate::status::{State, Status};
 use crate::time::Instant;
 
@@ -39,8 +40,7 @@ impl Node {
         if self.leave.has_begun() {
             return;
         }
-        self.join.stop();
-        self.detect.stop();
+        self.stop_all();
         let incarnation = self.table[ME].status.incarnation();
         self.table.set_status(ME, Status::new(incarnation, State::Left), &mut self.cx.rng);
         self.gossip.enqueue(ME, false, &self.cx);
@@ -53,6 +53,19 @@ impl Node {
         }
         self.leave = Leave::Telling(telling);
         self.conclude_leave();
+    }
+
+    fn stop_all(&mut self) {
+        self.join.stop();
+        self.detect.stop();
+        self.heal.stop();
+    }
+
+    /// Another process is this member: not a word more, not even a goodbye, which would be the other's.
+    pub(super) fn fall_silent(&mut self) {
+        self.stop_all();
+        self.leave = Leave::Complete;
+        self.due = Instant::NEVER;
     }
 
     /// An intent has left the outbox.
@@ -75,6 +88,7 @@ impl Node {
     pub(super) fn return_from_leave(&mut self) {
         if self.leave.is_complete() {
             self.leave = Leave::No;
+            self.rivals = Rivals::default();
             // The time away is no evidence against anybody.
             self.hold_verdicts();
             if self.table.peers() > 0 {

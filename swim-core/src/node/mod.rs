@@ -23,13 +23,16 @@ use crate::cx::{Cx, Events, Pace};
 use crate::detect::Detect;
 use crate::echo::Echoes;
 use crate::event::Event;
+use crate::evidence::{Evidence, Fact, Log};
 use crate::gossip::Gossip;
 use crate::hash::TableKey;
+use crate::heal::Heal;
 use crate::health::Health;
 use crate::identity::{Addr, Identity, Profile};
 use crate::join::Join;
 use crate::members::{ME, Members as Table, Row};
 use crate::outbox::Outbox;
+use crate::rivals::Rivals;
 use crate::rng::Rng;
 use crate::stats::Stats;
 use crate::status::{Incarnation, NodeId, Status};
@@ -70,8 +73,11 @@ pub struct Node {
     health: Health,
     gossip: Gossip,
     join: Join,
+    heal: Heal,
     leave: Leave,
     echoes: Echoes,
+    rivals: Rivals,
+    evidence: Log,
     /// By slot: when a suspicion runs out, or a tombstone expires.
     deadlines: Deadlines,
     /// The earliest deadline of all, in awake time, as of the end of the last input.
@@ -121,8 +127,11 @@ impl Node {
             health: Health::default(),
             gossip: Gossip::new(),
             join: Join::new(config.seeds_max),
+            heal: Heal::new(config.lost_max),
             leave: Leave::default(),
             echoes: Echoes::default(),
+            rivals: Rivals::default(),
+            evidence: Log::new(config.evidence_max),
             deadlines: Deadlines::new(),
             due: Instant::NEVER,
             last: now,
@@ -213,6 +222,9 @@ impl Node {
     fn on_join(&mut self, seeds: &[SocketAddr]) {
         self.return_from_leave();
         self.join.on_command(seeds.iter().map(|&a| a.into()), &mut self.cx);
+        if !self.join.seeds().is_empty() {
+            self.heal.arm(self.table.live(), &mut self.cx);
+        }
     }
 
     /// What I say about myself is keyed by the incarnation that says it, so a change takes the next one.
@@ -240,6 +252,16 @@ impl Node {
         self.deadlines.grow(slots);
     }
 
+    /// Notes a fact for [`Self::why`].
+    fn note(&mut self, about: NodeId, fact: Fact) {
+        self.evidence.note(about, Evidence { at: self.last, health: self.health.score(), fact });
+    }
+
+    /// A point in awake time as the driver counts it.
+    fn to_driver(&self, awake: Instant) -> Instant {
+        awake.plus_micros(self.slept)
+    }
+
     // --- reading
 
     /// Every row: live members, this node included, and the tombstones of dead and left ones.
@@ -250,6 +272,11 @@ impl Node {
     /// The row of this member.
     pub fn member(&self, id: NodeId) -> Option<Member<'_>> {
         self.table.find(id).map(|slot| Member { row: &self.table[slot] })
+    }
+
+    /// What led to the present status of this member, oldest first: bounded, so it may begin in the middle.
+    pub fn why(&self, id: NodeId) -> impl Iterator<Item = &Evidence> {
+        self.evidence.about(id)
     }
 
     /// This node's own row.
@@ -302,6 +329,8 @@ impl Node {
         self.suspicions.check()?;
         self.gossip.check()?;
         self.deadlines.check()?;
+        self.heal.check()?;
+        self.evidence.check()?;
         self.check_slots()
     }
 }

@@ -1,8 +1,9 @@
 //! Time: awake time, own pauses, and whatever is due, in the order of its deadlines.
 
 use super::Node;
-use crate::detect::Target;
+use crate::detect::{Failure, Target};
 use crate::event::Event;
+use crate::evidence::{Evidence, Fact};
 use crate::members::{ME, ensure};
 use crate::status::{State, Status};
 use crate::time::Instant;
@@ -19,6 +20,7 @@ enum Due {
     Relay,
     Row,
     Join,
+    Heal,
     Gossip,
 }
 
@@ -72,7 +74,7 @@ impl Node {
         }
         let probes = self.detect.period_at().min(self.detect.ask_at()).min(self.detect.relay_at());
         let row = self.deadlines.peek().map_or(Instant::NEVER, |(at, _)| at);
-        probes.min(row).min(self.join.next_deadline()).min(self.gossip.next_deadline())
+        probes.min(row).min(self.join.next_deadline()).min(self.heal.next_deadline()).min(self.gossip.next_deadline())
     }
 
     /// The earliest deadline, and what it is for.
@@ -84,6 +86,7 @@ impl Node {
             (self.detect.relay_at(), Due::Relay),
             (row, Due::Row),
             (self.join.next_deadline(), Due::Join),
+            (self.heal.next_deadline(), Due::Heal),
             (self.gossip.next_deadline(), Due::Gossip),
         ];
         let mut first = all[0];
@@ -112,6 +115,11 @@ impl Node {
                 Due::Relay => self.detect.on_relay_due(&mut self.cx),
                 Due::Row => self.on_row_due(),
                 Due::Join => self.join.on_due(&mut self.cx),
+                Due::Heal => {
+                    if let Some(addr) = self.heal.on_due(self.join.seeds(), &self.table, &mut self.cx) {
+                        self.join.knock(addr, &mut self.cx);
+                    }
+                }
                 Due::Gossip => self.gossip.on_tick(&self.table, &mut self.cx),
             }
         }
@@ -120,11 +128,23 @@ impl Node {
     /// A protocol period is over, and the next begins.
     fn on_period(&mut self) {
         if let Some(failure) = self.detect.conclude(&mut self.cx) {
+            self.note_failure(&failure);
             self.health.worsen(failure.penalty, &mut self.cx);
             self.accuse(&Item::status(failure.id, failure.suspect));
         }
         let target = self.table.next_probe(&mut self.cx.rng).map(|slot| self.target(slot));
         self.detect.start(target, self.health.factor(), &mut self.cx);
+    }
+
+    fn note_failure(&mut self, f: &Failure) {
+        let relays = self.detect.relays_asked().len() as u32;
+        let (sent, deadline) = (self.to_driver(f.sent), self.to_driver(f.deadline));
+        self.note(f.id, Fact::ProbeFailed { nonce: f.nonce, sent, deadline, relays });
+        let (at, health) = (self.last, self.health.score());
+        for (relay, nacked) in self.detect.relays_asked() {
+            let fact = if nacked { Fact::RelayNacked { relay } } else { Fact::RelaySilent { relay } };
+            self.evidence.note(f.id, Evidence { at, health, fact });
+        }
     }
 
     pub(super) fn target(&self, slot: u32) -> Target {
@@ -140,7 +160,8 @@ impl Node {
             State::Suspect if at < self.convict_after => self.set_deadline(slot, self.convict_after),
             State::Suspect => {
                 self.cx.stats.deaths_declared += 1;
-                self.change(slot, Status::new(status.incarnation(), State::Dead), None);
+                let me = self.cx.me;
+                self.change(slot, Status::new(status.incarnation(), State::Dead), Some(me));
             }
             State::Dead | State::Left => self.forget(slot),
             // An alive row has no deadline; `check_slots` holds that.

@@ -72,6 +72,18 @@ fn hex_vector_of_the_question_who() {
 }
 
 #[test]
+fn hex_vector_of_padding() {
+    let bytes = frame(|w| w.pad_to(21 + 3 + 128));
+    assert_eq!(hex(&bytes), head() + "ff8001" + &"00".repeat(128));
+    assert!(Frame::parse(&bytes).is_ok());
+    // Nothing when it does not fit.
+    let mut buf = [0; 100];
+    let mut w = Writer::new(&mut buf, id(1), Incarnation::new(2, 3), 4).unwrap();
+    w.pad_to(5_000);
+    assert_eq!(w.written(), 21);
+}
+
+#[test]
 fn hex_vectors_of_items() {
     let accusers = [id(1), id(2)];
     let inc = Incarnation::new(7, 20);

@@ -22,7 +22,13 @@ pub fn seeds(few: u64) -> Vec<u64> {
 
 /// Runs `f` for every seed, on all cores; results come in the order of the seeds. A failure names its seed.
 pub fn over_seeds<T: Send>(few: u64, f: impl Fn(u64) -> T + Sync) -> Vec<T> {
-    let seeds = seeds(few);
+    over_at_most(few, usize::MAX, f)
+}
+
+/// The same, for runs so long that a large batch is too much.
+pub fn over_at_most<T: Send>(few: u64, most: usize, f: impl Fn(u64) -> T + Sync) -> Vec<T> {
+    let mut seeds = seeds(few);
+    seeds.truncate(most);
     let next = AtomicU64::new(0);
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get()).min(seeds.len());
     let work = || {

@@ -1,0 +1,164 @@
+//! Why a member is believed to be what it is: the facts that led there, kept per member and bounded.
+//!
+//! Nothing decides by this log; it is written where the decisions are made, and read by whoever asks.
+
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::members::ensure;
+use crate::status::{Incarnation, NodeId};
+use crate::time::Instant;
+
+/// Facts kept about one member; the oldest make room.
+const PER_MEMBER: usize = 32;
+
+/// One fact about one member, and this node's own state when it was noted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// When, in the driver's time.
+    pub at: Instant,
+    /// This node's local health then: the higher, the less it trusts its own probes.
+    pub health: u32,
+    /// What.
+    pub fact: Fact,
+}
+
+/// What happened. Times are the driver's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Fact {
+    /// It is there, or there again.
+    Up {
+        /// At this incarnation.
+        incarnation: Incarnation,
+    },
+    /// This node's probe of it got no ack, neither directly nor through a relay.
+    ProbeFailed {
+        /// The probe's nonce.
+        nonce: u32,
+        /// When the ping was sent.
+        sent: Instant,
+        /// Until when an ack would have counted.
+        deadline: Instant,
+        /// Relays that were asked; what each answered follows.
+        relays: u32,
+    },
+    /// A relay that was asked to ping it in that probe.
+    RelaySilent {
+        /// Heard nothing from the relay either.
+        relay: NodeId,
+    },
+    /// A relay that was asked to ping it in that probe.
+    RelayNacked {
+        /// The relay is there, and had heard nothing.
+        relay: NodeId,
+    },
+    /// It is suspected.
+    Suspected {
+        /// The incarnation that is suspected.
+        incarnation: Incarnation,
+        /// By whom, when one was named; this node itself after a failed probe.
+        by: Option<NodeId>,
+        /// When it is dead if nothing else happens.
+        deadline: Instant,
+    },
+    /// One more accuser, independent of those before.
+    Confirmed {
+        /// Who.
+        by: NodeId,
+        /// When it is dead now if nothing else happens.
+        deadline: Instant,
+    },
+    /// It raised its incarnation.
+    Refuted {
+        /// To this.
+        incarnation: Incarnation,
+    },
+    /// It is dead.
+    Dead {
+        /// The incarnation that is over.
+        incarnation: Incarnation,
+        /// The suspicion ran out here; otherwise another node said so first.
+        declared_here: bool,
+    },
+    /// It said goodbye.
+    Left {
+        /// The incarnation that is over.
+        incarnation: Incarnation,
+    },
+}
+
+/// The facts about all members, oldest first.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Log {
+    entries: Vec<(NodeId, Evidence)>,
+    entries_max: usize,
+}
+
+impl Log {
+    pub(crate) fn new(entries_max: usize) -> Self {
+        Self { entries: Vec::with_capacity(entries_max), entries_max }
+    }
+
+    /// Takes the room again that a restored copy lacks.
+    pub(crate) fn reserve(&mut self) {
+        self.entries.reserve_exact(self.entries_max.saturating_sub(self.entries.len()));
+    }
+
+    /// Notes a fact. A member that has many makes room among its own, so that one that flaps does not hide the others;
+    /// otherwise the oldest fact of all goes.
+    pub(crate) fn note(&mut self, about: NodeId, evidence: Evidence) {
+        let mut own = self.entries.iter().enumerate().filter(|(_, (id, _))| *id == about).map(|(i, _)| i);
+        let oldest = own.next();
+        if own.count() + 1 >= PER_MEMBER {
+            self.entries.remove(oldest.unwrap_or(0));
+        } else if self.entries.len() >= self.entries_max {
+            self.entries.remove(0);
+        }
+        self.entries.push((about, evidence));
+    }
+
+    pub(crate) fn about(&self, id: NodeId) -> impl Iterator<Item = &Evidence> {
+        self.entries.iter().filter(move |(about, _)| *about == id).map(|(_, e)| e)
+    }
+
+    /// Invariants.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        ensure(self.entries.len() <= self.entries_max, "more evidence than its bound")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fact(n: u32) -> Evidence {
+        Evidence {
+            at: Instant::from_millis(n.into()),
+            health: 0,
+            fact: Fact::Up { incarnation: Incarnation::new(1, n) },
+        }
+    }
+
+    #[test]
+    fn one_that_flaps_does_not_hide_the_others() {
+        let mut log = Log::new(64);
+        let (quiet, noisy) = (NodeId::new(1), NodeId::new(2));
+        log.note(quiet, fact(0));
+        (1..1_000).for_each(|n| log.note(noisy, fact(n)));
+        assert_eq!(log.about(quiet).count(), 1);
+        let kept: Vec<Evidence> = log.about(noisy).copied().collect();
+        assert_eq!((kept.len(), kept[0], kept[31]), (32, fact(968), fact(999)));
+    }
+
+    #[test]
+    fn many_members_share_the_room() {
+        let mut log = Log::new(64);
+        for n in 0..1_000 {
+            log.note(NodeId::new(n), fact(n as u32));
+        }
+        assert_eq!(log.check(), Ok(()));
+        assert!(log.about(NodeId::new(935)).next().is_none() && log.about(NodeId::new(936)).next().is_some());
+    }
+}
