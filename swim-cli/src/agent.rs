@@ -40,25 +40,35 @@ pub(crate) fn run(args: &AgentArgs) -> Result<(), Failure> {
         // Nobody is told any more what happens here; that is no reason to vanish without a word.
         accepted(handle.leave());
     }
-    ended(driver).and(followed)
+    ended(driver)?;
+    followed?.map_or(Ok(()), |with| Err(parked(&args.name, with)))
 }
 
-/// Prints every event until there will be none any more.
-fn follow(handle: &Handle, events: &mut Events, args: &AgentArgs, printer: &mut Printer) -> Result<(), Failure> {
+/// Prints every event until there will be none any more. When that is because this node had to fall silent, it returns
+/// the address of the one with its name that stays.
+fn follow(
+    handle: &Handle,
+    events: &mut Events,
+    args: &AgentArgs,
+    printer: &mut Printer,
+) -> Result<Option<SocketAddr>, Failure> {
     let seeds: Vec<SocketAddr> = args.join.iter().copied().filter(|&seed| seed != handle.addr()).collect();
     let mut patience = Duration::MAX;
     if !seeds.is_empty() {
         accepted(handle.join(&seeds));
         patience = JOIN_PATIENCE;
     }
-    let mut known = Known::default();
+    let mut known = Known::new(args.why);
+    let mut loses_to = None;
     printer.print(&Record::started(printer.now(), &args.cluster, &handle.view()))?;
     loop {
         match events.recv_timeout(patience) {
             Ok(event) => {
                 tracing::debug!("{event:?}");
-                if matches!(event, Event::Joined { .. }) {
-                    patience = Duration::MAX;
+                match event {
+                    Event::Joined { .. } => patience = Duration::MAX,
+                    Event::Conflict { with, parked: true } => loses_to = Some(with),
+                    _ => {}
                 }
                 let record = known.record(printer.now(), &event, &handle.view());
                 printer.print(&record)?;
@@ -67,7 +77,7 @@ fn follow(handle: &Handle, events: &mut Events, args: &AgentArgs, printer: &mut 
                 no_seed_answers(&args.cluster, &seeds);
                 patience = Duration::MAX;
             }
-            Err(RecvTimeoutError::Closed) => return Ok(()),
+            Err(RecvTimeoutError::Closed) => return Ok(loses_to),
         }
     }
 }
@@ -98,6 +108,14 @@ fn ended(driver: JoinHandle<io::Result<()>>) -> Result<(), Failure> {
         ))),
         Err(panic) => panic::resume_unwind(panic),
     }
+}
+
+fn parked(name: &str, with: SocketAddr) -> Failure {
+    Failure::Runtime(format!(
+        "another live node, at {with}, has the name \"{}\", and of two the one at the greater address falls silent, \
+         which is this one: give it another --name, or end the other one first",
+        name.escape_debug(),
+    ))
 }
 
 /// The library's words name its own fields; here they are options.

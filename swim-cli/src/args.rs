@@ -59,6 +59,9 @@ pub(crate) struct AgentArgs {
     /// What is printed for each event.
     #[arg(long, value_enum, default_value_t = EventFormat::Human)]
     pub(crate) format: EventFormat,
+    /// Tell after each suspicion and each death what led to it, and what it comes to.
+    #[arg(long)]
+    pub(crate) why: bool,
 }
 
 #[derive(Debug, Args)]
@@ -126,7 +129,7 @@ const CODES: &str = "Exit codes: 0 all went well, 1 something failed at run time
 const AGENT_HELP: &str = "\
 The first SIGINT or SIGTERM makes the node say goodbye and end with exit code 0. A second one ends it at
 once, with 128 and the signal's number (130, 143). Exit code 1: something failed at run time (the port is
-taken, say). Exit code 2: what was asked for cannot work.
+taken, say, or another live node has this name and stays). Exit code 2: what was asked for cannot work.
 
 Standard output has one line per event and nothing else; the rest goes to standard error. With
 --format jsonl each event is an object with these keys:
@@ -139,6 +142,8 @@ and with these, by event:
   started           this node listens: cluster
   joined            this node is in the cluster: members (live ones, this node included)
   left              this node has said goodbye
+  conflict          another live node has this name: with (its address), parked (true: this node falls
+                    silent and ends with exit code 1; false: it stays, and the other one falls silent)
   refuted           this node was accused, or taken for a former life, and raised its incarnation
   health            this node's local health: score (0 is healthy)
   member_up         a member is there: meta
@@ -149,7 +154,25 @@ and with these, by event:
   member_refuted    a member has answered a suspicion
   member_down       a member is gone: left (true: it said goodbye; false: its suspicion ran out)
   member_forgotten  a gone member's row was dropped
-  lagged            events were lost because nobody read this output: missed (how many)";
+  lagged            events were lost because nobody read this output: missed (how many)
+
+With --why, member_suspect and member_down (left: false) have a further key, why: what led to it, as an
+array of objects from the oldest to the newest, and empty when that is not known any more. Each has
+  fact         what was noted, see below
+  ago_ms       milliseconds before the event
+  health       this node's local health then (0 is healthy)
+and with these, by fact:
+  up                it was there: incarnation
+  probe_failed      this node's probe of it was not answered: nonce (8 hex digits), waited_ms (from the
+                    ping to the deadline), relays (how many were asked to try as well)
+  relay_silent      of those one that said nothing: relay, relay_name
+  relay_nacked      of those one that is there and heard nothing either: relay, relay_name
+  suspected         it was accused: incarnation, by, by_name (or null), dead_in_ms (the time it had to
+                    refute, or null)
+  confirmed         so it was by one more: by, by_name, dead_in_ms (the time that was left then)
+  refuted           it had answered an earlier suspicion: incarnation
+  dead              it is dead: incarnation, declared_here (false: another node said so first)
+Take facts and keys that are not in this list for new ones.";
 
 const DEMO_HELP: &str = "\
 Exit code 1 when a step does not happen in time; the reason is on standard error.

@@ -111,7 +111,19 @@ impl Demo {
         let took = last - killed;
         self.show.result(&format!("Dead for all four others after {}.", time(took)))?;
         self.show.table(&self.cluster, OBSERVER)?;
+        self.show_why(from, first, dead)?;
         Ok((suspect, took))
+    }
+
+    /// What the first accuser holds against the dead node. A report may overtake its own: the one who is named counts.
+    fn show_why(&mut self, from: usize, suspicion: Seen, dead: impl Fn(&Event) -> bool) -> Result<(), Failure> {
+        let Event::MemberSuspect { by, .. } = suspicion.event else { return Ok(()) };
+        let witness = by.and_then(|id| self.cluster.index(id)).unwrap_or(suspicion.node);
+        let mut reports = self.cluster.seen(from).iter();
+        let Some(&death) = reports.find(|seen| seen.node == witness && dead(&seen.event)) else { return Ok(()) };
+        let (witness, victim) = (self.cluster.name(witness), self.cluster.name(VICTIM));
+        self.show.title(&format!("{witness} was the first to accuse {victim}. What it has against it:"))?;
+        self.show.why(&self.cluster, &death)
     }
 
     /// One node says goodbye.

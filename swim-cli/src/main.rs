@@ -10,6 +10,7 @@ mod agent;
 mod args;
 mod demo;
 mod output;
+mod why;
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;

@@ -66,6 +66,74 @@ fn who_is_killed_is_suspected_and_dead() {
     a.stdout.find_state("dead", "b");
 }
 
+/// The first silence, who accused, and what it came to: below the events that it explains, and nowhere else.
+#[test]
+fn a_death_is_explained_when_that_is_wanted() {
+    let (mut a, addr) = Swim::agent("a", &["--preset", "local", "--why"]);
+    let (b, _) = Swim::agent("b", &["--preset", "local", "--join", &addr]);
+    a.stdout.find_state("alive", "b");
+    b.signal("-KILL");
+    a.stdout.find_state("suspect", "b");
+    a.stdout.find(|line| line.starts_with("  ") && line.contains("my probe (nonce ") && line.contains("no relay"));
+    a.stdout.find(|line| line.contains("accused by this node; dead in "));
+    let verdict = a.stdout.find(|line| line.starts_with("  verdict: "));
+    assert!(verdict.starts_with("  verdict: suspect, found here: no ack to my probe"), "{verdict}");
+    a.stdout.find_state("dead", "b");
+    a.stdout.find(|line| line.contains("my probe (nonce "));
+    a.stdout.find(|line| line.ends_with("dead: its time ran out here"));
+    let verdict = a.stdout.find(|line| line.starts_with("  verdict: "));
+    assert!(
+        verdict.starts_with("  verdict: dead, declared here: no ack to my probe, and no relay to ask"),
+        "{verdict}"
+    );
+    assert!(verdict.contains("1 accuser, no refutation in "), "{verdict}");
+}
+
+#[test]
+fn programs_are_told_why_as_an_array() {
+    let (mut a, addr) = Swim::agent("a", &["--preset", "local", "--format", "jsonl", "--why"]);
+    let (b, _) = Swim::agent("b", &["--preset", "local", "--join", &addr]);
+    let up = a.stdout.find_event("member_up");
+    assert!(up.get("why").is_none(), "{up}");
+    b.signal("-KILL");
+    for (event, last) in [("member_suspect", "suspected"), ("member_down", "dead")] {
+        let event = a.stdout.find_event(event);
+        let why = event["why"].as_array().unwrap_or_else(|| panic!("no array in {event}"));
+        let names: Vec<&str> = why.iter().filter_map(|fact| fact["fact"].as_str()).collect();
+        assert_eq!((names.len(), names.last()), (why.len(), Some(&last)), "{event}");
+        let failed = why.iter().find(|fact| fact["fact"] == "probe_failed").expect("its own probe failed");
+        assert!(failed["nonce"].as_str().is_some_and(|nonce| nonce.len() == 8), "{failed}");
+        assert!(failed["relays"] == 0 && failed["waited_ms"].is_u64() && failed["health"].is_u64(), "{failed}");
+        let suspected = why.iter().find(|fact| fact["fact"] == "suspected").expect("it was accused");
+        assert_eq!(suspected["by_name"], "a");
+        let ago: Vec<u64> = why.iter().map(|fact| fact["ago_ms"].as_u64().expect("a number")).collect();
+        assert!(ago.iter().rev().is_sorted() && ago.last() == Some(&0), "{ago:?}");
+    }
+}
+
+/// Both are told, and where the other is; the one that has to give way ends, and says what to do about it.
+#[test]
+fn of_two_nodes_with_one_name_one_stays() {
+    let (_seed, addr) = Swim::agent("seed", &["--preset", "local"]);
+    let join = ["--preset", "local", "--format", "jsonl", "--join", &addr];
+    let (mut a, addr_a) = Swim::agent("twin", &join);
+    a.stdout.find_event("joined");
+    let (mut b, addr_b) = Swim::agent("twin", &join);
+    let (told_a, told_b) = (a.stdout.find_event("conflict"), b.stdout.find_event("conflict"));
+    assert_eq!((&told_a["with"], &told_b["with"]), (&addr_b.as_str().into(), &addr_a.as_str().into()));
+    let (mut loser, mut winner, with) = match (told_a["parked"].as_bool(), told_b["parked"].as_bool()) {
+        (Some(true), Some(false)) => (a, b, addr_b),
+        (Some(false), Some(true)) => (b, a, addr_a),
+        neither => panic!("one of two: {neither:?}"),
+    };
+    assert_eq!(loser.exit_code(), Some(1));
+    let why = loser.stderr.text();
+    assert!(why.contains(&with) && why.contains("\"twin\"") && why.contains("another --name"), "{why}");
+    assert!(winner.is_running());
+    winner.signal("-TERM");
+    assert_eq!(winner.exit_code(), Some(0));
+}
+
 /// With the command that the first has printed, the next joins, whatever the names are.
 #[test]
 fn the_printed_command_joins_the_next_node() {

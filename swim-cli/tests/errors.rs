@@ -71,8 +71,8 @@ fn commands_that_are_none() {
 #[test]
 fn help_tells_keys_and_exit_codes() {
     for (command, words) in [
-        ("agent", ["at_ms", "member_suspect", "Exit code 2", "this machine's own address"]),
-        ("demo", ["formed_ms", "returned_ms", "Exit code 1", "--format"]),
+        ("agent", ["at_ms", "member_suspect", "probe_failed", "Exit code 2", "this machine's own address"]),
+        ("demo", ["formed_ms", "dead_ms", "returned_ms", "Exit code 1", "--format"]),
     ] {
         let mut swim = Swim::start(&[command, "--help"]);
         assert_eq!(swim.exit_code(), Some(0));

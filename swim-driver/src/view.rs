@@ -7,7 +7,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use swim_core::{Event, Incarnation, Member, Node, NodeId, Profile, State, Status};
+use swim_core::{Event, Evidence, Fact, Incarnation, Member, Node, NodeId, Profile, State, Status};
 
 use crate::rows::Rows;
 
@@ -28,6 +28,8 @@ pub struct MemberView {
     addr: SocketAddr,
     status: Status,
     profile: Profile,
+    /// `None` when there is nothing to tell, so that a healthy cluster pays for no list.
+    evidence: Option<Arc<[Evidence]>>,
 }
 
 impl View {
@@ -35,7 +37,7 @@ impl View {
     pub(crate) fn of(node: &Node) -> Self {
         let mut view = Self { version: 0, me: node.me().id(), live: 0, rows: Rows::default() };
         for member in node.members() {
-            view.refresh(member.id(), Some(member));
+            view.put(member.id(), Some(MemberView::of(member, node)));
         }
         view
     }
@@ -74,10 +76,10 @@ impl View {
         }
         let mut changed = false;
         for id in events.iter().filter_map(Event::member).chain([node.me().id()]) {
-            let member = node.member(id);
-            if !this.shows(id, member.as_ref()) {
+            let row = node.member(id).map(|member| MemberView::of(member, node));
+            if this.member(id) != row.as_ref() {
                 // Copies what somebody else still looks at, and only that.
-                Self::refresh(Arc::make_mut(this), id, member);
+                Self::put(Arc::make_mut(this), id, row);
                 changed = true;
             }
         }
@@ -92,18 +94,10 @@ impl View {
         changed
     }
 
-    fn shows(&self, id: NodeId, member: Option<&Member<'_>>) -> bool {
-        match (self.rows.get(id), member) {
-            (Some(row), Some(member)) => row.shows(member),
-            (None, None) => true,
-            _ => false,
-        }
-    }
-
-    fn refresh(&mut self, id: NodeId, member: Option<Member<'_>>) {
-        let live = member.is_some_and(|m| m.state().is_live());
-        let former = match member {
-            Some(member) => self.rows.insert(MemberView::of(member)),
+    fn put(&mut self, id: NodeId, row: Option<MemberView>) {
+        let live = row.as_ref().is_some_and(|row| row.state().is_live());
+        let former = match row {
+            Some(row) => self.rows.insert(row),
             None => self.rows.remove(id),
         };
         self.live -= usize::from(former.is_some_and(|row| row.state().is_live()));
@@ -112,14 +106,11 @@ impl View {
 }
 
 impl MemberView {
-    fn of(member: Member<'_>) -> Self {
+    fn of(member: Member<'_>, node: &Node) -> Self {
         // The bytes of a profile are shared with the node's own row.
         let profile = member.profile().clone();
-        Self { id: member.id(), addr: member.addr(), status: member.status(), profile }
-    }
-
-    fn shows(&self, member: &Member<'_>) -> bool {
-        self.status == member.status() && self.addr == member.addr() && self.profile == *member.profile()
+        let evidence = worth_keeping(node, member.id());
+        Self { id: member.id(), addr: member.addr(), status: member.status(), profile, evidence }
     }
 
     /// Who.
@@ -161,6 +152,24 @@ impl MemberView {
     pub fn meta(&self) -> &[u8] {
         self.profile.meta()
     }
+
+    /// What led to its status, oldest first: what [`Node::why`] said when the last event named this member. Facts noted
+    /// since come with the next one. Empty while all there is to tell is that it is there; bounded, so it may begin in
+    /// the middle.
+    ///
+    /// Times are those of the driver's clock.
+    pub fn evidence(&self) -> &[Evidence] {
+        self.evidence.as_deref().unwrap_or_default()
+    }
+}
+
+/// A copy of the facts about a member, unless they are none or merely that it is there.
+fn worth_keeping(node: &Node, id: NodeId) -> Option<Arc<[Evidence]>> {
+    let mut facts = node.why(id);
+    match (facts.next()?.fact, facts.next()) {
+        (Fact::Up { .. }, None) => None,
+        _ => Some(node.why(id).copied().collect()),
+    }
 }
 
 impl fmt::Debug for MemberView {
@@ -178,6 +187,7 @@ impl MemberView {
             addr: ([10, 0, 0, 1], 7_946).into(),
             status: Status::alive(Incarnation::new(1, refutations)),
             profile: Profile::default(),
+            evidence: None,
         }
     }
 }

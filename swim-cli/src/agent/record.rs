@@ -9,6 +9,7 @@ use bind_mio::swim_driver::{MemberView, View};
 use serde::Serialize;
 
 use crate::output::shown;
+use crate::why::Why;
 
 /// One printed line. The field order is the order of the keys.
 #[derive(Debug, Serialize)]
@@ -18,6 +19,8 @@ pub(super) struct Record {
     at_ms: u64,
     #[serde(flatten)]
     who: Who,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<Why>,
     #[serde(skip)]
     at: Duration,
 }
@@ -39,6 +42,7 @@ enum What {
     Started { cluster: String },
     Joined { members: u32 },
     Left,
+    Conflict { with: SocketAddr, parked: bool },
     Refuted,
     Health { score: u32 },
     MemberUp { meta: String },
@@ -59,9 +63,15 @@ enum What {
 #[derive(Debug, Default)]
 pub(super) struct Known {
     rows: HashMap<NodeId, MemberView>,
+    /// Whether suspicions and deaths are explained.
+    explains: bool,
 }
 
 impl Known {
+    pub(super) fn new(explains: bool) -> Self {
+        Self { explains, ..Self::default() }
+    }
+
     /// The event, with what is known of those it names. The view is as of the event, or later.
     pub(super) fn record(&mut self, at: Duration, event: &Event, view: &View) -> Record {
         match (event, event.member()) {
@@ -73,7 +83,10 @@ impl Known {
             Some(id) => Who::new(id, self.rows.get(&id), incarnation(event)),
             None => Who::new(view.me().id(), Some(view.me()), incarnation(event)),
         };
-        let record = Record::new(at, who, self.what(event, view));
+        let mut record = Record::new(at, who, self.what(event, view));
+        if let (true, Some(id)) = (self.explains, event.member()) {
+            record.why = Why::of(event, self.rows.get(&id), view.me().id(), |id| self.name(id, view));
+        }
         if let Event::MemberForgotten { id } = event {
             self.rows.remove(id);
         }
@@ -92,6 +105,7 @@ impl Known {
             Event::MemberRefuted { .. } => What::MemberRefuted,
             Event::MemberDown { left, .. } => What::MemberDown { left },
             Event::MemberForgotten { .. } => What::MemberForgotten,
+            Event::Conflict { with, parked } => What::Conflict { with, parked },
             Event::Refuted { .. } => What::Refuted,
             Event::Joined { members } => What::Joined { members },
             Event::Left => What::Left,
@@ -152,7 +166,7 @@ impl Record {
     }
 
     fn new(at: Duration, who: Who, what: What) -> Self {
-        Self { what, at_ms: u64::try_from(at.as_millis()).unwrap_or(u64::MAX), who, at }
+        Self { what, at_ms: u64::try_from(at.as_millis()).unwrap_or(u64::MAX), who, why: None, at }
     }
 
     /// For programs: one object on one line.
@@ -160,17 +174,19 @@ impl Record {
         serde_json::to_string(self).expect("strings, numbers and truth values under string keys are always JSON")
     }
 
-    /// For people: the time since the start, the state, who it is about, and where that is reached. `paint` colours.
+    /// For people: the time since the start, the state, who it is about, and where that is reached; and below what led
+    /// to it, if that is wanted. `paint` colours.
     pub(super) fn text(&self, paint: impl FnOnce(Option<State>, &str) -> String) -> String {
         let (word, state) = self.word();
         let at = format!("+{:.3}s", self.at.as_secs_f64());
         let word = paint(state, &format!("{word:<9}"));
         let addr = self.who.addr.map(|addr| addr.to_string()).unwrap_or_default();
         let line = format!("{at:<10}  {word}  {:<12}  {addr:<15}", shown(&self.who.name));
-        match self.note() {
+        let line = match self.note() {
             note if note.is_empty() => line.trim_end().into(),
             note => format!("{line}  ({note})"),
-        }
+        };
+        self.why.iter().flat_map(Why::lines).fold(line, |text, line| text + "\n" + &line)
     }
 
     fn word(&self) -> (&'static str, Option<State>) {
@@ -178,6 +194,7 @@ impl Record {
             What::Started { .. } => ("started", None),
             What::Joined { .. } => ("joined", None),
             What::Left => ("left", Some(State::Left)),
+            What::Conflict { .. } => ("conflict", None),
             What::Refuted => ("refuted", None),
             What::Health { .. } => ("health", None),
             What::MemberUp { .. } | What::MemberRestarted | What::MemberRefuted => ("alive", Some(State::Alive)),
@@ -197,6 +214,10 @@ impl Record {
             What::Started { cluster } => format!("this node, cluster {}", shown(cluster)),
             What::Joined { members } => format!("this node, {members} members"),
             What::Left => "this node".into(),
+            What::Conflict { with, parked } => {
+                let end = if *parked { "this one falls silent" } else { "this one stays" };
+                format!("another live node has this name at {with}; {end}")
+            }
             What::Refuted => format!("this node, {}", self.incarnation()),
             What::Health { score } => format!("this node, score {score}, 0 is healthy"),
             What::MemberUp { meta } | What::MemberUpdated { meta } => shown(meta).into(),
@@ -248,6 +269,23 @@ mod tests {
             r#"{{"event":"member_suspect","by":"{me}","by_name":"web-1","at_ms":12034,"id":"{me}","name":"web-1","addr":"{addr}","incarnation":"7.2"}}"#
         );
         assert_eq!(record.json(), wanted);
+    }
+
+    #[test]
+    fn two_of_one_name_are_told_where_the_other_is() {
+        let (view, addr) = alone();
+        let with: SocketAddr = "10.0.0.9:7946".parse().unwrap();
+        let record = |parked| Known::new(true).record(Duration::ZERO, &Event::Conflict { with, parked }, &view);
+        assert_eq!(
+            text(&record(true)),
+            format!(
+                "+0.000s     conflict   web-1         {addr:<15}  (another live node has this name at {with}; this one \
+                 falls silent)"
+            )
+        );
+        assert!(text(&record(false)).ends_with("this one stays)"));
+        let wanted = format!(r#"{{"event":"conflict","with":"{with}","parked":true,"at_ms":0,"#);
+        assert!(record(true).json().starts_with(&wanted), "{:?}", record(true));
     }
 
     #[test]

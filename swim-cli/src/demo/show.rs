@@ -6,6 +6,7 @@ use bind_mio::swim_core::{Event, NodeId, State};
 
 use super::cluster::{Cluster, Seen};
 use crate::output::{Failure, Out};
+use crate::why::Why;
 
 /// Shows, or keeps silent.
 pub(super) struct Show {
@@ -83,6 +84,16 @@ impl Show {
             out.line(format_args!("  {line}"))?;
         }
         out.line(format_args!(""))
+    }
+
+    /// What led to a report.
+    pub(super) fn why(&mut self, cluster: &Cluster, seen: &Seen) -> Shown {
+        let view = cluster.view(seen.node);
+        let row = seen.event.member().and_then(|id| view.member(id));
+        let name = |id| view.member(id).map(|row| row.name().into()).unwrap_or_else(|| NodeId::to_string(&id));
+        let Some(why) = Why::of(&seen.event, row, view.me().id(), name) else { return Ok(()) };
+        why.lines().try_for_each(|line| self.line(&line))?;
+        self.line("")
     }
 
     fn line(&mut self, text: &str) -> Shown {

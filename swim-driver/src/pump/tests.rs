@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::thread;
 use std::time::Duration;
 
-use swim_core::{Config, NodeId, Profile, State};
+use swim_core::{Config, Fact, NodeId, Profile, State};
 
 use super::*;
 use crate::seal::Plain;
@@ -143,6 +143,37 @@ fn the_view_follows_the_node_through_all_of_a_members_life() {
         "forgotten, and kept in what is held"
     );
     assert_eq!(dead.1.node().live_count(), 4);
+}
+
+/// A row tells what led to its status, in the order in which it happened; where nothing did, it costs nothing.
+#[test]
+fn rows_carry_why_a_member_is_dead() {
+    let mut net = Net::joined(5);
+    let quiet = |net: &Net, i| net.handle(i).view().members().all(|row| row.evidence().is_empty());
+    assert!((0..5).all(|i| quiet(&net, i)), "to be there needs no reason");
+
+    net.nodes.pop().expect("there are five");
+    net.run(Duration::from_secs(60));
+    let mut failed = 0;
+    for i in 0..4 {
+        let view = net.handle(i).view();
+        let facts = view.member(id(4)).expect("its tombstone").evidence();
+        assert!(facts.iter().eq(net.nodes[i].1.node().why(id(4))), "nothing was noted since the last event");
+        assert!(facts.is_sorted_by_key(|e| e.at));
+        let place = |wanted: fn(&Fact) -> bool| facts.iter().position(|e| wanted(&e.fact));
+        let suspected = place(|f| matches!(f, Fact::Suspected { .. }));
+        let dead = place(|f| matches!(f, Fact::Dead { .. }));
+        assert!(suspected.is_some() && suspected < dead && dead == Some(facts.len() - 1), "{facts:?}");
+        let accused_here = |e: &swim_core::Evidence| matches!(e.fact, Fact::Suspected { by, .. } if by == Some(id(i)));
+        if facts.iter().any(accused_here) {
+            let probe = place(|f| matches!(f, Fact::ProbeFailed { .. }));
+            assert!(probe.is_some() && probe < suspected, "{facts:?}");
+            failed += 1;
+        }
+        let others = view.members().filter(|row| row.id() != id(4));
+        assert!(others.map(|row| row.evidence().len()).eq([0; 4]), "the others are there, and no more");
+    }
+    assert!(failed > 0, "somebody was the first to suspect it");
 }
 
 #[test]
