@@ -52,9 +52,9 @@ fn b2_seeds_alone_form_a_cluster() {
         let nodes: Vec<NodeIx> = (0..5).map(|i| w.spawn(&format!("n{i}"))).collect();
         nodes.iter().for_each(|&n| w.kill(n));
         for &n in &nodes {
+            w.run(millis(seed * 311 % 5_000));
             w.restart(n);
             w.join(n, &nodes);
-            w.run(millis(seed * 311 % 5_000));
         }
         healed(&mut w, 5)
     });
