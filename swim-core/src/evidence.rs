@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::Config;
 use crate::members::ensure;
 use crate::status::{Incarnation, NodeId};
 use crate::time::Instant;
@@ -124,7 +125,8 @@ impl Log {
     }
 
     /// Invariants.
-    pub(crate) fn check(&self) -> Result<(), &'static str> {
+    pub(crate) fn check(&self, config: &Config) -> Result<(), &'static str> {
+        ensure(self.entries_max == config.evidence_max, "the bound of evidence is the config's")?;
         ensure(self.entries.len() <= self.entries_max, "more evidence than its bound")
     }
 }
@@ -158,7 +160,7 @@ mod tests {
         for n in 0..1_000 {
             log.note(NodeId::new(n), fact(n as u32));
         }
-        assert_eq!(log.check(), Ok(()));
+        assert_eq!(log.entries.len(), 64);
         assert!(log.about(NodeId::new(935)).next().is_none() && log.about(NodeId::new(936)).next().is_some());
     }
 }

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::Config;
 use crate::cx::Cx;
 use crate::identity::Addr;
 use crate::members::{Members, ensure};
@@ -61,17 +62,29 @@ impl Heal {
         self.arm(live, cx);
     }
 
+    /// A lost member turns out to have been somewhere else.
+    pub(crate) fn on_moved(&mut self, id: NodeId, addr: Addr) {
+        if let Some(lost) = self.lost.iter_mut().find(|l| l.id == id) {
+            lost.addr = addr;
+        }
+    }
+
     /// A member is there, or said goodbye: it is not lost.
     pub(crate) fn on_found(&mut self, id: NodeId) {
         self.lost.retain(|l| l.id != id);
     }
 
-    /// There is somebody to knock at, perhaps: a seed was named, or somebody is lost.
+    /// There is somebody to knock at, perhaps: a seed is missing, or somebody is lost. What was due before that
+    /// stays due: one death after the other must not put off the knock.
     pub(crate) fn arm(&mut self, live: usize, cx: &mut Cx) {
+        self.next = self.next.min(self.draw(live, cx));
+    }
+
+    fn draw(&self, live: usize, cx: &mut Cx) -> Instant {
         let wait = cx.pace.join_retry.saturating_mul(1 << self.attempts.min(20)).min(cx.pace.join_retry_max);
         let wait = wait.saturating_mul((live as u64 / KNOCKERS).max(1));
         // Between half of the wait and all of it, so that nodes that lost the same one spread out.
-        self.next = cx.now.plus_micros(wait / 2 + cx.rng.below(wait / 2 + 1));
+        cx.now.plus_micros(wait / 2 + cx.rng.below(wait / 2 + 1))
     }
 
     /// This node leaves.
@@ -84,19 +97,21 @@ impl Heal {
         let missing = |addr: &Addr| *addr != cx.my_addr && members.aliases(*addr) == 0;
         let all = self.lost.len() + seeds.len();
         let at = |i: usize| self.lost.get(i).map(|l| l.addr).or_else(|| seeds.get(i - self.lost.len()).copied());
-        let found = (0..all).map(|i| (self.turn + i) % all).find_map(|i| at(i).filter(missing).map(|addr| (i, addr)));
+        let found =
+            (0..all).map(|i| (self.turn % all + i) % all).find_map(|i| at(i).filter(missing).map(|addr| (i, addr)));
         let Some((i, addr)) = found else {
             self.next = Instant::NEVER;
             return None;
         };
         self.turn = i + 1;
         self.attempts = self.attempts.saturating_add(1);
-        self.arm(members.live(), cx);
+        self.next = self.draw(members.live(), cx);
         Some(addr)
     }
 
     /// Invariants.
-    pub(crate) fn check(&self) -> Result<(), &'static str> {
+    pub(crate) fn check(&self, config: &Config) -> Result<(), &'static str> {
+        ensure(self.lost_max == config.lost_max, "the bound of lost members is the config's")?;
         ensure(self.lost.len() <= self.lost_max, "more lost members than their bound")
     }
 }

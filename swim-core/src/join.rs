@@ -122,25 +122,31 @@ impl Join {
             cx.send(Intent::to_stranger(seed, What::Join { nonce }));
         }
         let wait = cx.pace.join_retry.saturating_mul(1 << self.attempts.min(20)).min(cx.pace.join_retry_max);
-        self.attempts += 1;
+        self.attempts = self.attempts.saturating_add(1);
         // Between three quarters of the wait and all of it, so that nodes started together spread out.
         self.next = cx.now.plus_micros(wait / 4 * 3 + cx.rng.below(wait / 4 + 1));
     }
 
-    /// The seeds that were named.
-    pub(crate) fn seeds(&self) -> &[Addr] {
-        &self.seeds
+    /// The seeds that were named, when they are not being contacted anyway.
+    pub(crate) fn idle_seeds(&self) -> &[Addr] {
+        if self.wanted { &[] } else { &self.seeds }
     }
 
-    /// Contacts one address, as if it were a seed, unless something is under way.
+    /// Contacts one address, as if it were a seed, unless rows are being pulled.
     pub(crate) fn knock(&mut self, addr: Addr, cx: &mut Cx) {
-        if self.phase == Phase::Idle {
-            let nonce = cx.rng.next_u32();
-            self.phase = Phase::Contacting { nonce };
-            self.next = cx.now.plus_micros(cx.pace.probe_timeout.saturating_mul(2));
-            cx.stats.knocks += 1;
-            cx.send(Intent::to_stranger(addr, What::Join { nonce }));
-        }
+        let nonce = match self.phase {
+            Phase::Pulling(_) => return,
+            // The seeds are being contacted, perhaps in vain: one address more.
+            Phase::Contacting { nonce } => nonce,
+            Phase::Idle => {
+                let nonce = cx.rng.next_u32();
+                self.phase = Phase::Contacting { nonce };
+                self.next = cx.now.plus_micros(cx.pace.probe_timeout.saturating_mul(2));
+                nonce
+            }
+        };
+        cx.stats.knocks += 1;
+        cx.send(Intent::to_stranger(addr, What::Join { nonce }));
     }
 
     /// Is this frame an answer to something that was asked of others?
@@ -153,12 +159,13 @@ impl Join {
         }
     }
 
-    /// A page that was asked for has come, and its rows have been taken over.
-    pub(crate) fn on_page(&mut self, from: Addr, sender: NodeId, next: u32, cx: &mut Cx) -> Page {
+    /// A page that was asked for has come, and its rows have been taken over. When the views agree now, there is nothing more
+    /// to learn from its sender, except that a joiner wants to have seen all rows.
+    pub(crate) fn on_page(&mut self, from: Addr, sender: NodeId, next: u32, agrees: bool, cx: &mut Cx) -> Page {
         cx.stats.pages_received += 1;
         let first = Pull { addr: from, peer: sender, nonce: 0, cursor: 0, tries: 0, padded: false, pages: 0 };
         let asked = if let Phase::Pulling(p) = self.phase { p } else { first };
-        if next == PAGE_END {
+        if next == PAGE_END || agrees && !self.wanted {
             (self.phase, self.next) = (Phase::Idle, Instant::NEVER);
             return if core::mem::take(&mut self.wanted) { Page::Joined } else { Page::Taken };
         }
@@ -183,7 +190,9 @@ impl Join {
     /// No answer in time.
     pub(crate) fn on_due(&mut self, cx: &mut Cx) {
         match self.phase {
-            Phase::Pulling(p) if p.tries + 1 < TRIES => self.pull(Pull { tries: p.tries + 1, ..p }, cx),
+            Phase::Pulling(p) if p.tries.saturating_add(1) < TRIES => {
+                self.pull(Pull { tries: p.tries.saturating_add(1), ..p }, cx);
+            }
             _ if self.wanted => self.contact(cx),
             _ => (self.phase, self.next) = (Phase::Idle, Instant::NEVER),
         }
@@ -202,7 +211,7 @@ impl Join {
         if lasting && cx.now >= self.repair_after && self.phase == Phase::Idle {
             let wait = cx.pace.sync_interval.saturating_mul(1 << self.repairs.min(BACKOFF_MAX));
             self.repair_after = cx.now.plus_micros(wait / 2 + cx.rng.below(wait / 2 + 1));
-            self.repairs += 1;
+            self.repairs = self.repairs.saturating_add(1);
             cx.stats.repairs += 1;
             self.pull(Pull { addr: from, peer, nonce: 0, cursor: 0, tries: 0, padded: false, pages: 0 }, cx);
         }

@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::Config;
 use crate::cx::Cx;
 use crate::math::log2_q16;
 use crate::members::ensure;
@@ -126,7 +127,8 @@ impl Suspicions {
     }
 
     /// Every index against its plain meaning.
-    pub(crate) fn check(&self) -> Result<(), &'static str> {
+    pub(crate) fn check(&self, config: &Config) -> Result<(), &'static str> {
+        ensure(self.entries_max == config.suspicions_max, "the bound of suspicions is the config's")?;
         ensure(self.entries.len() <= self.entries_max, "more suspicions than their bound")?;
         for (i, e) in self.entries.iter().enumerate() {
             ensure(self.place.get(e.slot as usize) == Some(&(i as u32)), "a suspicion lost its place")?;

@@ -91,6 +91,20 @@ fn b3_halves_that_hold_each_other_dead() {
     println!("15|25, split for 200 s: s until whole: {}", summary(times));
 }
 
+/// The only seed says goodbye, and comes back much later with no seed of its own: the others find it.
+#[test]
+fn b1_a_seed_that_left_is_found_again() {
+    let times = over_seeds(20, |seed| {
+        let (mut w, nodes) = cluster(seed, 5, Config::lan("sim"));
+        w.run(secs(120));
+        w.leave(nodes[0]);
+        w.run(secs(1_200));
+        w.restart(nodes[0]);
+        healed(&mut w, 5)
+    });
+    println!("a seed back after 20 min: s until whole: {}", summary(times));
+}
+
 /// Fifty of sixty die and stay away for a day: those that are left try them ever more rarely.
 #[test]
 fn b7_contact_with_the_dead_decays() {

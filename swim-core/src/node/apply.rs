@@ -131,7 +131,8 @@ impl Node {
     /// The accuser that an event names.
     fn first_accuser(&self, item: &Item<'_>) -> Option<NodeId> {
         match item.more {
-            More::Accused(accusers) => accusers.iter().next(),
+            // My own accusation is mine to make.
+            More::Accused(accusers) => accusers.iter().find(|&a| a != self.cx.me),
             _ => None,
         }
     }
@@ -151,6 +152,10 @@ impl Node {
             return self.count_refusal(refusal);
         }
         self.gossip.enqueue(slot, true, &self.cx);
+        if moved {
+            self.heal.on_moved(id, d.addr.into());
+            self.heal.arm(self.table.live(), &mut self.cx);
+        }
         if moved {
             self.cx.events.push(Event::MemberMoved { id, from: old.into() });
         }
@@ -218,7 +223,9 @@ impl Node {
                 if gone == State::Dead {
                     self.heal.on_dead(id, self.table[slot].addr, self.table.live(), &mut self.cx);
                 } else {
+                    // Its address may be a seed's, which is nobody's now.
                     self.heal.on_found(id);
+                    self.heal.arm(self.table.live(), &mut self.cx);
                 }
                 self.set_deadline(slot, self.cx.now.plus_micros(self.cx.pace.tombstone_ttl));
                 Event::MemberDown { id, incarnation, left: gone == State::Left }
@@ -254,7 +261,7 @@ impl Node {
         }
         // A former life of mine had this epoch, too: a restart within a second, a restored disk.
         let contradicted = theirs.epoch() == mine.epoch() && self.table[ME].contradicts(item);
-        if contradicted && self.take_next_epoch(item) {
+        if contradicted && self.take_next_epoch(item, bound) {
             return;
         }
         let old = theirs < mine || item.status == Status::alive(mine);
@@ -264,7 +271,7 @@ impl Node {
         }
         if item.status.state() == State::Alive {
             // Somebody speaks for me in this epoch with an incarnation that I have not taken: another life of mine.
-            self.take_next_epoch(item);
+            self.take_next_epoch(item, bound);
         } else if theirs.refutations() - mine.refutations() > AHEAD_MAX {
             self.cx.stats.claims_implausible += 1;
         } else {
@@ -274,11 +281,11 @@ impl Node {
 
     /// Another life of mine uses this epoch. Once per period, so that two processes of one id do not outbid each other at the
     /// speed of the network; tells whether this was the time.
-    fn take_next_epoch(&mut self, item: &Item<'_>) -> bool {
+    fn take_next_epoch(&mut self, item: &Item<'_>, bound: bool) -> bool {
         let due = self.cx.now >= self.next_epoch_after;
         if due {
             self.next_epoch_after = self.cx.now.plus_micros(self.cx.pace.probe_interval);
-            self.outbid(item, self.table[ME].status.incarnation());
+            self.outbid(item, self.table[ME].status.incarnation(), bound);
         }
         due
     }
@@ -288,15 +295,16 @@ impl Node {
     fn jump_past(&mut self, item: &Item<'_>, bound: bool) {
         let theirs = item.status.incarnation();
         if bound && theirs < Incarnation::LAST {
-            self.outbid(item, theirs);
+            self.outbid(item, theirs, bound);
         } else {
             self.cx.stats.claims_implausible += 1;
         }
     }
 
-    /// Another life of mine has gone further: I go past it, unless it turns out to be another process that lives.
-    fn outbid(&mut self, item: &Item<'_>, theirs: Incarnation) {
-        let other = item.detail().map(|d| Addr::from(d.addr)).filter(|&a| a != self.cx.my_addr);
+    /// Another life of mine has gone further: I go past it, unless it turns out to be another process that lives. Only what
+    /// came in answer to a question of mine speaks for that: whoever can send a datagram could else silence a node.
+    fn outbid(&mut self, item: &Item<'_>, theirs: Incarnation, bound: bool) {
+        let other = item.detail().filter(|_| bound).map(|d| Addr::from(d.addr)).filter(|&a| a != self.cx.my_addr);
         let verdict = other.map_or(Verdict::Unclear, |a| self.rivals.on_outbid(a, &self.cx));
         let parked = verdict == Verdict::Lost;
         if let (Verdict::Won | Verdict::Lost, Some(addr)) = (verdict, other) {

@@ -115,8 +115,12 @@ impl Node {
     /// What I believe of the receiver, unless it is what it last said of itself; `false` when that does not fit.
     fn put_belief(&self, w: &mut Writer<'_>, intent: &Intent) -> bool {
         let row = &self.table[intent.peer];
-        if intent.hint == Hint::Row {
-            w.item(&detail_item(row))
+        if intent.hint == Hint::Row && !w.item(&detail_item(row)) {
+            // Too long for this answer: at least what is believed.
+            w.item(&status_item(row, &[]));
+            false
+        } else if intent.hint == Hint::Row {
+            true
         } else if row.state() != State::Alive || intent.hint == Hint::Belief {
             w.item(&status_item(row, self.suspicions.accusers(intent.peer)))
         } else {

@@ -42,7 +42,10 @@ impl Node {
         };
         let bound = self.is_answer(from, &frame);
         let peer = self.apply_frame(&frame, peer, bound).unwrap_or(NONE);
-        self.on_message(from, &frame, peer, room);
+        // The frame may have shown that another process is this member.
+        if !self.leave.has_begun() {
+            self.on_message(from, &frame, peer, room);
+        }
     }
 
     /// Does the frame answer a question that this node has asked, with its nonce?
@@ -172,8 +175,11 @@ impl Node {
             self.cx.stats.stray_acks += 1;
             return;
         }
-        if self.join.on_page(from, frame.sender, next, &mut self.cx) == Page::Joined {
+        let agrees = frame.view_hash == self.table.view_hash();
+        if self.join.on_page(from, frame.sender, next, agrees, &mut self.cx) == Page::Joined {
             let members = self.table.live() as u32;
+            // From now on a seed that is missing is one to be looked for.
+            self.heal.arm(self.table.live(), &mut self.cx);
             self.cx.events.push(Event::Joined { members });
         }
     }

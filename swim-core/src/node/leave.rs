@@ -64,6 +64,7 @@ impl Node {
     /// Another process is this member: not a word more, not even a goodbye, which would be the other's.
     pub(super) fn fall_silent(&mut self) {
         self.stop_all();
+        self.cx.outbox.clear();
         self.leave = Leave::Complete;
         self.due = Instant::NEVER;
     }

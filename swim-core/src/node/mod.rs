@@ -222,9 +222,6 @@ impl Node {
     fn on_join(&mut self, seeds: &[SocketAddr]) {
         self.return_from_leave();
         self.join.on_command(seeds.iter().map(|&a| a.into()), &mut self.cx);
-        if !self.join.seeds().is_empty() {
-            self.heal.arm(self.table.live(), &mut self.cx);
-        }
     }
 
     /// What I say about myself is keyed by the incarnation that says it, so a change takes the next one.
@@ -326,11 +323,11 @@ impl Node {
     pub fn check(&self) -> Result<(), &'static str> {
         self.table.check()?;
         self.detect.check()?;
-        self.suspicions.check()?;
+        self.suspicions.check(&self.cx.config)?;
         self.gossip.check()?;
         self.deadlines.check()?;
-        self.heal.check()?;
-        self.evidence.check()?;
+        self.heal.check(&self.cx.config)?;
+        self.evidence.check(&self.cx.config)?;
         self.check_slots()
     }
 }

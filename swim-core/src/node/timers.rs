@@ -116,7 +116,7 @@ impl Node {
                 Due::Row => self.on_row_due(),
                 Due::Join => self.join.on_due(&mut self.cx),
                 Due::Heal => {
-                    if let Some(addr) = self.heal.on_due(self.join.seeds(), &self.table, &mut self.cx) {
+                    if let Some(addr) = self.heal.on_due(self.join.idle_seeds(), &self.table, &mut self.cx) {
                         self.join.knock(addr, &mut self.cx);
                     }
                 }
