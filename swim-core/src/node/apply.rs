@@ -10,7 +10,7 @@ use crate::status::{Incarnation, NodeId, State, Status};
 use crate::time::Instant;
 use crate::wire::{Detail, Item, More};
 
-/// How far ahead of the known incarnation an accusation may be. Nobody can push a counter to its end (`reliability`, 1).
+/// How far ahead of the known incarnation an accusation may be. Nobody can push a counter to its end.
 const AHEAD_MAX: u32 = 64;
 
 /// Where a claim comes from.
