@@ -93,6 +93,25 @@ impl Join {
 
     /// Remembers these seeds and contacts them now.
     pub(crate) fn on_command(&mut self, seeds: impl Iterator<Item = Addr>, cx: &mut Cx) {
+        self.remember(seeds, cx);
+        self.attempts = 0;
+        self.wanted = !self.seeds.is_empty();
+        if self.wanted {
+            self.contact(cx);
+        }
+    }
+
+    /// These are the seeds from now on: their names mean other addresses than they did. While none has answered yet, they
+    /// are contacted now.
+    pub(crate) fn replace_seeds(&mut self, seeds: impl Iterator<Item = Addr>, cx: &mut Cx) {
+        self.seeds.clear();
+        self.remember(seeds, cx);
+        if self.wanted && !self.seeds.is_empty() && !matches!(self.phase, Phase::Pulling(_)) {
+            self.contact(cx);
+        }
+    }
+
+    fn remember(&mut self, seeds: impl Iterator<Item = Addr>, cx: &mut Cx) {
         for addr in seeds {
             if addr == cx.my_addr || !addr.is_reachable() || self.seeds.contains(&addr) {
                 continue;
@@ -102,11 +121,6 @@ impl Join {
             } else {
                 cx.stats.seeds_refused += 1;
             }
-        }
-        self.attempts = 0;
-        self.wanted = !self.seeds.is_empty();
-        if self.wanted {
-            self.contact(cx);
         }
     }
 

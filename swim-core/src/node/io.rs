@@ -34,6 +34,10 @@ pub enum Input<'a> {
 pub enum Command<'a> {
     /// Contact these seeds until one answers. Own addresses among them are ignored. After a leave: come back.
     Join(&'a [SocketAddr]),
+    /// These are the seeds from now on, whatever they were: their names were resolved anew. Joins nobody by itself; while
+    /// a join is still without an answer, they are contacted at once. Those that are no live member's address are tried
+    /// again and again, like lost members.
+    Seeds(&'a [SocketAddr]),
     /// Say goodbye, then fall silent.
     Leave,
     /// Say this about myself from now on.

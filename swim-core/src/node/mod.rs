@@ -213,6 +213,11 @@ impl Node {
     fn on_command(&mut self, command: Command<'_>) {
         match command {
             Command::Join(seeds) => self.on_join(seeds),
+            Command::Seeds(seeds) if !self.leave.has_begun() => {
+                self.join.replace_seeds(seeds.iter().map(|&a| a.into()), &mut self.cx);
+                self.heal.arm(self.table.live(), &mut self.cx);
+            }
+            Command::Seeds(_) => {}
             Command::Leave => self.on_leave(),
             Command::SetProfile(profile) if !self.has_left() => self.set_profile(profile.clone()),
             Command::SetProfile(_) => {}
