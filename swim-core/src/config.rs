@@ -53,10 +53,14 @@ pub struct Config {
     pub join_retry: Duration,
     /// Longest wait between attempts to join.
     pub join_retry_max: Duration,
-    /// How long view hashes must disagree without interruption before rows are pulled from a peer.
+    /// How long view hashes must disagree without interruption before a sync with a peer begins; up to half as long
+    /// again is drawn on top. Also how long they must say the same before `Event::Converged` or `Event::Diverged`.
     pub sync_patience: Duration,
-    /// Time between two such pulls, at least half of it; doubles up to sixteen times that while the disagreement lasts.
+    /// Time between two syncs that change nothing, at least half of it; doubles up to sixteen times that while the
+    /// disagreement lasts. After one that changed something, the next need wait `sync_patience` only.
     pub sync_interval: Duration,
+    /// Bytes per second that answering others' syncs may cost; what is above is not answered, and asked for again.
+    pub sync_rate: u32,
     /// Indirect probes that this node relays at a time. One more is refused with a nack.
     pub relays_max: usize,
     /// Suspicions whose confirmations are counted at a time; a suspicion beyond it runs for the longest time-out.
@@ -94,6 +98,7 @@ impl Config {
             join_retry_max: Duration::from_secs(60),
             sync_patience: Duration::from_secs(2),
             sync_interval: Duration::from_secs(10),
+            sync_rate: 1 << 20,
             relays_max: 64,
             suspicions_max: 256,
             events_max: 1_024,
@@ -129,6 +134,7 @@ impl Config {
             join_retry: Duration::from_secs(3),
             sync_patience: Duration::from_secs(10),
             sync_interval: Duration::from_secs(60),
+            sync_rate: 1 << 18,
             tombstone_ttl: Duration::from_secs(1_800),
             ..Self::lan(cluster)
         }
@@ -187,6 +193,7 @@ impl Config {
             ("mtu", self.mtu, Self::MTU_MIN, Self::MTU_MAX),
             ("members_max", self.members_max, 2, 1 << 24),
             ("members_reserved", self.members_reserved, 0, 1 << 24),
+            ("sync_rate", self.sync_rate as usize, 4_096, 1 << 30),
             ("relays_max", self.relays_max, 1, 1_024),
             ("suspicions_max", self.suspicions_max, 1, 1 << 16),
             ("events_max", self.events_max, 16, 1 << 20),

@@ -86,6 +86,15 @@ pub enum Event {
         /// Live members, this node included.
         members: u32,
     },
+    /// All live peers that were heard of late report the view that this node has. Local: it says nothing of those that
+    /// were not heard.
+    Converged {
+        /// Live members, this node included.
+        members: u32,
+    },
+    /// All live peers that were heard for a while report another view than this node's, and a sync is about to find out
+    /// why. Local, too.
+    Diverged,
     /// This node's leave has been handed to enough peers. It answers nothing from now on.
     Left,
     /// Local health changed.
@@ -115,6 +124,8 @@ impl Event {
             Self::Refuted { .. }
             | Self::Conflict { .. }
             | Self::Joined { .. }
+            | Self::Converged { .. }
+            | Self::Diverged
             | Self::Left
             | Self::Health { .. }
             | Self::Lagged { .. } => None,

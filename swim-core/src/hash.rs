@@ -25,6 +25,17 @@ pub(crate) const fn row_hash(id: u64, incarnation: u64, detail_at: u64) -> u64 {
     mix64(mix64(mix64(id).wrapping_add(incarnation.wrapping_mul(ODD))).wrapping_add(detail_at.wrapping_mul(ODD)))
 }
 
+/// A row's place in the tree of hashes, of 30 bits: the upper ones of its id's hash.
+pub(crate) const fn tree_key(id: u64) -> u32 {
+    (mix64(id) >> 34) as u32
+}
+
+/// 32 bits of a hash, for one question: with another nonce, two that were taken for equal by chance differ.
+pub(crate) const fn short_hash(hash: u64, nonce: u32) -> u32 {
+    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+    (mix64(hash ^ (nonce as u64).wrapping_mul(ODD)) >> 32) as u32
+}
+
 /// A hash keyed per node, for the tables: two folded 64x64 multiplications. An id is chosen by whoever sends it, so the
 /// place it takes must not be foreseeable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -57,6 +68,8 @@ mod tests {
         assert_eq!(name_hash(b""), 0xf52a_15e9_a9b5_e89b);
         assert_eq!(name_hash(b"web-1"), 0xf576_b188_329f_7edd);
         assert_eq!(row_hash(1, 2, 1), 0x81fb_535c_a52e_6825);
+        assert_eq!(tree_key(1), 0x15a4_8587);
+        assert_eq!(short_hash(1, 2), 0xbeeb_8da1);
     }
 
     #[test]

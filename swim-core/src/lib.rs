@@ -19,6 +19,7 @@
 
 extern crate alloc;
 
+mod budget;
 mod config;
 mod cx;
 mod detect;
@@ -41,7 +42,9 @@ mod stats;
 mod status;
 mod storage;
 mod suspicion;
+mod sync;
 mod time;
+mod views;
 pub mod wire;
 
 pub use config::{Config, ConfigError};

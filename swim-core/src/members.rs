@@ -1,7 +1,7 @@
 //! The table: one row per member, this node's own at slot 0, tombstones included, and every index over it.
 //!
 //! Decides nothing. `Node::apply` is its only writer; whatever changes a row goes through here, so that the indexes
-//! (by id, by address, the round-robin, the view hash) cannot fall out of step. Map order never reaches the protocol.
+//! (by id, by address, the round-robin, the view hash and its tree) cannot fall out of step. Map order never reaches the protocol.
 
 use alloc::vec::Vec;
 use core::ops::Index;
@@ -10,11 +10,11 @@ use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use crate::hash::{TableKey, row_hash};
+use crate::hash::{TableKey, row_hash, tree_key};
 use crate::identity::{Addr, Profile};
 use crate::rng::Rng;
 use crate::status::{Incarnation, NodeId, State, Status};
-use crate::storage::{Order, Slab};
+use crate::storage::{FAN, Order, Radix, Slab};
 use crate::wire::Item;
 
 /// This node's own slot.
@@ -43,6 +43,8 @@ pub(crate) struct Row {
 pub(crate) enum Refusal {
     Full,
     Address,
+    /// Too many ids have its place in the tree.
+    Crowd,
 }
 
 /// Peers drawn at random.
@@ -62,7 +64,11 @@ pub(crate) struct Members {
     key: TableKey,
     /// Live members whose address another live member has, too, counted so that 0 means all addresses are distinct.
     shared: usize,
+    /// The sum over all live rows; `tree` has it by ranges.
     view_hash: u64,
+    /// All rows, the dead at zero, so that a death and a return move nothing.
+    #[serde(skip)]
+    tree: Radix,
 }
 
 impl Index<u32> for Members {
@@ -83,13 +89,17 @@ impl Members {
             by_addr: HashTable::with_capacity(reserved),
             key,
             shared: 0,
-            view_hash: row_hash(me.id.as_u64(), me.status.incarnation().as_u64(), me.detail_at.as_u64()),
+            view_hash: 0,
+            tree: Radix::default(),
         };
         m.order.grow(reserved);
         let hash = key.hash(me.id.as_u64());
         let slot = m.rows.insert(me);
         debug_assert_eq!(slot, ME);
         m.by_id.insert_unique(hash, slot, |_| hash);
+        m.tree.grow(reserved.max(1));
+        m.plant(ME);
+        m.view_hash = value(&m.rows, ME);
         m
     }
 
@@ -97,6 +107,8 @@ impl Members {
     pub(crate) fn rebuild(&mut self) -> Result<(), &'static str> {
         ensure(self.rows.get(ME).is_some(), "slot 0 is this node's own")?;
         self.order.grow(self.rows.slots());
+        self.tree = Radix::default();
+        self.tree.grow(self.rows.slots());
         self.by_id = HashTable::with_capacity(self.rows.len());
         self.by_addr = HashTable::with_capacity(self.order.len());
         let slots: Vec<u32> = self.rows.iter().map(|(slot, _)| slot).collect();
@@ -105,6 +117,10 @@ impl Members {
                 let r = &self[slot];
                 (r.id, r.addr, r.status.is_live())
             };
+            if self.tree.is_crowded(tree_key(id.as_u64())) {
+                return Err("too many ids in one place of the tree");
+            }
+            self.plant(slot);
             let (rows, key) = (&self.rows, self.key);
             self.by_id.insert_unique(key.hash(id.as_u64()), slot, |&s| id_hash(rows, key, s));
             if live && slot != ME {
@@ -121,7 +137,7 @@ impl Members {
         self.rows.len()
     }
 
-    /// Slots ever used: cursors of pages run up to here.
+    /// Slots ever used.
     pub(crate) fn slots(&self) -> usize {
         self.rows.slots()
     }
@@ -168,6 +184,22 @@ impl Members {
         self.aliases(addr) < ALIASES_MAX
     }
 
+    /// The sums of the hashes of the live rows under the 64 children of a node of the tree.
+    pub(crate) fn sums(&self, level: u32, prefix: u32) -> [u64; FAN] {
+        self.tree.sums(level, prefix, |slot| value(&self.rows, slot))
+    }
+
+    /// Shows the live rows with keys in `[from, to)`, this node's own included, by their keys, until `see` returns `false`;
+    /// tells whether it saw all. No key at which it stopped was seen in vain: what is left begins there.
+    pub(crate) fn visit_live(&self, from: u32, to: u32, mut see: impl FnMut(u32, u32) -> bool) -> bool {
+        self.tree.visit(from, to, |slot, key| !self[slot].status.is_live() || see(slot, key))
+    }
+
+    /// What a live row adds to the view hash; a dead one nothing.
+    pub(crate) fn value(&self, slot: u32) -> u64 {
+        value(&self.rows, slot)
+    }
+
     // --- writing
 
     /// Takes a newcomer in. Its id must not be known.
@@ -179,16 +211,28 @@ impl Members {
         if row.status.is_live() && !self.has_place_at(row.addr) {
             return Err(Refusal::Address);
         }
+        if self.tree.is_crowded(tree_key(row.id.as_u64())) {
+            return Err(Refusal::Crowd);
+        }
         let live = row.status.is_live();
         let hash = self.key.hash(row.id.as_u64());
         let slot = self.rows.insert(row);
         let (rows, key) = (&self.rows, self.key);
         self.by_id.insert_unique(hash, slot, |&s| id_hash(rows, key, s));
         self.order.grow(self.rows.slots());
+        self.tree.grow(self.rows.slots());
+        self.plant(slot);
         if live {
+            self.view_hash = self.view_hash.wrapping_add(self.value(slot));
             self.enlist(slot, rng);
         }
         Ok(slot)
+    }
+
+    fn plant(&mut self, slot: u32) {
+        let key = tree_key(self[slot].id.as_u64());
+        let rows = &self.rows;
+        self.tree.insert(slot, key, |s| value(rows, s));
     }
 
     /// Drops a row that is not live, with every trace of it.
@@ -198,24 +242,29 @@ impl Members {
         if let Ok(entry) = self.by_id.find_entry(hash, |&s| s == slot) {
             entry.remove();
         }
+        self.tree.remove(slot, 0);
         self.rows.remove(slot);
     }
 
     pub(crate) fn set_status(&mut self, slot: u32, status: Status, rng: &mut Rng) {
-        let old = self[slot].status;
-        if old.is_live() {
-            self.view_hash = self.view_hash.wrapping_sub(self.summand(slot));
-        }
+        let (old, before) = (self[slot].status, self.value(slot));
         if let Some(row) = self.rows.get_mut(slot) {
             row.status = status;
         }
-        if status.is_live() {
-            self.view_hash = self.view_hash.wrapping_add(self.summand(slot));
-        }
+        self.on_changed(slot, before);
         match (old.is_live(), status.is_live()) {
             (true, false) => self.discharge(slot),
-            (false, true) => self.enlist_counted(slot, rng),
+            (false, true) => self.enlist(slot, rng),
             _ => {}
+        }
+    }
+
+    /// A row added `before` to the view hash, and may now add something else.
+    fn on_changed(&mut self, slot: u32, before: u64) {
+        let delta = self.value(slot).wrapping_sub(before);
+        if delta != 0 {
+            self.view_hash = self.view_hash.wrapping_add(delta);
+            self.tree.adjust(slot, delta);
         }
     }
 
@@ -235,31 +284,19 @@ impl Members {
         if moves {
             self.unlist_addr(slot);
         }
-        let before = self.summand(slot);
+        let before = self.value(slot);
         if let Some(row) = self.rows.get_mut(slot) {
             (row.detail_at, row.addr, row.profile) = (at, addr, profile);
         }
-        if live {
-            self.view_hash = self.view_hash.wrapping_sub(before).wrapping_add(self.summand(slot));
-        }
+        self.on_changed(slot, before);
         if moves {
             self.list_addr(slot);
         }
         Ok(())
     }
 
-    fn summand(&self, slot: u32) -> u64 {
-        let r = &self[slot];
-        row_hash(r.id.as_u64(), r.status.incarnation().as_u64(), r.detail_at.as_u64())
-    }
-
-    /// A new row becomes live.
+    /// A row becomes live.
     fn enlist(&mut self, slot: u32, rng: &mut Rng) {
-        self.view_hash = self.view_hash.wrapping_add(self.summand(slot));
-        self.enlist_counted(slot, rng);
-    }
-
-    fn enlist_counted(&mut self, slot: u32, rng: &mut Rng) {
         if slot != ME {
             self.order.insert(slot, rng);
             self.list_addr(slot);
@@ -365,9 +402,7 @@ impl Members {
             ensure(listed == peer, "by_addr holds exactly the live peers")?;
             ensure(self.order.contains(slot) == peer, "the order holds exactly the live peers")?;
             peers += usize::from(peer);
-            if row.status.is_live() {
-                hash = hash.wrapping_add(self.summand(slot));
-            }
+            hash = hash.wrapping_add(self.value(slot));
         }
         ensure(self.rows.get(ME).is_some(), "slot 0 is this node's own")?;
         ensure(
@@ -376,6 +411,7 @@ impl Members {
         )?;
         ensure(peers == self.by_addr.len() && peers == self.order.len(), "one address entry per live peer")?;
         ensure(hash == self.view_hash, "the view hash is the sum over live rows")?;
+        self.tree.check(self.rows.iter().map(|(slot, r)| (slot, tree_key(r.id.as_u64()), self.value(slot))))?;
         let mut shared = 0;
         for (i, slot) in (0..peers).map(|i| (i, self.order.at(i))) {
             shared += usize::from((0..i).any(|j| self[self.order.at(j)].addr == self[slot].addr));
@@ -386,6 +422,12 @@ impl Members {
 
 pub(crate) fn ensure(holds: bool, what: &'static str) -> Result<(), &'static str> {
     if holds { Ok(()) } else { Err(what) }
+}
+
+/// See [`Members::value`]. A slot without a row adds nothing.
+fn value(rows: &Slab<Row>, slot: u32) -> u64 {
+    let live = rows.get(slot).filter(|r| r.status.is_live());
+    live.map_or(0, |r| row_hash(r.id.as_u64(), r.status.incarnation().as_u64(), r.detail_at.as_u64()))
 }
 
 fn addr_hash(key: TableKey, addr: Addr) -> u64 {

@@ -38,12 +38,16 @@ pub(crate) enum What {
     Gossip,
     /// My own row, for somebody who does not know me.
     Introduction,
-    /// A pull from the start, with my own row: let me in.
+    /// A pull of everything, with my own row: let me in.
     Join { nonce: u32 },
-    /// A pull; with padding when a page as large as a datagram must be allowed as its answer.
-    Pull { nonce: u32, cursor: u32, padded: bool },
-    /// Rows from a slot on.
-    Page { nonce: u32, cursor: u32 },
+    /// The question of a lane of the sync.
+    Ask { lane: u8 },
+    /// The rows that the pull which has just come asks for.
+    Page { nonce: u32 },
+    /// What differs in the nodes which have just come.
+    Differ { nonce: u32 },
+    /// Rows that the peer of the sync lacks, from this place of their list on.
+    Push { from: u32 },
     /// My leave. When the last of them is handed out, the leave is complete.
     Farewell,
 }

@@ -66,12 +66,20 @@ pub struct Stats {
     /// Newcomers, returns and moves refused: too many live members share the address.
     pub addresses_refused: u64,
 
+    /// Syncs begun: after the first answer to a join or a knock, and because view hashes kept disagreeing.
+    pub syncs: u64,
+    /// Syncs given up because the peer did not answer.
+    pub syncs_failed: u64,
+    /// Questions asked in syncs, repeated ones included.
+    pub sync_questions: u64,
+    /// Questions of others not answered, because `sync_rate` was used up.
+    pub syncs_refused: u64,
     /// Pages of rows sent.
     pub pages_sent: u64,
     /// Pages of rows taken over.
     pub pages_received: u64,
-    /// Pulls begun because view hashes kept disagreeing.
-    pub repairs: u64,
+    /// Rows sent because the peer of a sync lacked them.
+    pub rows_pushed: u64,
     /// Addresses of lost members and missing seeds that were tried again.
     pub knocks: u64,
     /// Seeds not kept: `seeds_max` are.

@@ -4,7 +4,7 @@ mod util;
 
 use std::collections::HashMap;
 
-use swim_core::wire::PAGE_END;
+use swim_core::wire::{KeyRange, PAGE_END};
 use swim_core::wire::{Detail, Item, Message, More};
 use swim_core::{Command, Event, NodeId, Profile, State, Status};
 use util::*;
@@ -110,7 +110,7 @@ fn f5_what_each_message_carries() {
         Message::Ping { target: NodeId::new(1), nonce: 2 },
         Message::PingReq { target: me, nonce: 3 },
         Message::PingReq { target: NodeId::new(1), nonce: 4 },
-        Message::Pull { nonce: 5, cursor: 0 },
+        Message::Pull { nonce: 5 },
     ];
     for (n, m) in asked.into_iter().enumerate() {
         news(&mut b, n as u32 + 1);
@@ -146,7 +146,7 @@ fn i1_no_amplification() {
             Message::Ping { target: NodeId::new(0), nonce: 1 },
             Message::PingReq { target: me, nonce: 1 },
             Message::PingReq { target: NodeId::new(0), nonce: 1 },
-            Message::Pull { nonce: 1, cursor: 0 },
+            Message::Pull { nonce: 1 },
             Message::Ack { nonce: 1 },
             Message::Nack { nonce: 1 },
             Message::Page { nonce: 1, next: 9 },
@@ -163,7 +163,7 @@ fn i1_no_amplification() {
     }
     // A known member at its own address gets a whole page.
     b.clear();
-    b.recv(&peers[0], Some(Message::Pull { nonce: 1, cursor: 0 }), &[]);
+    b.recv(&peers[0], Some(Message::Pull { nonce: 1 }), &[]);
     let page = b.sent.iter().find(|s| matches!(s.message(), Some(Message::Page { .. })));
     assert!(page.is_some_and(|p| p.bytes.len() > 1_300));
 }
@@ -173,25 +173,27 @@ fn i1_no_amplification() {
 fn pages_cover_the_table() {
     let (mut b, peers) = Bench::with_peers(config(), 300);
     b.gossip(&peers[1], &[accused(peers[7].id, status(0, State::Dead), &[])]);
-    let (mut cursor, mut seen) = (0, HashMap::new());
+    let (mut from, mut seen) = (0, HashMap::new());
     for nonce in 0.. {
         b.clear();
-        b.recv(&peers[0], Some(Message::Pull { nonce, cursor }), &[]);
+        let all = [KeyRange { from, to: PAGE_END }];
+        let ask = written(&peers[0], |w| assert!(w.pull(nonce, all.into_iter())));
+        b.recv_from(peers[0].addr, &ask);
         let page = &b.sent[0];
         let Some(Message::Page { nonce: n, next }) = page.message() else { panic!("{page:?}") };
         assert_eq!(n, nonce);
         for r in page.frame().rows() {
-            assert_eq!(r.detail().is_some(), r.status.is_live());
+            assert!(r.detail().is_some());
             assert!(seen.insert(r.id, r.status).is_none(), "once");
         }
         if next == PAGE_END {
             break;
         }
-        assert!(next > cursor);
-        cursor = next;
+        assert!(next > from);
+        from = next;
     }
-    assert_eq!(seen.len(), 300, "everybody but the asker itself, this node included");
-    assert_eq!(seen[&peers[7].id], status(0, State::Dead));
+    assert_eq!(seen.len(), 299, "every live member but the asker itself, this node included");
+    assert!(!seen.contains_key(&peers[7].id), "a death is told to those who believe the dead to live");
 }
 
 /// B5: a seed list may name this node; it never writes to itself. (The bench asserts that of every datagram.)
@@ -270,28 +272,25 @@ fn pages_are_bound_to_their_pull() {
     assert_eq!(b.node.live_count(), 3);
 }
 
-/// A view that keeps disagreeing with every peer's is repaired by pulling a peer's rows.
+/// A view that keeps disagreeing with every peer's is compared with a peer's, ever more rarely when that changes nothing.
 #[test]
-fn a_lasting_disagreement_is_repaired() {
+fn a_lasting_disagreement_starts_a_sync() {
     let (mut b, peers) = Bench::with_peers(config(), 3);
     // The bench's peers always tell a view hash of 0: a disagreement without end.
     b.run_with(ms(6_000), &peers);
-    let pulls = |b: &Bench| b.sent.iter().filter(|s| matches!(s.message(), Some(Message::Pull { .. }))).count();
-    assert!(pulls(&b) >= 1);
-    let pull = b.sent.iter().find(|s| matches!(s.message(), Some(Message::Pull { .. }))).unwrap();
-    let (at, to) = (pull.message(), pull.to);
-    let Some(Message::Pull { nonce, cursor: 0 }) = at else { panic!() };
+    let asks = |s: &Sent| if let Some(Message::Compare { nonce, .. }) = s.message() { Some((s.to, nonce)) } else { None };
+    let (to, nonce) = b.sent.iter().rev().find_map(asks).expect("the root is compared");
+    assert_eq!(b.diverged, 1);
     let from = *peers.iter().find(|p| p.addr == to).unwrap();
-    let rows = [row(&peer(50)), accused(peers[2].id, status(0, State::Suspect), &[])];
-    // Only while that pull is still outstanding; it has been given up and begun anew since then, perhaps.
-    b.recv_from(from.addr, &frame(&from, Some(Message::Page { nonce, next: PAGE_END }), &[], &rows));
-    let fresh = b.node.stats().pages_received == 1;
-    assert_eq!(b.node.member(peer(50).id).is_some(), fresh);
-    // Pulls become rarer while it lasts: at most one start per half interval, doubling to sixteen times.
+    // A page is no answer to a comparison.
+    let page = frame(&from, Some(Message::Page { nonce, next: PAGE_END }), &[], &[row(&peer(50))]);
+    b.recv_from(from.addr, &page);
+    assert!(b.node.member(peer(50).id).is_none());
     b.clear();
     b.run_with(ms(600_000), &peers);
-    let repairs = b.node.stats().repairs;
-    assert!((5..=14).contains(&repairs), "{repairs} in ten minutes");
+    let syncs = b.node.stats().syncs;
+    assert!((5..=14).contains(&syncs), "{syncs} in ten minutes");
+    assert_eq!(b.diverged, 1, "told once");
 }
 
 /// A newcomer beyond the bound is refused and counted; a tombstone makes room when it expires.
@@ -364,7 +363,7 @@ fn pulls_are_padded_when_rows_do_not_fit() {
         let p = peer(n);
         let more = More::Detail(Detail { at: inc(0), addr: p.addr, name: "long", meta: &meta });
         let large = Item { id: p.id, status: Status::alive(inc(0)), more };
-        b.recv_from(p.addr, &frame(&p, Some(Message::Pull { nonce: 1, cursor: 0 }), &[], &[large]));
+        b.recv_from(p.addr, &frame(&p, Some(Message::Pull { nonce: 1 }), &[], &[large]));
     }
     let mut joiner = Bench::new(config());
     // The joiner's datagrams come from an address that is not the one it advertises.

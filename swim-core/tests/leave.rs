@@ -46,10 +46,10 @@ fn e2_silence() {
     for bytes in [
         ask(Message::Ping { target: me, nonce: 1 }),
         ask(Message::PingReq { target: peers[2].id, nonce: 1 }),
-        ask(Message::Pull { nonce: 1, cursor: 0 }),
+        ask(Message::Pull { nonce: 1 }),
         frame(p, None, &[accused(me, status(0, State::Suspect), &[])], &[]),
         frame(p, None, &[accused(peers[3].id, status(0, State::Dead), &[])], &[]),
-        frame(&peer(9), Some(Message::Pull { nonce: 1, cursor: 0 }), &[], &[row(&peer(9))]),
+        frame(&peer(9), Some(Message::Pull { nonce: 1 }), &[], &[row(&peer(9))]),
     ] {
         b.recv_from(p.addr, &bytes);
     }

@@ -5,7 +5,7 @@ mod util;
 use std::collections::{BTreeMap, HashMap};
 
 use quickcheck::{Arbitrary, Gen, QuickCheck};
-use swim_core::wire::{Detail, Item, Message, More};
+use swim_core::wire::{CHILDREN, Detail, Item, KeyRange, Message, More, PAGE_END};
 use swim_core::{Command, Incarnation, Input, Instant, NodeId, Profile, State, Status};
 use util::*;
 
@@ -164,27 +164,55 @@ impl Arbitrary for Anything {
 fn any_frame(b: &Bench, who: u32, kind: u8, nonce: u32, said: &[AnyEpoch], about_me: bool) -> Vec<u8> {
     // Half of the nonces are ones that the node has used, so that answers are answers.
     let used = b.sent.iter().rev().find_map(|s| match s.message()? {
-        Message::Ping { nonce, .. } | Message::PingReq { nonce, .. } | Message::Pull { nonce, .. } => Some(nonce),
+        Message::Ping { nonce, .. } | Message::PingReq { nonce, .. } => Some(nonce),
+        Message::Pull { nonce } | Message::Compare { nonce, .. } => Some(nonce),
         _ => None,
     });
     let nonce = if nonce % 2 == 0 { used.unwrap_or(nonce) } else { nonce };
     let target = if nonce % 3 == 0 { b.me() } else { peer(nonce % 12).id };
-    let message = match kind % 9 {
+    let message = match kind % 13 {
         0 => Message::Ping { target, nonce },
         1 => Message::Ack { nonce },
         2 => Message::PingReq { target, nonce },
         3 => Message::RelayedAck { nonce, incarnation: inc(nonce % 4) },
         4 => Message::Nack { nonce },
         5 => Message::NotMe { nonce },
-        6 => Message::Pull { nonce, cursor: nonce % 40 },
-        _ => Message::Page { nonce, next: nonce % 3 },
+        6 | 7 => Message::Page { nonce, next: (nonce % 5) << 28 },
+        8 => Message::Push,
+        _ => return any_sync(who, kind % 13, nonce),
     };
     let items: Vec<Item<'_>> = said
         .iter()
         .map(|s| Item { id: if about_me { b.me() } else { peer(s.0.who).id }, status: s.0.status, more: More::Status })
         .collect();
     let rows: Vec<Item<'_>> = (0..kind % 5).map(|n| row(&peer(u32::from(n) + who))).collect();
-    frame(&peer(who), (kind % 9 != 8).then_some(message), &items, &rows)
+    frame(&peer(who), (kind % 16 != 15).then_some(message), &items, &rows)
+}
+
+/// Questions and answers of syncs with whatever in them.
+fn any_sync(who: u32, kind: u8, nonce: u32) -> Vec<u8> {
+    let ids = |n: u32| (0..n).map(move |i| peer(nonce.wrapping_add(i) % 20).id);
+    written(&peer(who), |w| {
+        match kind {
+            9 => {
+                let from = nonce % (PAGE_END / 2);
+                let ranges = [KeyRange { from, to: from + 1 + nonce % 7 }, KeyRange { from: from + 9, to: PAGE_END }];
+                w.pull(nonce, ranges.into_iter().take(1 + nonce as usize % 2))
+            }
+            10 | 11 => {
+                let level = (nonce % 5) as u8;
+                let prefixes = (0..nonce % 4 + 1).map(|i| (i << (6 * level)) / 4);
+                let nodes: BTreeMap<_, _> = prefixes.map(|p| (p, [nonce; CHILDREN])).collect();
+                w.compare(nonce, level, nodes.into_iter())
+            }
+            _ => {
+                let which = |i| u64::from(nonce).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(i);
+                w.differ(nonce, (0..nonce / 2 % 9 + 1).map(which))
+            }
+        };
+        w.held(ids(nonce % 30).map(|id| (id, nonce)));
+        w.wanted(ids(nonce / 7 % 30));
+    })
 }
 
 /// Whatever comes, in whatever order: no panic, no index out of step (the node checks them itself after every input),

@@ -217,7 +217,7 @@ fn d8_a_death_in_pulled_rows_is_a_suspicion() {
     [p, q].iter().for_each(|p| b.admit(p));
     b.clear();
     b.command(swim_core::Command::Join(&[seed.addr]));
-    let Some(Message::Pull { nonce, cursor: 0 }) = b.sent[0].message() else { panic!("the seed is asked") };
+    let Some(Message::Pull { nonce }) = b.sent[0].message() else { panic!("the seed is asked") };
     let rows = [row(&seed), accused(p.id, status(0, State::Dead), &[]), accused(q.id, status(0, State::Left), &[])];
     b.recv_from(seed.addr, &frame(&seed, Some(Message::Page { nonce, next: PAGE_END }), &[], &rows));
     assert_eq!(b.state(&p), Some(State::Suspect));

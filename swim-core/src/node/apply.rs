@@ -50,12 +50,12 @@ impl Node {
         }
         match self.table.find(item.id) {
             Some(slot) => self.apply_to_known(slot, item, via),
-            None => self.apply_to_unknown(item),
+            None => self.apply_to_unknown(item, via),
         }
     }
 
     /// Only a live claim with an address can create a member.
-    fn apply_to_unknown(&mut self, item: &Item<'_>) {
+    fn apply_to_unknown(&mut self, item: &Item<'_>, via: Via) {
         let Some(d) = item.detail().filter(|_| item.status.is_live()) else {
             self.cx.stats.claims_unknown += 1;
             return;
@@ -70,7 +70,10 @@ impl Node {
         match self.table.admit(row, &mut self.cx.rng) {
             Ok(slot) => {
                 self.grow(self.table.slots());
-                self.gossip.enqueue(slot, true, &self.cx);
+                // What a newcomer catches up with is no news to anybody else.
+                if via != Via::Rows || !self.join.is_catching_up() {
+                    self.gossip.enqueue(slot, true, &self.cx);
+                }
                 self.detect.wake(&mut self.cx);
                 self.heal.on_found(item.id);
                 let incarnation = item.status.incarnation();
@@ -87,7 +90,7 @@ impl Node {
 
     fn count_refusal(&mut self, refusal: Refusal) {
         match refusal {
-            Refusal::Full => self.cx.stats.members_refused += 1,
+            Refusal::Full | Refusal::Crowd => self.cx.stats.members_refused += 1,
             Refusal::Address => self.cx.stats.addresses_refused += 1,
         }
     }

@@ -5,16 +5,12 @@
 //! always fit (`Config::MTU_MIN`), so none starves another; updates get all the room that is left.
 
 use super::Node;
-use super::ingress::AMPLIFICATION_MAX;
 use crate::identity::Addr;
 use crate::members::{ME, Row};
 use crate::outbox::{Hint, Intent, What};
 use crate::status::{NodeId, State};
 use crate::storage::{NONE, Take};
-use crate::wire::{Accusers, Detail, Item, Message, More, PAGE_END, Writer};
-
-/// Slots looked at for one page, so that a table full of holes cannot make one answer long.
-const PAGE_SLOTS_MAX: u32 = 4_096;
+use crate::wire::{Accusers, Detail, Item, Message, More, Writer};
 
 /// The shortest item.
 const ITEM_MIN: usize = 13;
@@ -39,18 +35,14 @@ impl Node {
             What::Gossip | What::Farewell if self.has_updates(intent) => self.put_updates(&mut w, intent),
             What::Gossip | What::Farewell => {}
             What::Join { nonce } => {
-                w.message(Message::Pull { nonce, cursor: 0 });
+                w.message(Message::Pull { nonce });
                 self.put_introduction(&mut w);
             }
             What::Introduction => self.put_introduction(&mut w),
-            What::Pull { nonce, cursor, padded } => {
-                w.message(Message::Pull { nonce, cursor });
-                if padded {
-                    self.put_introduction(&mut w);
-                    w.pad_to(self.cx.config.mtu.div_ceil(AMPLIFICATION_MAX));
-                }
-            }
-            What::Page { nonce, cursor } => self.put_page(&mut w, intent, nonce, cursor),
+            What::Ask { lane } => self.put_question(&mut w, lane),
+            What::Page { nonce } => return self.put_page(w, intent, nonce),
+            What::Differ { nonce } => self.put_differences(&mut w, nonce),
+            What::Push { from } => self.put_push(&mut w, intent, from),
         }
         if intent.hint == Hint::WhoAreYou {
             w.ask_who();
@@ -66,7 +58,7 @@ impl Node {
     }
 
     /// My own row, alone.
-    fn put_introduction(&self, w: &mut Writer<'_>) {
+    pub(super) fn put_introduction(&self, w: &mut Writer<'_>) {
         if w.open_rows() {
             w.item(&detail_item(&self.table[ME]));
             w.close_section();
@@ -113,7 +105,7 @@ impl Node {
     }
 
     /// What I believe of the receiver, unless it is what it last said of itself; `false` when that does not fit.
-    fn put_belief(&self, w: &mut Writer<'_>, intent: &Intent) -> bool {
+    pub(super) fn put_belief(&self, w: &mut Writer<'_>, intent: &Intent) -> bool {
         let row = &self.table[intent.peer];
         if intent.hint == Hint::Row && !w.item(&detail_item(row)) {
             // Too long for this answer: at least what is believed.
@@ -127,38 +119,9 @@ impl Node {
             true
         }
     }
-
-    /// A page of rows: live ones whole, the others as a status, from `cursor` on until the datagram is full.
-    fn put_page(&mut self, w: &mut Writer<'_>, intent: &Intent, nonce: u32, cursor: u32) {
-        // Until rows are in it, the page has not got on: asked with padding, it may.
-        w.message(Message::Page { nonce, next: cursor });
-        let message_end = w.written();
-        let mut complete = true;
-        if intent.peer != NONE && w.open_updates() {
-            complete = self.put_belief(w, intent);
-            w.close_section();
-        }
-        if !complete || !w.open_rows() {
-            return;
-        }
-        let slots = self.table.slots() as u32;
-        let end = slots.min(cursor.saturating_add(PAGE_SLOTS_MAX));
-        let mut next = cursor;
-        while next < end {
-            let row = self.table.get(next).filter(|_| next != intent.peer);
-            let item = row.map(|r| if r.status.is_live() { detail_item(r) } else { status_item(r, &[]) });
-            if item.is_some_and(|item| !w.item(&item)) {
-                break;
-            }
-            next += 1;
-        }
-        w.close_section();
-        w.set_next(message_end, if next < slots { next } else { PAGE_END });
-        self.cx.stats.pages_sent += 1;
-    }
 }
 
-fn status_item<'a>(row: &'a Row, accusers: &'a [NodeId]) -> Item<'a> {
+pub(super) fn status_item<'a>(row: &'a Row, accusers: &'a [NodeId]) -> Item<'a> {
     let more = match Accusers::new(accusers) {
         Some(accusers) if row.state() == State::Suspect => More::Accused(accusers),
         _ => More::Status,
@@ -166,7 +129,7 @@ fn status_item<'a>(row: &'a Row, accusers: &'a [NodeId]) -> Item<'a> {
     Item { id: row.id, status: row.status, more }
 }
 
-fn detail_item(row: &Row) -> Item<'_> {
+pub(super) fn detail_item(row: &Row) -> Item<'_> {
     let detail =
         Detail { at: row.detail_at, addr: Addr::into(row.addr), name: row.profile.name(), meta: row.profile.meta() };
     Item { id: row.id, status: row.status, more: More::Detail(detail) }

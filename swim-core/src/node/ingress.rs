@@ -3,9 +3,7 @@
 use super::Node;
 use super::apply::Via;
 use crate::detect::Requester;
-use crate::event::Event;
 use crate::identity::Addr;
-use crate::join::Page;
 use crate::members::ME;
 use crate::outbox::{Hint, Intent, What};
 use crate::status::{NodeId, State, Status};
@@ -41,10 +39,15 @@ impl Node {
             _ => u16::try_from(bytes.len().saturating_mul(AMPLIFICATION_MAX)).unwrap_or(u16::MAX),
         };
         let bound = self.is_answer(from, &frame);
-        let peer = self.apply_frame(&frame, peer, bound).unwrap_or(NONE);
+        let before = self.table.view_hash();
+        let peer = self.apply_frame(from, &frame, peer, bound).unwrap_or(NONE);
         // The frame may have shown that another process is this member.
         if !self.leave.has_begun() {
+            self.keep_question(&frame, bytes);
             self.on_message(from, &frame, peer, room);
+            if frame.is_sync() && self.table.view_hash() != before {
+                self.views.on_fruit(&mut self.cx);
+            }
         }
     }
 
@@ -56,14 +59,16 @@ impl Node {
             Some(Message::RelayedAck { nonce, incarnation }) => {
                 self.detect.is_relayed_ack(from, sender, incarnation, nonce, cx)
             }
-            Some(Message::Page { nonce, .. }) => self.join.is_answer(from, sender, nonce),
+            Some(Message::Page { nonce, .. }) => {
+                self.join.is_answer(nonce) || self.sync.lane_of_page(from, sender, nonce).is_some()
+            }
             _ => false,
         }
     }
 
     /// The claims in a frame. A stranger's count only when it was asked, or when it introduces itself. Returns the sender's
     /// slot, which it may have just got.
-    fn apply_frame(&mut self, frame: &Frame<'_>, peer: Option<u32>, bound: bool) -> Option<u32> {
+    fn apply_frame(&mut self, from: Addr, frame: &Frame<'_>, peer: Option<u32>, bound: bool) -> Option<u32> {
         if let Some(slot) = peer {
             // The head is the sender's own word: it lives, at this incarnation.
             let alive = Status::alive(frame.incarnation);
@@ -72,9 +77,11 @@ impl Node {
             }
         }
         let introduction = !matches!(frame.message, Some(Message::Page { .. }));
+        let is_member = |s| self.table[s].status.is_live() && self.table[s].addr == from;
+        let pushed = frame.message == Some(Message::Push) && peer.is_some_and(is_member);
         for row in frame.rows() {
             let introduces_itself = introduction && row.id == frame.sender && row.status.state() == State::Alive;
-            if bound || introduces_itself {
+            if bound || introduces_itself || pushed {
                 self.apply(&row, if introduces_itself { Via::Subject } else { Via::Rows }, bound);
             } else {
                 self.cx.stats.claims_from_strangers += 1;
@@ -126,8 +133,12 @@ impl Node {
             }
             Message::Nack { nonce } => self.detect.on_nack(from, frame.sender, nonce, &mut self.cx),
             Message::NotMe { nonce } => self.detect.on_not_me(from, nonce, &mut self.cx),
-            Message::Pull { nonce, cursor } => self.cx.send(answer(What::Page { nonce, cursor })),
+            Message::Pull { nonce } => self.answer_sync(answer(What::Page { nonce })),
+            Message::Compare { nonce, .. } => self.answer_sync(answer(What::Differ { nonce })),
             Message::Page { nonce, next } => self.on_page(from, frame, nonce, next),
+            Message::Differ { nonce } => self.on_differ(from, frame, nonce),
+            // Its rows have been taken over.
+            Message::Push => {}
         }
     }
 
@@ -169,32 +180,10 @@ impl Node {
         let target = live.map(|slot| self.target(slot));
         self.detect.on_ping_req(requester, target, &mut self.cx);
     }
-
-    fn on_page(&mut self, from: Addr, frame: &Frame<'_>, nonce: u32, next: u32) {
-        if !self.join.is_answer(from, frame.sender, nonce) {
-            self.cx.stats.stray_acks += 1;
-            return;
-        }
-        let agrees = frame.view_hash == self.table.view_hash();
-        if self.join.on_page(from, frame.sender, next, agrees, &mut self.cx) == Page::Joined {
-            let members = self.table.live() as u32;
-            // From now on a seed that is missing is one to be looked for.
-            self.heal.arm(self.table.live(), &mut self.cx);
-            self.cx.events.push(Event::Joined { members });
-        }
-    }
-
-    /// A live peer's view hash against mine. Only at its own address: a question may follow, and it goes there.
-    fn compare_views(&mut self, from: Addr, frame: &Frame<'_>, peer: u32) {
-        let live = self.table.get(peer).is_some_and(|r| r.status.is_live() && r.addr == from);
-        if live {
-            let agrees = frame.view_hash == self.table.view_hash();
-            self.join.on_view_hash(agrees, from, frame.sender, &mut self.cx);
-        }
-    }
 }
 
 /// Is there an answer anyway? A hint rides on it, or comes another time: one answer to one datagram.
 fn is_answered(frame: &Frame<'_>) -> bool {
-    matches!(frame.message, Some(Message::Ping { .. } | Message::Pull { .. } | Message::PingReq { .. }))
+    let Some(message) = frame.message else { return false };
+    matches!(message, Message::Ping { .. } | Message::PingReq { .. } | Message::Pull { .. } | Message::Compare { .. })
 }

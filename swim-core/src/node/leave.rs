@@ -57,6 +57,7 @@ impl Node {
 
     fn stop_all(&mut self) {
         self.join.stop();
+        self.sync.stop();
         self.detect.stop();
         self.heal.stop();
     }

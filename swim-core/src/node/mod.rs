@@ -5,12 +5,15 @@
 
 mod apply;
 mod encode;
+mod encode_sync;
 mod ingress;
 mod io;
 mod leave;
 mod snapshot;
+mod sync;
 mod timers;
 
+use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use self::io::{Command, Input, Member, Transmit};
 use self::leave::Leave;
 pub use self::snapshot::RestoreError;
+use crate::budget::Budget;
 use crate::config::{Config, ConfigError};
 use crate::cx::{Cx, Events, Pace};
 use crate::detect::Detect;
@@ -38,7 +42,9 @@ use crate::stats::Stats;
 use crate::status::{Incarnation, NodeId, Status};
 use crate::storage::{Deadlines, NONE};
 use crate::suspicion::Suspicions;
+use crate::sync::Sync;
 use crate::time::Instant;
+use crate::views::Views;
 
 /// One member of a cluster: a pure state machine.
 ///
@@ -73,6 +79,13 @@ pub struct Node {
     health: Health,
     gossip: Gossip,
     join: Join,
+    sync: Sync,
+    views: Views,
+    budget: Budget,
+    /// The question of another node that is being answered.
+    asked: Vec<u8>,
+    /// Slots whose rows the peer of the sync lacks, or holds in an older state.
+    to_push: Vec<u32>,
     heal: Heal,
     leave: Leave,
     echoes: Echoes,
@@ -127,6 +140,11 @@ impl Node {
             health: Health::default(),
             gossip: Gossip::new(),
             join: Join::new(config.seeds_max),
+            sync: Sync::new(me.id, my_addr),
+            views: Views::default(),
+            budget: Budget::default(),
+            asked: Vec::with_capacity(config.mtu),
+            to_push: Vec::with_capacity(sync::PUSHES_MAX),
             heal: Heal::new(config.lost_max),
             leave: Leave::default(),
             echoes: Echoes::default(),
@@ -226,7 +244,7 @@ impl Node {
 
     fn on_join(&mut self, seeds: &[SocketAddr]) {
         self.return_from_leave();
-        self.join.on_command(seeds.iter().map(|&a| a.into()), &mut self.cx);
+        self.join.on_command(seeds.iter().map(|&a| a.into()), self.table.peers(), &mut self.cx);
     }
 
     /// What I say about myself is keyed by the incarnation that says it, so a change takes the next one.
@@ -331,6 +349,7 @@ impl Node {
         self.suspicions.check(&self.cx.config)?;
         self.gossip.check()?;
         self.deadlines.check()?;
+        self.sync.check()?;
         self.heal.check(&self.cx.config)?;
         self.evidence.check(&self.cx.config)?;
         self.check_slots()

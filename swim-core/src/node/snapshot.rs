@@ -47,6 +47,8 @@ impl Node {
         node.check().map_err(RestoreError::Inconsistent)?;
         node.grow(node.table.slots());
         node.suspicions.reserve();
+        node.sync.reserve();
+        node.reserve_answers();
         node.heal.reserve();
         node.evidence.reserve();
         node.detect.reserve(node.cx.config.indirect_probes);

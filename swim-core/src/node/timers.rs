@@ -20,6 +20,7 @@ enum Due {
     Relay,
     Row,
     Join,
+    Sync,
     Heal,
     Gossip,
 }
@@ -74,7 +75,8 @@ impl Node {
         }
         let probes = self.detect.period_at().min(self.detect.ask_at()).min(self.detect.relay_at());
         let row = self.deadlines.peek().map_or(Instant::NEVER, |(at, _)| at);
-        probes.min(row).min(self.join.next_deadline()).min(self.heal.next_deadline()).min(self.gossip.next_deadline())
+        let others = self.join.next_deadline().min(self.sync.next_deadline()).min(self.heal.next_deadline());
+        probes.min(row).min(others).min(self.gossip.next_deadline())
     }
 
     /// The earliest deadline, and what it is for.
@@ -86,6 +88,7 @@ impl Node {
             (self.detect.relay_at(), Due::Relay),
             (row, Due::Row),
             (self.join.next_deadline(), Due::Join),
+            (self.sync.next_deadline(), Due::Sync),
             (self.heal.next_deadline(), Due::Heal),
             (self.gossip.next_deadline(), Due::Gossip),
         ];
@@ -114,7 +117,11 @@ impl Node {
                 Due::AskRelays => self.detect.ask_relays(&self.table, &mut self.cx),
                 Due::Relay => self.detect.on_relay_due(&mut self.cx),
                 Due::Row => self.on_row_due(),
-                Due::Join => self.join.on_due(&mut self.cx),
+                Due::Join => self.join.on_due(self.sync.is_busy(), &mut self.cx),
+                Due::Sync => {
+                    let ended = self.sync.on_due(&mut self.cx);
+                    self.on_sync_ended(ended);
+                }
                 Due::Heal => {
                     if let Some(addr) = self.heal.on_due(self.join.idle_seeds(), &self.table, &mut self.cx) {
                         self.join.knock(addr, &mut self.cx);

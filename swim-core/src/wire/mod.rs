@@ -6,7 +6,8 @@
 //! ```
 //!
 //! Kinds ascend strictly, so a frame has one encoding. Kinds 1 to 15 are messages, at most one per frame; 16 and 17 are
-//! lists of [`Item`]s; 18 is empty and asks who the receiver is; other kinds are skipped. A frame is checked whole before any of it has an effect.
+//! lists of [`Item`]s; 18 is empty and asks who the receiver is; 19 and 20 are short lists of members; other kinds are
+//! skipped. A frame is checked whole before any of it has an effect.
 
 // Remote bytes end here: nothing in this module may index, overflow or unwrap.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::unwrap_used, clippy::expect_used)]
@@ -14,6 +15,7 @@
 
 mod codec;
 mod item;
+mod sync;
 mod writer;
 
 #[cfg(test)]
@@ -25,14 +27,15 @@ use serde::{Deserialize, Serialize};
 
 use self::codec::Reader;
 pub use self::item::{Accusers, Detail, Item, More};
+pub use self::sync::{CHILDREN, KeyRange, LEVELS, TreeNode};
 pub use self::writer::Writer;
 use crate::status::{Incarnation, NodeId};
 
 /// Most accusers in one item: the first one and three confirmations (Lifeguard's K = 3).
 pub const MAX_ACCUSERS: usize = 4;
 
-/// [`Message::Page`]'s `next` after the last page.
-pub const PAGE_END: u32 = u32::MAX;
+/// The key behind the last one there can be, and [`Message::Page`]'s `next` when nothing is left to ask for.
+pub const PAGE_END: u32 = 1 << 30;
 
 pub(crate) mod kind {
     pub(crate) const PING: u8 = 1;
@@ -43,11 +46,16 @@ pub(crate) mod kind {
     pub(crate) const NOT_ME: u8 = 6;
     pub(crate) const PULL: u8 = 7;
     pub(crate) const PAGE: u8 = 8;
+    pub(crate) const COMPARE: u8 = 9;
+    pub(crate) const DIFFER: u8 = 10;
+    pub(crate) const PUSH: u8 = 11;
     /// Messages are the kinds up to here, known or not.
     pub(crate) const LAST_MESSAGE: u8 = 15;
     pub(crate) const UPDATES: u8 = 16;
     pub(crate) const ROWS: u8 = 17;
     pub(crate) const WHO: u8 = 18;
+    pub(crate) const HELD: u8 = 19;
+    pub(crate) const WANTED: u8 = 20;
     /// Makes a request longer, so that its answer may be. Skipped like any unknown kind.
     pub(crate) const PADDING: u8 = 255;
 }
@@ -122,21 +130,33 @@ pub enum Message {
         /// Of the ping.
         nonce: u32,
     },
-    /// Send me your rows from `cursor` on.
+    /// Send me your rows in these ranges of keys ([`Frame::ranges`]), but for those that I hold ([`Frame::held`]).
     Pull {
         /// Comes back in the page.
         nonce: u32,
-        /// 0 at first, then what the last page said.
-        cursor: u32,
     },
-    /// Rows, in this frame's section of rows.
+    /// Rows, in this frame's section of rows; and those that I lack, please ([`Frame::wanted`]).
     Page {
         /// Of the pull.
         nonce: u32,
-        /// Where the next page begins; [`PAGE_END`] after the last. The pull's own cursor: no row fits into what may be
-        /// answered to this address, so ask with more bytes.
+        /// All that was asked for below this key has been told; [`PAGE_END`]: all of it. The pull's own first key: no
+        /// row fits into what may be answered to this address, so ask with more bytes.
         next: u32,
     },
+    /// Compare these nodes of my tree ([`Frame::nodes`]) with yours.
+    Compare {
+        /// Comes back in the answer, and salts the hashes.
+        nonce: u32,
+        /// Of the nodes; 0 is the root's.
+        level: u8,
+    },
+    /// Their children that differ ([`Frame::bitmaps`]).
+    Differ {
+        /// Of the comparison.
+        nonce: u32,
+    },
+    /// Rows that you lack, or hold in an older state.
+    Push,
 }
 
 /// One datagram's content: checked whole, nothing copied.
@@ -154,6 +174,7 @@ pub struct Frame<'a> {
     pub asks_who: bool,
     updates: &'a [u8],
     rows: &'a [u8],
+    sync: sync::Bodies<'a>,
 }
 
 impl<'a> Frame<'a> {
@@ -169,6 +190,7 @@ impl<'a> Frame<'a> {
         let view_hash = r.u64()?;
         let (mut message, mut asks_who) = (None, false);
         let (mut updates, mut rows): (&[u8], &[u8]) = (&[], &[]);
+        let mut sync = sync::Bodies::default();
         let mut last = 0;
         while !r.is_empty() {
             let kind = r.u8()?;
@@ -180,15 +202,23 @@ impl<'a> Frame<'a> {
             }
             last = kind;
             match kind {
-                ..=kind::LAST_MESSAGE => message = read_message(kind, body)?,
+                ..=kind::LAST_MESSAGE => message = read_message(kind, body, &mut sync)?,
                 kind::UPDATES => updates = check_items(body)?,
                 kind::ROWS => rows = check_items(body)?,
                 kind::WHO if body.is_empty() => asks_who = true,
                 kind::WHO => return Err(DecodeError::Trailing),
+                kind::HELD => sync.held = sync::check_records(body, 12)?,
+                kind::WANTED => sync.wanted = sync::check_records(body, 8)?,
                 _ => {}
             }
         }
-        Ok(Self { sender, incarnation, view_hash, message, asks_who, updates, rows })
+        Ok(Self { sender, incarnation, view_hash, message, asks_who, updates, rows, sync })
+    }
+
+    /// Is it part of a sync?
+    pub(crate) fn is_sync(&self) -> bool {
+        let Some(message) = self.message else { return false };
+        matches!(message, Message::Page { .. } | Message::Push)
     }
 
     /// Gossip: what the sender has to tell.
@@ -215,7 +245,11 @@ fn check_items(body: &[u8]) -> Result<&[u8], DecodeError> {
 
 /// A message, or `None` for a kind of a later version.
 #[inline]
-fn read_message(kind: u8, body: &[u8]) -> Result<Option<Message>, DecodeError> {
+fn read_message<'a>(
+    kind: u8,
+    body: &'a [u8],
+    sync: &mut sync::Bodies<'a>,
+) -> Result<Option<Message>, DecodeError> {
     let r = &mut Reader::new(body);
     let message = match kind {
         kind::PING => Message::Ping { target: NodeId::new(r.u64()?), nonce: r.u32()? },
@@ -224,11 +258,37 @@ fn read_message(kind: u8, body: &[u8]) -> Result<Option<Message>, DecodeError> {
         kind::RELAYED_ACK => Message::RelayedAck { nonce: r.u32()?, incarnation: item::read_incarnation(r)? },
         kind::NACK => Message::Nack { nonce: r.u32()? },
         kind::NOT_ME => Message::NotMe { nonce: r.u32()? },
-        kind::PULL => Message::Pull { nonce: r.u32()?, cursor: r.u32()? },
-        kind::PAGE => Message::Page { nonce: r.u32()?, next: r.u32()? },
+        kind::PULL..=kind::PUSH => return read_sync(kind, r, sync).map(Some),
         _ => return Ok(None),
     };
     if r.is_empty() { Ok(Some(message)) } else { Err(DecodeError::Trailing) }
+}
+
+fn read_sync<'a>(kind: u8, r: &mut Reader<'a>, sync: &mut sync::Bodies<'a>) -> Result<Message, DecodeError> {
+    match kind {
+        kind::PULL => {
+            let nonce = r.u32()?;
+            sync.message = r.rest();
+            sync::check_ranges(sync.message).map(|()| Message::Pull { nonce })
+        }
+        kind::COMPARE => {
+            let (nonce, level) = (r.u32()?, r.u8()?);
+            sync.message = r.rest();
+            sync::check_nodes(level, sync.message).map(|()| Message::Compare { nonce, level })
+        }
+        kind::DIFFER => {
+            let nonce = r.u32()?;
+            sync.message = sync::check_records(r.rest(), 8)?;
+            Ok(Message::Differ { nonce })
+        }
+        kind::PAGE => match (r.u32()?, r.u32()?) {
+            _ if !r.is_empty() => Err(DecodeError::Trailing),
+            (_, next) if next > PAGE_END => Err(DecodeError::Value),
+            (nonce, next) => Ok(Message::Page { nonce, next }),
+        },
+        _ if r.is_empty() => Ok(Message::Push),
+        _ => Err(DecodeError::Trailing),
+    }
 }
 
 /// The items of one section. They have been checked, so the iterator cannot fail.

@@ -52,14 +52,50 @@ fn hex_vectors_of_messages() {
         (Message::RelayedAck { nonce, incarnation: inc }, "040aa4a3a2a107000000c801"),
         (Message::Nack { nonce }, "0504a4a3a2a1"),
         (Message::NotMe { nonce }, "0604a4a3a2a1"),
-        (Message::Pull { nonce, cursor: 5 }, "0708a4a3a2a105000000"),
+        (Message::Pull { nonce }, "070ca4a3a2a10000000000000040"),
         (Message::Page { nonce, next: 6 }, "0808a4a3a2a106000000"),
+        (Message::Push, "0b00"),
     ];
     for (message, want) in vectors {
         let bytes = frame(|w| assert!(w.message(message)));
         assert_eq!(hex(&bytes), head() + want, "{message:?}");
         assert_eq!(Frame::parse(&bytes).unwrap().message, Some(message));
     }
+}
+
+#[test]
+fn hex_vectors_of_syncs() {
+    let nonce = 0xa1a2_a3a4;
+    let hashes = core::array::from_fn(|i| i as u32);
+    let all: String = hashes.iter().map(|h| hex(&h.to_le_bytes())).collect();
+    let ranges = [KeyRange { from: 5, to: 7 }, KeyRange { from: 9, to: PAGE_END }];
+    let bytes = frame(|w| assert!(w.pull(nonce, ranges.into_iter()) && w.held([(id(9), 0x0102_0304)].into_iter())));
+    let pull = "0714a4a3a2a1_0500000007000000_0900000000000040_130c_0900000000000000_04030201";
+    assert_eq!(hex(&bytes), head() + &pull.replace('_', ""));
+    let f = Frame::parse(&bytes).unwrap();
+    assert_eq!(f.message, Some(Message::Pull { nonce }));
+    assert!(f.ranges().eq(ranges) && f.held().eq([(id(9), 0x0102_0304)]) && f.nodes().next().is_none());
+
+    let bytes = frame(|w| assert!(w.compare(nonce, 1, [(3, hashes)].into_iter())));
+    assert_eq!(hex(&bytes), head() + "098902a4a3a2a10103000000" + &all);
+    let f = Frame::parse(&bytes).unwrap();
+    assert_eq!(f.message, Some(Message::Compare { nonce, level: 1 }));
+    assert!(f.nodes().eq([TreeNode { prefix: 3, hashes }]) && f.ranges().next().is_none());
+
+    let bytes = frame(|w| assert!(w.differ(nonce, [1, 1 << 63].into_iter())));
+    assert_eq!(hex(&bytes), head() + "0a14a4a3a2a1" + "0100000000000000" + "0000000000000080");
+    assert!(Frame::parse(&bytes).unwrap().bitmaps().eq([1, 1 << 63]));
+
+    let bytes = frame(|w| {
+        assert!(w.message(Message::Page { nonce, next: PAGE_END }) && w.ask_who() && w.wanted([id(9)].into_iter()));
+    });
+    assert_eq!(hex(&bytes), head() + "0808a4a3a2a100000040" + "1200" + "14080900000000000000");
+    assert!(Frame::parse(&bytes).unwrap().wanted().eq([id(9)]));
+    // Nothing is written of what does not fit, and nothing when there is nothing.
+    let mut buf = [0; 60];
+    let mut w = Writer::new(&mut buf, id(1), Incarnation::new(2, 3), 4).unwrap();
+    assert!(!w.compare(nonce, 0, [(0, hashes)].into_iter()) && w.held(core::iter::empty()));
+    assert_eq!(w.written(), 21);
 }
 
 #[test]
@@ -158,6 +194,22 @@ fn refused() {
         ("028400a4a3a2a1", E::Varint),
         ("1000", E::Truncated),
         // Form 3; an accuser of the living; five accusers; none.
+        // No range; an empty one; one beyond the keys; ranges that touch, and that descend.
+        ("0704a4a3a2a1", E::Truncated),
+        ("070ca4a3a2a1_0500000005000000", E::Value),
+        ("070ca4a3a2a1_0000000001000040", E::Value),
+        ("0714a4a3a2a1_0500000007000000_0700000008000000", E::Value),
+        ("0714a4a3a2a1_0500000007000000_0100000002000000", E::Value),
+        // A key behind the last; a page and a push with bytes left over.
+        ("0808a4a3a2a1_01000040", E::Value),
+        ("0809a4a3a2a1_0000004000", E::Trailing),
+        ("0b0100", E::Trailing),
+        // No bitmap, half of one; no entry, half of one.
+        ("0a04a4a3a2a1", E::Truncated),
+        ("0a08a4a3a2a1_00000000", E::Truncated),
+        ("1300", E::Truncated),
+        ("1308_0900000000000000", E::Truncated),
+        ("1404_09000000", E::Truncated),
         ("100d0900000000000000070000000c", E::Value),
         ("10160900000000000000070000000401_0100000000000000", E::Value),
         ("100e0900000000000000070000000505", E::Value),
@@ -168,7 +220,12 @@ fn refused() {
         ("102709000000000000000700000008_07000000_00_06_00000000000000000000ffff0a000001_0a1f_00_00", E::Value),
         ("101d090000000000000007000000_08_07000000_00_04_0a000001_0a1f_01_ff_01_6d", E::Value),
     ];
-    for (tail, want) in cases {
+    // A node of a level that there is not, one with a prefix too long for its level, and no node.
+    let zeros = "00".repeat(256);
+    let level_5 = String::from("098902a4a3a2a10500000000") + &zeros;
+    let prefix = String::from("098902a4a3a2a10140000000") + &zeros;
+    let nodes = [(&level_5[..], E::Value), (&prefix[..], E::Value), ("0905a4a3a2a100", E::Truncated)];
+    for (tail, want) in cases.into_iter().chain(nodes) {
         let text = if tail.is_empty() { String::from("0807") } else { head() + &tail.replace('_', "") };
         let bytes: Vec<u8> =
             (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect();
@@ -231,7 +288,12 @@ impl Owned {
 fn rewrite(f: &Frame<'_>) -> Vec<u8> {
     let mut buf = vec![0; 70_000];
     let mut w = Writer::new(&mut buf, f.sender, f.incarnation, f.view_hash).unwrap();
-    assert!(f.message.is_none_or(|m| w.message(m)));
+    assert!(f.message.is_none_or(|m| match m {
+        Message::Pull { nonce } => w.pull(nonce, f.ranges()),
+        Message::Compare { nonce, level } => w.compare(nonce, level, f.nodes().map(|n| (n.prefix, n.hashes))),
+        Message::Differ { nonce } => w.differ(nonce, f.bitmaps()),
+        m => w.message(m),
+    }));
     for (items, rows) in [(f.updates(), false), (f.rows(), true)] {
         assert!(if rows { w.open_rows() } else { w.open_updates() });
         for item in items {
@@ -240,6 +302,7 @@ fn rewrite(f: &Frame<'_>) -> Vec<u8> {
         w.close_section();
     }
     assert!(!f.asks_who || w.ask_who());
+    assert!(w.held(f.held()) && w.wanted(f.wanted()));
     let n = w.written();
     buf.truncate(n);
     buf
@@ -285,14 +348,23 @@ fn parsing_is_total_and_canonical() {
             Ok(f) => known_kinds_only(bytes).is_none_or(|known| !known || rewrite(&f) == bytes),
             Err(_) => true,
         };
+        let level = (bytes.len() % 5) as u8;
         let mut good = frame(|w| {
-            w.message(Message::Nack { nonce: 5 });
+            match spoil.len() % 4 {
+                0 => w.message(Message::Nack { nonce: 5 }),
+                1 => w.pull(5, [KeyRange { from: 1, to: 70 }, KeyRange { from: 71, to: PAGE_END }].into_iter()),
+                2 => w.compare(5, level, [(0, [7; CHILDREN])].into_iter()),
+                _ => w.differ(5, [1, 2, 3].into_iter()),
+            };
             w.open_updates();
             owned.iter().for_each(|o| {
                 w.item(&o.item());
             });
             w.close_section();
+            w.held([(id(1), 2), (id(3), 4)].into_iter());
+            w.wanted([id(5)].into_iter());
         });
+        assert!(check(&good));
         for (at, xor) in spoil {
             let at = usize::from(at) % good.len();
             good[at] ^= xor;
@@ -312,7 +384,7 @@ fn known_kinds_only(bytes: &[u8]) -> Option<bool> {
     let mut known = true;
     while !r.is_empty() {
         let kind = r.u8().ok()?;
-        known &= (1..=8).contains(&kind) || (16..=18).contains(&kind);
+        known &= (1..=11).contains(&kind) || (16..=20).contains(&kind);
         let n = r.varint(65_535).ok()?;
         r.bytes(n as usize).ok()?;
     }

@@ -2,7 +2,7 @@
 
 use super::codec::{Cursor, varint_len};
 use super::item::{self, Item};
-use super::{Message, kind};
+use super::{CHILDREN, KeyRange, Message, kind};
 use crate::status::{Incarnation, NodeId};
 
 /// Writes a frame: the head, at most one message, then sections of items in ascending kind.
@@ -29,7 +29,8 @@ impl<'a> Writer<'a> {
         self.out.room()
     }
 
-    /// Puts the message; `false` when it does not fit.
+    /// Puts the message; `false` when it does not fit. A pull asks for everything, see [`Self::pull`] for less; the nodes
+    /// of a comparison and its answer are written by [`Self::compare`] and [`Self::differ`], and never here.
     #[inline]
     pub fn message(&mut self, message: Message) -> bool {
         let mark = self.out.at();
@@ -64,17 +65,85 @@ impl<'a> Writer<'a> {
             }
             Message::Nack { nonce } => head(kind::NACK, 4).and_then(|()| c.u32(nonce)),
             Message::NotMe { nonce } => head(kind::NOT_ME, 4).and_then(|()| c.u32(nonce)),
-            Message::Pull { nonce, cursor } => {
-                head(kind::PULL, 8)?;
-                c.u32(nonce)?;
-                c.u32(cursor)
-            }
             Message::Page { nonce, next } => {
                 head(kind::PAGE, 8)?;
                 c.u32(nonce)?;
                 c.u32(next)
             }
+            Message::Push => head(kind::PUSH, 0),
+            Message::Pull { nonce } => {
+                head(kind::PULL, 12)?;
+                c.u32(nonce)?;
+                c.u32(KeyRange::ALL.from)?;
+                c.u32(KeyRange::ALL.to)
+            }
+            // Bodies that are written piece by piece.
+            Message::Compare { .. } | Message::Differ { .. } => None,
         }
+    }
+
+    /// Puts a pull of these ranges, which must ascend with gaps between them.
+    pub fn pull(&mut self, nonce: u32, ranges: impl Iterator<Item = KeyRange>) -> bool {
+        self.records(kind::PULL, |c| c.u32(nonce), ranges, |c, range| {
+            c.u32(range.from)?;
+            c.u32(range.to)
+        })
+    }
+
+    /// Puts a comparison of nodes of one level, whose prefixes must ascend.
+    pub fn compare(&mut self, nonce: u32, level: u8, nodes: impl Iterator<Item = (u32, [u32; CHILDREN])>) -> bool {
+        let head = |c: &mut Cursor<'_>| {
+            c.u32(nonce)?;
+            c.u8(level)
+        };
+        self.records(kind::COMPARE, head, nodes, |c, (prefix, hashes)| {
+            c.u32(prefix)?;
+            hashes.iter().try_for_each(|&hash| c.u32(hash))
+        })
+    }
+
+    /// Puts which children differ, in the order in which their nodes were asked about.
+    pub fn differ(&mut self, nonce: u32, bitmaps: impl Iterator<Item = u64>) -> bool {
+        self.records(kind::DIFFER, |c| c.u32(nonce), bitmaps, |c, bitmap| c.u64(bitmap))
+    }
+
+    /// Puts the section of members held; `false` when it does not fit.
+    pub fn held(&mut self, held: impl Iterator<Item = (NodeId, u32)>) -> bool {
+        self.records(kind::HELD, |_| Some(()), held, |c, (id, hash)| {
+            c.u64(id.as_u64())?;
+            c.u32(hash)
+        })
+    }
+
+    /// Puts the section of members wanted; `false` when it does not fit.
+    pub fn wanted(&mut self, wanted: impl Iterator<Item = NodeId>) -> bool {
+        self.records(kind::WANTED, |_| Some(()), wanted, |c, id| c.u64(id.as_u64()))
+    }
+
+    /// A section of a head and one record after another, whole or not at all; without a record it vanishes.
+    fn records<T>(
+        &mut self,
+        kind: u8,
+        head: impl FnOnce(&mut Cursor<'_>) -> Option<()>,
+        records: impl Iterator<Item = T>,
+        mut put: impl FnMut(&mut Cursor<'_>, T) -> Option<()>,
+    ) -> bool {
+        let mark = self.out.at();
+        if !self.open_section(kind) || head(&mut self.out).is_none() {
+            self.open = None;
+            self.out.rewind(mark);
+            return false;
+        }
+        let body = self.out.at();
+        let mut records = records;
+        let fits = records.try_for_each(|record| put(&mut self.out, record)).is_some();
+        if !fits || self.out.at() == body {
+            self.open = None;
+            self.out.rewind(mark);
+            return fits;
+        }
+        self.close_section();
+        true
     }
 
     /// Corrects `next` of the page message that was put last, which is known only once its rows are written.
@@ -149,6 +218,16 @@ impl<'a> Writer<'a> {
             return false;
         }
         true
+    }
+
+    /// Puts an item when so many bytes stay free behind it.
+    pub(crate) fn item_leaving(&mut self, free: usize, item: &Item<'_>) -> bool {
+        let mark = self.out.at();
+        let fits = self.item(item) && self.out.room() >= free;
+        if !fits {
+            self.out.rewind(mark);
+        }
+        fits
     }
 
     /// Closes the open section; an empty one vanishes.

@@ -1,0 +1,164 @@
+//! Questions and answers of syncs, written into a frame.
+
+use smallvec::SmallVec;
+
+use super::Node;
+use super::encode::{detail_item, status_item};
+use super::ingress::AMPLIFICATION_MAX;
+use crate::hash::short_hash;
+use crate::members::Row;
+use crate::outbox::{Hint, Intent, What};
+use crate::status::NodeId;
+use crate::storage::NONE;
+use crate::sync::{HELD_MAX, Question};
+use crate::wire::{Frame, Item, KeyRange, Message, PAGE_END, Writer};
+
+/// Members that a page asks for.
+type Wanted = SmallVec<[NodeId; HELD_MAX]>;
+
+/// Bytes of an entry of what is held.
+const HELD_LEN: usize = 12;
+
+/// A page's news of deaths and its wishes take at most one part in so many of it, so that rows get on in any case.
+const ASIDE: usize = 3;
+
+impl Node {
+    /// The question of a lane of the sync, as it stands.
+    pub(super) fn put_question(&self, w: &mut Writer<'_>, lane: u8) {
+        match self.sync.question(lane) {
+            None => {}
+            Some(Question::Compare { nonce, level, nodes }) => {
+                let hashes = |&prefix: &u32| {
+                    let sums = self.table.sums(u32::from(level), prefix);
+                    (prefix, sums.map(|sum| short_hash(sum, nonce)))
+                };
+                w.compare(nonce, level, nodes.iter().map(hashes));
+            }
+            Some(Question::Pull { nonce, ranges, end, padded }) => {
+                let below = |r: &KeyRange| KeyRange { to: r.to.min(end), ..*r };
+                let ranges = || ranges.iter().map(below).filter(|r| r.from < r.to);
+                w.pull(nonce, ranges());
+                if padded {
+                    self.put_introduction(w);
+                }
+                self.put_held(w, nonce, ranges());
+                if padded {
+                    w.pad_to(self.cx.config.mtu.div_ceil(AMPLIFICATION_MAX));
+                }
+            }
+        }
+    }
+
+    /// What is held in these ranges, as far as it fits; what is left out is sent in vain, and nothing else.
+    fn put_held(&self, w: &mut Writer<'_>, nonce: u32, ranges: impl Iterator<Item = KeyRange>) {
+        let most = (w.room().saturating_sub(4) / HELD_LEN).min(HELD_MAX);
+        let mut held = SmallVec::<[(NodeId, u32); HELD_MAX]>::new();
+        for range in ranges {
+            self.table.visit_live(range.from, range.to, |slot, _| {
+                if held.len() < most {
+                    held.push((self.table[slot].id, short_hash(self.table.value(slot), nonce)));
+                }
+                held.len() < most
+            });
+        }
+        w.held(held.into_iter());
+    }
+
+    /// For each node that was asked about, which children differ.
+    pub(super) fn put_differences(&mut self, w: &mut Writer<'_>, nonce: u32) {
+        let Ok(frame) = Frame::parse(&self.asked) else { return };
+        let Some(Message::Compare { level, .. }) = frame.message else { return };
+        let bitmaps = frame.nodes().map(|node| {
+            let sums = self.table.sums(u32::from(level), node.prefix);
+            let differs = |(i, sum): (usize, u64)| u64::from(short_hash(sum, nonce) != node.hashes[i]) << i;
+            sums.into_iter().enumerate().map(differs).sum()
+        });
+        w.differ(nonce, bitmaps);
+        self.budget.spend(w.written());
+    }
+
+    /// A page: what the pull asks for and does not hold, until the datagram is full, and what to ask for in turn.
+    pub(super) fn put_page(&mut self, mut w: Writer<'_>, intent: &Intent, nonce: u32) -> Option<usize> {
+        let pull = Frame::parse(&self.asked).ok()?;
+        let wanted = self.put_rows(&mut w, intent, nonce, &pull);
+        if intent.hint == Hint::WhoAreYou {
+            w.ask_who();
+        }
+        w.wanted(wanted.into_iter());
+        self.cx.stats.pages_sent += 1;
+        self.budget.spend(w.written());
+        Some(w.written())
+    }
+
+    fn put_rows(&self, w: &mut Writer<'_>, intent: &Intent, nonce: u32, pull: &Frame<'_>) -> Wanted {
+        // Until rows are in it, the page has not got on: asked with padding, it may.
+        let first = pull.ranges().next().map_or(PAGE_END, |r| r.from);
+        w.message(Message::Page { nonce, next: first });
+        let message_end = w.written();
+        let mut complete = true;
+        if intent.peer != NONE && w.open_updates() {
+            complete = self.put_belief(w, intent);
+            w.close_section();
+        }
+        if !complete {
+            return Wanted::new();
+        }
+        let held: SmallVec<[(NodeId, u32); HELD_MAX]> = pull.held().take(HELD_MAX).collect();
+        let mut lacking = self.lacking(&held);
+        let aside = w.room() / ASIDE;
+        lacking.wanted.truncate(aside / size_of::<u64>());
+        // The head of the section of what is wanted, and of the question who.
+        let kept = lacking.wanted.len() * size_of::<u64>() + 6;
+        if !w.open_rows() {
+            return Wanted::new();
+        }
+        let floor = w.room().saturating_sub(aside);
+        for &slot in &lacking.dead {
+            if w.room() > floor {
+                w.item(&status_item(&self.table[slot], &[]));
+            }
+        }
+        let mut next = PAGE_END;
+        for range in pull.ranges() {
+            let all = self.table.visit_live(range.from, range.to, |slot, key| {
+                // What a puller that lists nothing holds is its own row at least.
+                let theirs = slot == intent.peer && held.is_empty() || self.is_held(&held, slot, nonce);
+                let fits = theirs || w.item_leaving(kept, &detail_item(&self.table[slot]));
+                next = if fits { next } else { key };
+                fits
+            });
+            if !all {
+                break;
+            }
+        }
+        w.close_section();
+        w.set_next(message_end, next);
+        lacking.wanted
+    }
+
+    /// Rows that the peer of the sync lacks, as many as fit; the others follow in another datagram.
+    pub(super) fn put_push(&mut self, w: &mut Writer<'_>, intent: &Intent, from: u32) {
+        w.message(Message::Push);
+        if !w.open_rows() {
+            return;
+        }
+        let mut at = from as usize;
+        while let Some(&slot) = self.to_push.get(at) {
+            if self.table.get(slot).is_some_and(|row| !w.item(&pushed_item(row))) {
+                break;
+            }
+            at += 1;
+        }
+        w.close_section();
+        self.cx.stats.rows_pushed += (at - from as usize) as u64;
+        self.budget.spend(w.written());
+        if at > from as usize && at < self.to_push.len() {
+            self.cx.send(Intent { what: What::Push { from: at as u32 }, ..*intent });
+        }
+    }
+}
+
+/// The dead need no address.
+fn pushed_item(row: &Row) -> Item<'_> {
+    if row.status.is_live() { detail_item(row) } else { status_item(row, &[]) }
+}

@@ -1,0 +1,160 @@
+//! Syncs on their way through the node: when one begins, what its answers bring, and what others' questions are answered.
+
+use smallvec::SmallVec;
+
+use super::Node;
+use crate::event::Event;
+use crate::hash::short_hash;
+use crate::identity::Addr;
+use crate::members::Row;
+use crate::outbox::{Intent, What};
+use crate::status::NodeId;
+use crate::sync::{Ended, HELD_MAX};
+use crate::wire::{Frame, Item, Message, PAGE_END};
+
+/// Rows pushed after one page: those of a page, and those that the peer wants.
+pub(super) const PUSHES_MAX: usize = 256;
+
+/// The longest question that is kept to be answered: the payload of a UDP datagram.
+const QUESTION_MAX: usize = 65_507;
+
+/// What a puller holds and this node does not.
+#[derive(Debug, Default)]
+pub(super) struct Lacking {
+    /// Of these it has a tombstone.
+    pub(super) dead: SmallVec<[u32; 32]>,
+    /// Of these it has nothing.
+    pub(super) wanted: SmallVec<[NodeId; HELD_MAX]>,
+}
+
+impl Node {
+    /// Takes the room again that a restored copy lacks.
+    pub(super) fn reserve_answers(&mut self) {
+        self.asked.reserve_exact(self.cx.config.mtu.saturating_sub(self.asked.len()));
+        self.to_push.reserve_exact(PUSHES_MAX.saturating_sub(self.to_push.len()));
+    }
+
+    /// A live peer's view hash against mine. Only at its own address: a question may follow, and it goes there.
+    pub(super) fn compare_views(&mut self, from: Addr, frame: &Frame<'_>, peer: u32) {
+        let live = self.table.get(peer).is_some_and(|r| r.status.is_live() && r.addr == from);
+        if !live {
+            return;
+        }
+        let agrees = frame.view_hash == self.table.view_hash();
+        let due = self.views.on_report(agrees, self.table.live(), &mut self.cx);
+        if due && !self.sync.is_busy() {
+            self.start_sync(from, frame.sender);
+        }
+    }
+
+    fn start_sync(&mut self, addr: Addr, peer: NodeId) {
+        self.views.on_sync(&mut self.cx);
+        self.sync.start(addr, peer, &mut self.cx);
+    }
+
+    /// Keeps a question until its answer is written, which is before the next input.
+    pub(super) fn keep_question(&mut self, frame: &Frame<'_>, bytes: &[u8]) {
+        if let Some(Message::Pull { .. } | Message::Compare { .. }) = frame.message {
+            self.asked.clear();
+            self.asked.extend_from_slice(bytes.get(..QUESTION_MAX.min(bytes.len())).unwrap_or(&[]));
+        }
+    }
+
+    /// Answers others within the budget for it.
+    pub(super) fn answer_sync(&mut self, answer: Intent) {
+        if self.budget.allows(&self.cx) {
+            self.cx.send(answer);
+        } else {
+            self.cx.stats.syncs_refused += 1;
+        }
+    }
+
+    pub(super) fn on_differ(&mut self, from: Addr, frame: &Frame<'_>, nonce: u32) {
+        let Some(lane) = self.sync.lane_of_differ(from, frame.sender, nonce) else {
+            self.cx.stats.stray_acks += 1;
+            return;
+        };
+        let bitmaps: SmallVec<[u64; 8]> = frame.bitmaps().take(8).collect();
+        let ended = self.sync.on_differ(lane, bitmaps.iter().copied(), &self.table, &mut self.cx);
+        self.on_sync_ended(ended);
+    }
+
+    /// A page: its rows have been taken over.
+    pub(super) fn on_page(&mut self, from: Addr, frame: &Frame<'_>, nonce: u32, next: u32) {
+        let lane = self.sync.lane_of_page(from, frame.sender, nonce);
+        if lane.is_none() && !self.join.is_answer(nonce) {
+            self.cx.stats.stray_acks += 1;
+            return;
+        }
+        self.cx.stats.pages_received += 1;
+        self.push_back(from, frame);
+        let agrees = frame.view_hash == self.table.view_hash();
+        let ended = match lane {
+            Some(_) if agrees => {
+                self.sync.stop();
+                Some(Ended::Done)
+            }
+            Some(lane) => self.sync.on_page(lane, next, &self.table, &mut self.cx),
+            None => {
+                self.join.on_answer();
+                if !agrees && !self.sync.is_busy() {
+                    self.start_sync(from, frame.sender);
+                }
+                (agrees || next == PAGE_END).then_some(Ended::Done)
+            }
+        };
+        self.on_sync_ended(ended);
+    }
+
+    /// All that a peer knows has been seen, or it has fallen silent. Then the seeds are contacted again in time.
+    pub(super) fn on_sync_ended(&mut self, ended: Option<Ended>) {
+        if ended == Some(Ended::Done) && self.join.finish() {
+            let members = self.table.live() as u32;
+            // From now on a seed that is missing is one to be looked for.
+            self.heal.arm(self.table.live(), &mut self.cx);
+            self.cx.events.push(Event::Joined { members });
+        }
+    }
+
+    /// Sends back what the page shows its sender to lack: what it asks for, and rows that I know better.
+    fn push_back(&mut self, to: Addr, frame: &Frame<'_>) {
+        self.to_push.clear();
+        for row in frame.rows() {
+            let slot = self.table.find(row.id).filter(|&s| is_newer(&self.table[s], &row));
+            self.to_push.extend(slot.filter(|_| self.to_push.len() < PUSHES_MAX));
+        }
+        for id in frame.wanted() {
+            let slot = self.table.find(id).filter(|&s| self.table[s].status.is_live());
+            self.to_push.extend(slot.filter(|_| self.to_push.len() < PUSHES_MAX));
+        }
+        if !self.to_push.is_empty() {
+            self.cx.send(Intent::to_stranger(to, What::Push { from: 0 }));
+        }
+    }
+
+    /// What the puller holds and this node does not have live.
+    pub(super) fn lacking(&self, held: &[(NodeId, u32)]) -> Lacking {
+        let mut lacking = Lacking::default();
+        for &(id, _) in held {
+            match self.table.find(id) {
+                None => lacking.wanted.push(id),
+                Some(slot) if !self.table[slot].status.is_live() => lacking.dead.push(slot),
+                Some(_) => {}
+            }
+        }
+        lacking
+    }
+
+    /// Does the puller hold exactly this row?
+    pub(super) fn is_held(&self, held: &[(NodeId, u32)], slot: u32, nonce: u32) -> bool {
+        let row = &self.table[slot];
+        let same = |hash: u32| short_hash(self.table.value(slot), nonce) == hash;
+        held.iter().any(|&(id, hash)| id == row.id && same(hash))
+    }
+}
+
+/// Does my row say more than this one?
+fn is_newer(mine: &Row, theirs: &Item<'_>) -> bool {
+    let detail_at = theirs.detail().map_or(mine.detail_at, |d| d.at);
+    mine.status > theirs.status || mine.detail_at > detail_at
+}

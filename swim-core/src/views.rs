@@ -1,0 +1,76 @@
+//! What the view hashes that peers report say of this node's own view: whether it is theirs, for how long, and when a sync
+//! is due.
+//!
+//! A local observation: it speaks of the live peers that were heard, since when they were heard, and of nobody else.
+
+use serde::{Deserialize, Serialize};
+
+use crate::cx::Cx;
+use crate::event::Event;
+use crate::time::Instant;
+
+/// How far the wait between syncs grows while a disagreement lasts that they do not end.
+const BACKOFF_MAX: u32 = 4;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Views {
+    /// What all reports say since `since`; `NEVER` before the first one.
+    agree: bool,
+    since: Instant,
+    /// What the embedder was told last.
+    told: Option<bool>,
+    /// The disagreement counts as lasting from here on.
+    lasting_at: Instant,
+    /// No sync before this.
+    sync_after: Instant,
+    fruitless: u32,
+}
+
+impl Default for Views {
+    fn default() -> Self {
+        Self {
+            agree: false,
+            since: Instant::NEVER,
+            told: None,
+            lasting_at: Instant::NEVER,
+            sync_after: Instant::ORIGIN,
+            fruitless: 0,
+        }
+    }
+}
+
+impl Views {
+    /// A live peer has told its view hash; `live` members are known here. Tells whether a sync with it is due.
+    pub(crate) fn on_report(&mut self, agrees: bool, live: usize, cx: &mut Cx) -> bool {
+        if self.since == Instant::NEVER || self.agree != agrees {
+            (self.agree, self.since) = (agrees, cx.now);
+            if !agrees {
+                // Both sides of a disagreement see it at once, and one of them is enough to end it.
+                let patience = cx.pace.sync_patience;
+                self.lasting_at = cx.now.plus_micros(patience + cx.rng.below(patience / 2 + 1));
+            }
+        }
+        if self.told != Some(agrees) && cx.now.micros_since(self.since) >= cx.pace.sync_patience {
+            self.told = Some(agrees);
+            cx.events.push(if agrees { Event::Converged { members: live as u32 } } else { Event::Diverged });
+        }
+        if agrees {
+            self.fruitless = 0;
+        }
+        !agrees && cx.now >= self.lasting_at && cx.now >= self.sync_after
+    }
+
+    /// A sync begins: the next one has to wait, the longer the more of them have changed nothing.
+    pub(crate) fn on_sync(&mut self, cx: &mut Cx) {
+        let wait = cx.pace.sync_interval.saturating_mul(1 << self.fruitless.min(BACKOFF_MAX));
+        self.sync_after = cx.now.plus_micros(wait / 2 + cx.rng.below(wait / 2 + 1));
+        self.fruitless = self.fruitless.saturating_add(1);
+    }
+
+    /// A sync has changed this node's view. There may be more where that came from: the next need not wait for long.
+    pub(crate) fn on_fruit(&mut self, cx: &mut Cx) {
+        self.fruitless = 0;
+        let wait = cx.pace.sync_patience;
+        self.sync_after = self.sync_after.min(cx.now.plus_micros(wait / 2 + cx.rng.below(wait / 2 + 1)));
+    }
+}
