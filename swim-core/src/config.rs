@@ -56,9 +56,9 @@ pub struct Config {
     /// How long view hashes must disagree without interruption before a sync with a peer begins; up to half as long
     /// again is drawn on top. Also how long they must say the same before `Event::Converged` or `Event::Diverged`.
     pub sync_patience: Duration,
-    /// Time between two syncs that change nothing, at least half of it; doubles up to sixteen times that while the
-    /// disagreement lasts. After one that changed something, the next need wait `sync_patience` only.
-    pub sync_interval: Duration,
+    /// Longest wait between two syncs while a disagreement lasts that they do not end. The first wait is `sync_patience`;
+    /// it doubles with every sync that changes nothing here.
+    pub sync_backoff_max: Duration,
     /// Bytes per second that answering others' syncs may cost; what is above is not answered, and asked for again.
     pub sync_rate: u32,
     /// Indirect probes that this node relays at a time. One more is refused with a nack.
@@ -97,7 +97,7 @@ impl Config {
             join_retry: Duration::from_secs(1),
             join_retry_max: Duration::from_secs(60),
             sync_patience: Duration::from_secs(2),
-            sync_interval: Duration::from_secs(10),
+            sync_backoff_max: Duration::from_secs(60),
             sync_rate: 1 << 20,
             relays_max: 64,
             suspicions_max: 256,
@@ -118,7 +118,7 @@ impl Config {
             join_retry: Duration::from_millis(200),
             join_retry_max: Duration::from_secs(10),
             sync_patience: Duration::from_millis(500),
-            sync_interval: Duration::from_secs(2),
+            sync_backoff_max: Duration::from_secs(10),
             ..Self::lan(cluster)
         }
     }
@@ -133,7 +133,7 @@ impl Config {
             gossip_fanout: 4,
             join_retry: Duration::from_secs(3),
             sync_patience: Duration::from_secs(10),
-            sync_interval: Duration::from_secs(60),
+            sync_backoff_max: Duration::from_secs(300),
             sync_rate: 1 << 18,
             tombstone_ttl: Duration::from_secs(1_800),
             ..Self::lan(cluster)
@@ -172,7 +172,7 @@ impl Config {
             ("join_retry", self.join_retry),
             ("join_retry_max", self.join_retry_max),
             ("sync_patience", self.sync_patience),
-            ("sync_interval", self.sync_interval),
+            ("sync_backoff_max", self.sync_backoff_max),
         ];
         for (field, value) in times {
             must(micros(value) >= 1_000, field, "must be at least 1 ms", "take a preset's value")?;
@@ -219,6 +219,12 @@ impl Config {
             self.join_retry <= self.join_retry_max,
             "join_retry",
             "must not exceed join_retry_max",
+            "it is the first wait, the other the longest",
+        )?;
+        must(
+            self.sync_patience <= self.sync_backoff_max,
+            "sync_patience",
+            "must not exceed sync_backoff_max",
             "it is the first wait, the other the longest",
         )?;
         must(
@@ -335,7 +341,7 @@ mod tests {
             ("mtu", |c| c.mtu = 799),
             ("mtu", |c| c.mtu = 65_508),
             ("join_retry", |c| c.join_retry = c.join_retry_max * 2),
-            ("sync_interval", |c| c.sync_interval = Duration::MAX),
+            ("sync_backoff_max", |c| c.sync_backoff_max = Duration::MAX),
         ];
         for (field, spoil) in broken {
             let mut c = Config::lan("c");

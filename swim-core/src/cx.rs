@@ -59,7 +59,7 @@ pub(crate) struct Pace {
     pub(crate) join_retry: u64,
     pub(crate) join_retry_max: u64,
     pub(crate) sync_patience: u64,
-    pub(crate) sync_interval: u64,
+    pub(crate) sync_backoff_max: u64,
 }
 
 impl Pace {
@@ -72,7 +72,7 @@ impl Pace {
             join_retry: micros(c.join_retry),
             join_retry_max: micros(c.join_retry_max),
             sync_patience: micros(c.sync_patience),
-            sync_interval: micros(c.sync_interval),
+            sync_backoff_max: micros(c.sync_backoff_max),
         }
     }
 }

@@ -9,8 +9,8 @@ use crate::cx::Cx;
 use crate::event::Event;
 use crate::time::Instant;
 
-/// How far the wait between syncs grows while a disagreement lasts that they do not end.
-const BACKOFF_MAX: u32 = 4;
+/// So many times sooner does a sync begin until views have once agreed.
+const EAGER: u64 = 4;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Views {
@@ -46,7 +46,7 @@ impl Views {
             (self.agree, self.since) = (agrees, cx.now);
             if !agrees {
                 // Both sides of a disagreement see it at once, and one of them is enough to end it.
-                let patience = cx.pace.sync_patience;
+                let patience = self.patience(cx);
                 self.lasting_at = cx.now.plus_micros(patience + cx.rng.below(patience / 2 + 1));
             }
         }
@@ -60,17 +60,20 @@ impl Views {
         !agrees && cx.now >= self.lasting_at && cx.now >= self.sync_after
     }
 
+    /// A view that is known to be behind, as that of a newcomer among newcomers, is not given time to mend by itself.
+    fn patience(&self, cx: &Cx) -> u64 {
+        if self.told == Some(true) { cx.pace.sync_patience } else { cx.pace.sync_patience / EAGER }
+    }
+
     /// A sync begins: the next one has to wait, the longer the more of them have changed nothing.
     pub(crate) fn on_sync(&mut self, cx: &mut Cx) {
-        let wait = cx.pace.sync_interval.saturating_mul(1 << self.fruitless.min(BACKOFF_MAX));
+        let wait = self.patience(cx).saturating_mul(1 << self.fruitless.min(20)).min(cx.pace.sync_backoff_max);
         self.sync_after = cx.now.plus_micros(wait / 2 + cx.rng.below(wait / 2 + 1));
         self.fruitless = self.fruitless.saturating_add(1);
     }
 
-    /// A sync has changed this node's view. There may be more where that came from: the next need not wait for long.
-    pub(crate) fn on_fruit(&mut self, cx: &mut Cx) {
+    /// A sync has changed this node's view. There may be more where that came from.
+    pub(crate) fn on_fruit(&mut self) {
         self.fruitless = 0;
-        let wait = cx.pace.sync_patience;
-        self.sync_after = self.sync_after.min(cx.now.plus_micros(wait / 2 + cx.rng.below(wait / 2 + 1)));
     }
 }

@@ -46,7 +46,7 @@ impl Node {
             self.keep_question(&frame, bytes);
             self.on_message(from, &frame, peer, room);
             if frame.is_sync() && self.table.view_hash() != before {
-                self.views.on_fruit(&mut self.cx);
+                self.views.on_fruit();
             }
         }
     }

@@ -97,10 +97,13 @@ impl Node {
             Some(lane) => self.sync.on_page(lane, next, &self.table, &mut self.cx),
             None => {
                 self.join.on_answer();
-                if !agrees && !self.sync.is_busy() {
+                let complete = agrees || next == PAGE_END;
+                // Who knew nothing has nothing to tell but itself, which it has.
+                let all_told = complete && self.join.is_catching_up();
+                if !agrees && !all_told && !self.sync.is_busy() {
                     self.start_sync(from, frame.sender);
                 }
-                (agrees || next == PAGE_END).then_some(Ended::Done)
+                complete.then_some(Ended::Done)
             }
         };
         self.on_sync_ended(ended);
