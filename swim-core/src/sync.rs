@@ -25,8 +25,8 @@ use crate::wire::{KeyRange, PAGE_END};
 /// Questions under way at a time.
 const LANES: usize = 4;
 
-/// Times a question is asked before the exchange is given up.
-const TRIES: u8 = 3;
+/// Times a question is asked, at half a time-out, twice that, and so on. At 50 % loss three of four questions are so answered.
+const TRIES: u8 = 5;
 
 /// Most nodes in one question; an `mtu` of 1400 has room for five.
 const NODES_MAX: usize = 8;
@@ -36,6 +36,9 @@ const RANGES_MAX: usize = 32;
 
 /// A child with so many live rows is pulled; listing them costs no more than comparing its children.
 const LIST_MAX: usize = 24;
+
+/// How often a page may bring rows and yet not get beyond its first key, before that is left out.
+const STUCK_MAX: u8 = 32;
 
 /// Most members listed as held in one question.
 pub(crate) const HELD_MAX: usize = 128;
@@ -73,6 +76,7 @@ struct Lane {
     tries: u8,
     /// Asked for with padding: my address is not the one that the peer knows, and its answer must be let grow.
     padded: bool,
+    stuck: u8,
     /// Deepest last; those of one level descend, so that the last is the lowest.
     branches: Vec<Branch>,
     nodes: Vec<u32>,
@@ -84,7 +88,7 @@ struct Lane {
 pub(crate) enum Ended {
     /// All that differed was exchanged.
     Done,
-    /// The peer does not answer.
+    /// Something was not answered.
     Failed,
 }
 
@@ -96,6 +100,8 @@ pub(crate) struct Sync {
     next: Instant,
     /// Pages taken in this exchange: a peer cannot go on for ever.
     pages: usize,
+    /// Some question was given up.
+    failed: bool,
 }
 
 /// A question as it is to be written.
@@ -113,12 +119,13 @@ impl Sync {
             due: Instant::NEVER,
             tries: 0,
             padded: false,
+            stuck: 0,
             branches: Vec::new(),
             nodes: Vec::new(),
             ranges: Vec::new(),
         };
         let mut sync =
-            Self { addr: my_addr, peer: me, lanes: alloc::vec![lane; LANES], next: Instant::NEVER, pages: 0 };
+            Self { addr: my_addr, peer: me, lanes: alloc::vec![lane; LANES], next: Instant::NEVER, pages: 0, failed: false };
         sync.reserve();
         sync
     }
@@ -145,7 +152,7 @@ impl Sync {
     /// Compares the whole table with this peer's.
     pub(crate) fn start(&mut self, addr: Addr, peer: NodeId, cx: &mut Cx) {
         self.stop();
-        (self.addr, self.peer, self.pages) = (addr, peer, 0);
+        (self.addr, self.peer, self.pages, self.failed) = (addr, peer, 0, false);
         cx.stats.syncs += 1;
         let lane = &mut self.lanes[0];
         lane.nodes.push(0);
@@ -159,7 +166,7 @@ impl Sync {
         for lane in &mut self.lanes {
             lane.branches.clear();
             lane.rest();
-            lane.padded = false;
+            (lane.padded, lane.stuck) = (false, 0);
         }
         self.settle();
     }
@@ -172,8 +179,11 @@ impl Sync {
     fn ask(&mut self, lane: usize, cx: &mut Cx) {
         let to = self.addr;
         let l = &mut self.lanes[lane];
-        l.nonce = cx.rng.next_u32();
-        l.due = cx.now.plus_micros(cx.pace.probe_timeout.saturating_mul(2));
+        if l.tries == 0 {
+            // The same one when it is asked again, so that a late answer is one.
+            l.nonce = cx.rng.next_u32();
+        }
+        l.due = cx.now.plus_micros((cx.pace.probe_timeout / 2).saturating_mul(1 << l.tries));
         cx.stats.sync_questions += 1;
         cx.send(Intent::to_stranger(to, What::Ask { lane: lane as u8 }));
     }
@@ -233,7 +243,7 @@ impl Sync {
         } else {
             self.advance(lane, members, cx);
         }
-        self.ended()
+        self.ended(cx)
     }
 
     /// Gives each lane its part of the root's differing children, if there are many.
@@ -253,32 +263,44 @@ impl Sync {
     }
 
     /// A page has come, and what it says has been taken over: everything below `next` is done.
-    pub(crate) fn on_page(&mut self, lane: usize, next: u32, members: &Members, cx: &mut Cx) -> Option<Ended> {
+    pub(crate) fn on_page(
+        &mut self,
+        lane: usize,
+        next: u32,
+        has_rows: bool,
+        members: &Members,
+        cx: &mut Cx,
+    ) -> Option<Ended> {
         self.pages = self.pages.saturating_add(1);
         if self.pages > cx.config.members_max {
-            return Some(self.fail(cx));
+            self.failed = true;
+            self.stop();
+            return self.ended(cx);
         }
         let l = &mut self.lanes[lane];
         let (Asked::Ranges { end }, Some(first)) = (l.asked, l.ranges.first().map(|r| r.from)) else { return None };
         let mut done = if next == PAGE_END { end } else { next.min(end) };
-        if done <= first {
-            if l.padded {
-                // Even so the peer does not get on. What it could say here is left out, and the rest is asked for.
-                done = end;
-            }
+        if done > first {
+            l.stuck = 0;
+        } else if has_rows && l.stuck < STUCK_MAX {
+            // Members that share a key: those that have come are listed as held now.
+            l.stuck += 1;
+        } else if l.padded {
+            // Even so the peer does not get on. What it could say here is left out, and the rest is asked for.
+            done = end;
+        } else {
             l.padded = true;
         }
         l.ranges.retain_mut(|r| {
             r.from = r.from.max(done);
             r.from < r.to
         });
-        l.tries = 0;
         if l.ranges.is_empty() {
             self.advance(lane, members, cx);
         } else {
             self.pull(lane, members, cx);
         }
-        self.ended()
+        self.ended(cx)
     }
 
     /// The next question of a lane, or its end.
@@ -315,7 +337,7 @@ impl Sync {
                 break;
             }
         }
-        l.asked = Asked::Ranges { end };
+        (l.asked, l.tries) = (Asked::Ranges { end }, 0);
         self.ask(lane, cx);
         self.settle();
     }
@@ -328,29 +350,31 @@ impl Sync {
                 continue;
             }
             l.tries = l.tries.saturating_add(1);
-            if l.tries >= TRIES {
-                return Some(self.fail(cx));
+            if l.tries < TRIES {
+                self.ask(lane, cx);
+            } else {
+                l.branches.clear();
+                l.rest();
+                self.failed = true;
             }
-            self.ask(lane, cx);
         }
         self.settle();
-        None
+        self.ended(cx)
     }
 
-    fn fail(&mut self, cx: &mut Cx) -> Ended {
-        cx.stats.syncs_failed += 1;
-        self.stop();
-        Ended::Failed
-    }
-
-    fn ended(&self) -> Option<Ended> {
-        if self.is_busy() { None } else { Some(Ended::Done) }
+    fn ended(&self, cx: &mut Cx) -> Option<Ended> {
+        if self.is_busy() {
+            return None;
+        }
+        cx.stats.syncs_failed += u64::from(self.failed);
+        Some(if self.failed { Ended::Failed } else { Ended::Done })
     }
 
     /// Invariants.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
         ensure(self.lanes.len() == LANES, "as many lanes as there are")?;
         for l in &self.lanes {
+            ensure(l.tries < TRIES, "a question is asked so often")?;
             ensure((l.asked == Asked::Nothing) == (l.due == Instant::NEVER), "a question has a deadline")?;
             let within = |level: u8, prefix: u32| u32::from(level) < LEVELS && prefix >> (6 * level) == 0;
             let branches = l.branches.iter().all(|b| within(b.level, b.prefix) && b.differing != 0);

@@ -24,6 +24,8 @@ pub(crate) struct Views {
     /// No sync before this.
     sync_after: Instant,
     fruitless: u32,
+    /// Has made way for a peer's sync since the last one of its own.
+    yielded: bool,
 }
 
 impl Default for Views {
@@ -35,6 +37,7 @@ impl Default for Views {
             lasting_at: Instant::NEVER,
             sync_after: Instant::ORIGIN,
             fruitless: 0,
+            yielded: false,
         }
     }
 }
@@ -55,7 +58,7 @@ impl Views {
             cx.events.push(if agrees { Event::Converged { members: live as u32 } } else { Event::Diverged });
         }
         if agrees {
-            self.fruitless = 0;
+            (self.fruitless, self.yielded) = (0, false);
         }
         !agrees && cx.now >= self.lasting_at && cx.now >= self.sync_after
     }
@@ -70,6 +73,16 @@ impl Views {
         let wait = self.patience(cx).saturating_mul(1 << self.fruitless.min(20)).min(cx.pace.sync_backoff_max);
         self.sync_after = cx.now.plus_micros(wait / 2 + cx.rng.below(wait / 2 + 1));
         self.fruitless = self.fruitless.saturating_add(1);
+        self.yielded = false;
+    }
+
+    /// A peer asks what differs, which ends the disagreement for both. Once, so that nobody can put off a sync for ever.
+    pub(crate) fn on_asked(&mut self, cx: &mut Cx) {
+        if !self.yielded {
+            self.yielded = true;
+            let wait = self.patience(cx);
+            self.sync_after = self.sync_after.max(cx.now.plus_micros(wait / 2 + cx.rng.below(wait / 2 + 1)));
+        }
     }
 
     /// A sync has changed this node's view. There may be more where that came from.

@@ -35,8 +35,8 @@ fn an_update_is_told_so_often() {
     assert_eq!(b.node.gossip_queued(), 0);
     let (before, wakeups) = (b.sent.len(), b.wakeups);
     b.run_with(ms(10_000), &peers);
-    // The bench's peers tell a view hash of 0, so there are pulls, too.
-    assert!(b.sent[before..].iter().all(|s| matches!(s.message(), Some(Message::Ping { .. } | Message::Pull { .. }))));
+    // The bench's peers tell a view hash of 0, so there are syncs, too.
+    assert!(b.sent[before..].iter().all(|s| matches!(s.message(), Some(Message::Ping { .. } | Message::Compare { .. }))));
     assert!(b.wakeups - wakeups <= 22, "and no ticks: {}", b.wakeups - wakeups);
 }
 
@@ -289,7 +289,8 @@ fn a_lasting_disagreement_starts_a_sync() {
     b.clear();
     b.run_with(ms(600_000), &peers);
     let syncs = b.node.stats().syncs;
-    assert!((5..=14).contains(&syncs), "{syncs} in ten minutes");
+    // Twice the patience, and so on up to a minute; each wait loses up to half of itself by lot.
+    assert!((10..=24).contains(&syncs), "{syncs} in ten minutes");
     assert_eq!(b.diverged, 1, "told once");
 }
 
@@ -348,8 +349,8 @@ fn a_faulty_seed_does_not_keep_a_joiner_busy() {
             assert!(asked < 10, "asked {asked} times while no time passes");
             b.recv(&peer(1), Some(Message::Page { nonce, next }), &[]);
         }
-        // It is asked again, in its time.
-        b.run(ms(10_000));
+        // It is asked again, when the sync with it is given up.
+        b.run(ms(30_000));
         assert!(b.sent.iter().any(|s| matches!(s.message(), Some(Message::Pull { .. }))));
     }
 }

@@ -102,6 +102,9 @@ impl Node {
     }
 
     fn on_message(&mut self, from: Addr, frame: &Frame<'_>, peer: u32, room: u16) {
+        if let Some(Message::Compare { .. }) = frame.message {
+            self.views.on_asked(&mut self.cx);
+        }
         self.compare_views(from, frame, peer);
         let hint = self.hint(frame, peer);
         let answer = |what| Intent { to: from, peer, room, hint, what };

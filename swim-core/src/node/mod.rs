@@ -190,7 +190,7 @@ impl Node {
         }
         self.due = self.next_deadline();
         #[cfg(debug_assertions)]
-        if self.table.len() < 40 || self.cx.stats.timeouts % 64 == 0 {
+        if self.table.len() < 40 || (self.cx.stats.timeouts + self.cx.stats.datagrams_received) % 64 == 0 {
             self.check().expect("every index agrees with what it stands for");
         }
     }

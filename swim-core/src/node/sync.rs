@@ -94,7 +94,10 @@ impl Node {
                 self.sync.stop();
                 Some(Ended::Done)
             }
-            Some(lane) => self.sync.on_page(lane, next, &self.table, &mut self.cx),
+            Some(lane) => {
+                let has_rows = !frame.rows().is_empty();
+                self.sync.on_page(lane, next, has_rows, &self.table, &mut self.cx)
+            }
             None => {
                 self.join.on_answer();
                 let complete = agrees || next == PAGE_END;
