@@ -39,7 +39,7 @@ use mio::{Events, Interest, Poll, Registry, Token, Waker};
 use swim_driver::{Clock, Pump};
 
 pub use error::BindError;
-pub use swim_driver::{self, Handle, Setup, swim_core};
+pub use swim_driver::{self, Handle, Resolver, Seed, SeedError, Setup, swim_core};
 
 use crate::reads::{Next, Reads};
 

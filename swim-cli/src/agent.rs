@@ -4,6 +4,7 @@
 //! reader of standard output that falls asleep therefore stops neither the node nor its leave.
 
 mod hint;
+mod names;
 mod record;
 mod signals;
 
@@ -14,7 +15,7 @@ use std::{io, panic};
 
 use bind_mio::swim_core::Event;
 use bind_mio::swim_driver::{CommandError, Events, RecvTimeoutError, SetupError};
-use bind_mio::{BindError, Handle, Setup, bind};
+use bind_mio::{BindError, Handle, Seed, Setup, bind};
 
 use self::record::{Known, Record};
 use crate::args::{AgentArgs, EventFormat};
@@ -25,6 +26,7 @@ pub(crate) fn run(args: &AgentArgs) -> Result<(), Failure> {
     let mut setup = Setup::new(&args.name, args.preset.config(&args.cluster));
     setup.meta = args.meta.clone().into_bytes();
     setup.advertise = args.advertise;
+    setup.resolver = names::telling_resolver();
     let (handle, driver) = bind(args.bind, setup).map_err(refused)?;
     let mut events = handle.events();
     signals::leave_on_signal(handle.clone()).map_err(|e| cannot_start("signals cannot be caught", &e))?;
@@ -52,10 +54,13 @@ fn follow(
     args: &AgentArgs,
     printer: &mut Printer,
 ) -> Result<Option<SocketAddr>, Failure> {
-    let seeds: Vec<SocketAddr> = args.join.iter().copied().filter(|&seed| seed != handle.addr()).collect();
+    let seeds: Vec<Seed> = args.join.iter().filter(|seed| seed.addr() != Some(handle.addr())).cloned().collect();
     let mut patience = Duration::MAX;
     if !seeds.is_empty() {
-        accepted(handle.join(&seeds));
+        match handle.join(&seeds) {
+            Err(e @ CommandError::TooManySeeds { .. }) => return Err(Failure::Usage(format!("--join: {e}"))),
+            joining => accepted(joining),
+        }
         patience = JOIN_PATIENCE;
     }
     let mut known = Known::new(args.why);
@@ -83,8 +88,8 @@ fn follow(
 }
 
 /// The node goes on trying; but a wrong address or another cluster's is silent for ever, so its user is told.
-fn no_seed_answers(cluster: &str, seeds: &[SocketAddr]) {
-    let seeds: Vec<String> = seeds.iter().map(SocketAddr::to_string).collect();
+fn no_seed_answers(cluster: &str, seeds: &[Seed]) {
+    let seeds: Vec<String> = seeds.iter().map(Seed::to_string).collect();
     notice(format_args!(
         "no answer yet from {}; still trying. Does a node of cluster \"{}\" run there, and does UDP get through?",
         seeds.join(", "),

@@ -1,8 +1,9 @@
-//! What can be asked for on the command line. Addresses are checked here; whatever the library checks is left to it.
+//! What can be asked for on the command line. Addresses and names are checked here; whatever the library checks is left to it.
 
 use std::net::SocketAddr;
 
 use bind_mio::swim_core::Config;
+use bind_mio::{Seed, SeedError};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Cluster membership by gossip: who is there, and what has just happened.
@@ -47,9 +48,11 @@ pub(crate) struct AgentArgs {
     pub(crate) advertise: Option<SocketAddr>,
     /// Nodes to join through; without any, this node waits to be joined.
     ///
-    /// One that is up is enough, and its own address among them does no harm, so all nodes can be given one list.
-    #[arg(long, value_name = "ADDR", num_args = 1.., value_delimiter = ',', value_parser = seed)]
-    pub(crate) join: Vec<SocketAddr>,
+    /// Addresses or host names, each with its port. One that is up is enough, and its own address among them does no harm,
+    /// so all nodes can be given one list. Names are looked up again as long as nobody answers, and when a node that had
+    /// been there is missing.
+    #[arg(long, value_name = "HOST:PORT", num_args = 1.., value_delimiter = ',', value_parser = seed)]
+    pub(crate) join: Vec<Seed>,
     /// What the node says about itself to all others, at most 512 bytes.
     #[arg(long, value_name = "STRING", default_value = "", hide_default_value = true)]
     pub(crate) meta: String,
@@ -107,7 +110,7 @@ pub(crate) enum DemoFormat {
     Json,
 }
 
-/// Names are not resolved: which of several addresses would be bound, or would be asked, is not ours to guess.
+/// Names are not resolved: which of several addresses would be bound, or advertised, is not ours to guess.
 fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         "this is no IP address with a port: write it like 192.0.2.7:7946 or [2001:db8::7]:7946 (host names are not \
@@ -116,12 +119,13 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
-fn seed(text: &str) -> Result<SocketAddr, String> {
-    let seed = address(text)?;
-    if seed.port() == 0 || seed.ip().to_canonical().is_unspecified() {
-        return Err("nothing can be sent there: give the address and port that the other node has printed".into());
-    }
-    Ok(seed)
+fn seed(text: &str) -> Result<Seed, String> {
+    text.parse().map_err(|e| match e {
+        SeedError::PortZero | SeedError::Unspecified => {
+            "nothing can be sent there: give the address and port that the other node has printed".into()
+        }
+        e => e.to_string(),
+    })
 }
 
 const CODES: &str = "Exit codes: 0 all went well, 1 something failed at run time, 2 what was asked for cannot work.";

@@ -170,6 +170,23 @@ fn silent_seeds_are_named() {
     b.stdout.find_state("joined", "b");
 }
 
+/// Seeds by name: one that is there, and one with a label so long that a resolver need not ask anybody to refuse it.
+#[test]
+fn seeds_may_have_names() {
+    let (mut a, addr) = Swim::agent("a", &JSONL);
+    let port = addr.rsplit_once(':').unwrap().1;
+    let nobody = format!("{}.example:1", "x".repeat(64));
+    let seeds = format!("{nobody},localhost:{port}");
+    let (mut b, _) = Swim::agent("b", &["--join", &seeds, "--preset", "local", "--format", "jsonl"]);
+    let notice = b.stderr.find(|line| line.starts_with(&nobody));
+    assert!(notice.contains("has no address yet (") && notice.contains("still trying"), "{notice}");
+    assert_eq!(b.stdout.find_event("joined")["members"], 2);
+    a.stdout.find_event("member_up");
+    b.signal("-TERM");
+    assert_eq!(b.exit_code(), Some(0));
+    assert_eq!(b.stderr.seen.iter().filter(|line| line.contains(&nobody)).count(), 1, "{:?}", b.stderr.seen);
+}
+
 /// The node has left, but its process waits for a reader that will never come; the second signal ends that.
 #[test]
 fn a_second_signal_ends_at_once() {

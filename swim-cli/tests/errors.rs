@@ -43,6 +43,10 @@ fn addresses_that_do_not_parse() {
     agent_with("--bind", "localhost", 2, &["'localhost'", "--bind", "192.0.2.7:7946"]);
     agent(&["--join", "10.0.0.1"], 2, &["'10.0.0.1'", "--join", "192.0.2.7:7946"]);
     agent(&["--join", "127.0.0.1:0"], 2, &["nothing can be sent there", "the other node has printed"]);
+    agent(&["--join", "db.example"], 2, &["'db.example'", "--join", "the port is missing", "db.example:7946"]);
+    agent(&["--join", "::1:7946"], 2, &["--join", "brackets", "[2001:db8::7]:7946"]);
+    agent(&["--join", "http://db.example:7946"], 2, &["--join", "no host name has"]);
+    agent(&["--join", "10.0.0.256:7946"], 2, &["--join", "looks like an IP address and is none"]);
     agent(&["--advertise", "web-1:7946"], 2, &["--advertise", "host names are not resolved"]);
 }
 
@@ -50,6 +54,12 @@ fn addresses_that_do_not_parse() {
 fn addresses_that_nobody_can_send_to() {
     agent_with("--bind", "0.0.0.0:0", 2, &["0.0.0.0", "--advertise"]);
     agent(&["--advertise", "0.0.0.0:7946"], 2, &["--advertise 0.0.0.0:7946", "others reach"]);
+}
+
+#[test]
+fn more_seeds_than_a_node_keeps() {
+    let seeds: Vec<String> = (1..=65).map(|n| format!("10.0.0.{n}:7946")).collect();
+    agent(&["--join", &seeds.join(",")], 2, &["--join", "65 seeds", "at most 64", "name fewer"]);
 }
 
 #[test]

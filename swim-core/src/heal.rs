@@ -31,7 +31,7 @@ pub(crate) struct Heal {
     /// Longest lost first.
     lost: Vec<Lost>,
     lost_max: usize,
-    /// Whose turn it is, counted over the lost and then the seeds.
+    /// Whose turn it is: even for the lost, odd for the seeds, so that neither wait behind all of the others.
     turn: usize,
     attempts: u32,
     next: Instant,
@@ -95,8 +95,10 @@ impl Heal {
     /// At whose address to knock now, if anybody is missing.
     pub(crate) fn on_due(&mut self, seeds: &[Addr], members: &Members, cx: &mut Cx) -> Option<Addr> {
         let missing = |addr: &Addr| *addr != cx.my_addr && members.aliases(*addr) == 0;
-        let all = self.lost.len() + seeds.len();
-        let at = |i: usize| self.lost.get(i).map(|l| l.addr).or_else(|| seeds.get(i - self.lost.len()).copied());
+        let all = 2 * self.lost.len().max(seeds.len());
+        let lost = |i: usize| Some(self.lost[i.checked_rem(self.lost.len())?].addr);
+        let seed = |i: usize| Some(seeds[i.checked_rem(seeds.len())?]);
+        let at = |i: usize| if i % 2 == 0 { lost(i / 2) } else { seed(i / 2) };
         let found =
             (0..all).map(|i| (self.turn % all + i) % all).find_map(|i| at(i).filter(missing).map(|addr| (i, addr)));
         let Some((i, addr)) = found else {

@@ -23,7 +23,7 @@ fn a_join_in_vain_does_not_keep_from_healing() {
     b.run_with(ms(600_000), &peers[1..]);
     let to = knocks(&b, seen);
     assert!(to.iter().filter(|a| **a == gone.addr).count() >= 10, "{to:?}");
-    assert!(to.iter().filter(|a| **a == seed).count() >= 10, "{to:?}");
+    assert!(to.iter().filter(|a| **a == seed).count() >= 8, "{to:?}");
 }
 
 /// One death after the other does not put off the knock that is due.

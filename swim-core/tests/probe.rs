@@ -269,8 +269,12 @@ fn c9_a_relay_answers_the_source() {
     for (asker, answers) in [(stranger, true), (moved, true), (peers[2], true)] {
         b.clear();
         b.recv(&asker, Some(Message::PingReq { target: target.id, nonce: 42 }), &[]);
-        let Some(Message::Ping { target: t, nonce }) = b.sent[0].message() else { panic!("the target is pinged") };
-        assert_eq!((t, b.sent[0].to), (target.id, target.addr));
+        let ping = |s: &Sent| match s.message() {
+            Some(Message::Ping { target, nonce }) => Some((target, s.to, nonce)),
+            _ => None,
+        };
+        let (t, to, nonce) = b.sent.iter().find_map(ping).expect("the target is pinged");
+        assert_eq!((t, to), (target.id, target.addr));
         assert_ne!(nonce, 42, "a nonce of its own");
         b.recv(&target, Some(Message::Ack { nonce }), &[]);
         let incarnation = target.incarnation;

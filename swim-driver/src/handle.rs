@@ -10,6 +10,7 @@ use swim_core::{NodeId, Profile};
 use crate::cell::ViewCell;
 use crate::events::{EventRing, Events};
 use crate::mailbox::{CommandError, Mailbox, Order};
+use crate::seed::Seed;
 use crate::sync::Arc as SharedArc;
 use crate::view::View;
 
@@ -35,6 +36,7 @@ pub struct Handle {
 struct Inner {
     id: NodeId,
     addr: SocketAddr,
+    seeds_max: usize,
     mailbox: SharedArc<Mailbox>,
     view: SharedArc<ViewCell<View>>,
     events: SharedArc<EventRing>,
@@ -43,20 +45,47 @@ struct Inner {
 impl Handle {
     pub(crate) fn new(
         (id, addr): (NodeId, SocketAddr),
+        seeds_max: usize,
         mailbox: SharedArc<Mailbox>,
         view: SharedArc<ViewCell<View>>,
         events: SharedArc<EventRing>,
     ) -> Self {
-        Self { inner: Arc::new(Inner { id, addr, mailbox, view, events }) }
+        Self { inner: Arc::new(Inner { id, addr, seeds_max, mailbox, view, events }) }
     }
 
-    /// Contacts these seeds until one answers. The node's own addresses among them are ignored, so every node can be
-    /// given the same list.
+    /// Contacts these seeds until one answers: socket addresses, or [`Seed`]s, which may be names. The node's own
+    /// addresses among them are ignored, so every node can be given the same list. What earlier calls have named counts
+    /// on.
+    ///
+    /// Addresses are contacted at once, and names when they are resolved ([`crate::Resolver`]), by all their addresses.
+    /// A name that cannot be resolved is tried again without end. Names are resolved anew while no seed has answered,
+    /// while the node is alone, and, at a slower pace, while some of their addresses are no live member's: so a seed may
+    /// move.
+    ///
+    /// ```
+    /// # fn join(handle: &swim_driver::Handle) -> Result<(), Box<dyn std::error::Error>> {
+    /// handle.join(&["10.0.0.1:7946".parse::<std::net::SocketAddr>()?])?;
+    /// handle.join(&["db.example:7946".parse::<swim_driver::Seed>()?])?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// [`CommandError`] when the command is not accepted.
-    pub fn join(&self, seeds: &[SocketAddr]) -> Result<(), CommandError> {
-        self.inner.mailbox.push(Order::Join(seeds.into()))
+    /// [`CommandError`] when the command is not accepted. More than `Config::seeds_max` seeds are
+    /// [`CommandError::TooManySeeds`].
+    pub fn join<S: Clone + Into<Seed>>(&self, seeds: &[S]) -> Result<(), CommandError> {
+        let max = self.inner.seeds_max;
+        if seeds.len() > max {
+            return Err(CommandError::TooManySeeds { seeds: seeds.len(), max });
+        }
+        let (mut addrs, mut names) = (Vec::new(), Vec::new());
+        for seed in seeds.iter().cloned() {
+            match seed.into().into_name() {
+                Ok(name) => names.push(name),
+                Err(addr) => addrs.push(addr),
+            }
+        }
+        self.inner.mailbox.push(Order::Join { addrs: addrs.into(), names: names.into() })
     }
 
     /// Says goodbye. The driver ends once the leave is handed out; [`Self::wait_closed`] waits for it.

@@ -1,4 +1,4 @@
-//! Commands on their way from the embedder's threads to the node.
+//! Commands on their way from the embedder's threads to the node, and the answer of the resolver on its way to the pump.
 //!
 //! Invariants: an accepted command is taken exactly once, in the order of acceptance, unless the pump is dropped with the
 //! command still inside, and then it is counted as undelivered; a command is visible to [`Mailbox::is_empty`] before the
@@ -12,12 +12,18 @@ use std::sync::Arc;
 
 use swim_core::{Command, Profile};
 
+use crate::seed::Name;
 use crate::sync::{AtomicBool, Mutex, Ordering, lock};
 
 /// A command that owns what it speaks of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
-    Join(Box<[SocketAddr]>),
+    /// The names are not the node's business: it is given their addresses by another order once they are known.
+    Join {
+        addrs: Box<[SocketAddr]>,
+        names: Box<[Name]>,
+    },
+    Seeds(Box<[SocketAddr]>),
     Leave,
     SetProfile(Profile),
 }
@@ -25,7 +31,8 @@ pub(crate) enum Order {
 impl Order {
     pub(crate) fn as_command(&self) -> Command<'_> {
         match self {
-            Self::Join(seeds) => Command::Join(seeds),
+            Self::Join { addrs, .. } => Command::Join(addrs),
+            Self::Seeds(addrs) => Command::Seeds(addrs),
             Self::Leave => Command::Leave,
             Self::SetProfile(profile) => Command::SetProfile(profile),
         }
@@ -40,6 +47,13 @@ pub enum CommandError {
     Closed,
     /// [`Mailbox::CAPACITY`] commands are waiting. The driver is not being run, or less often than commands come.
     Full,
+    /// A join names more seeds than the node keeps.
+    TooManySeeds {
+        /// How many it names.
+        seeds: usize,
+        /// How many are kept: `Config::seeds_max`.
+        max: usize,
+    },
 }
 
 impl fmt::Display for CommandError {
@@ -51,6 +65,11 @@ impl fmt::Display for CommandError {
                 "{} commands are waiting and the driver takes none: make sure it is run, then try again",
                 Mailbox::CAPACITY
             ),
+            Self::TooManySeeds { seeds, max } => write!(
+                f,
+                "{seeds} seeds are named, and at most {max} are kept: name fewer (one that is up is enough), or raise \
+                 `seeds_max` in the config"
+            ),
         }
     }
 }
@@ -60,7 +79,7 @@ impl std::error::Error for CommandError {}
 /// Wakes the thread that runs the pump. It is called from any thread and must not block.
 pub type Waker = Arc<dyn Fn() + Send + Sync>;
 
-/// The bounded queue of commands between handles and pump.
+/// The bounded queue of commands between handles and pump, and the place where resolved names come back.
 ///
 /// A binding's part: give a waker before the first wait, wait only when [`Self::is_empty`], and let
 /// [`crate::Pump::command`] take one command at a time until it is empty.
@@ -73,6 +92,8 @@ pub struct Mailbox {
 #[derive(Default)]
 struct State {
     queue: VecDeque<Order>,
+    /// What the resolver has found. One query is under way at a time, so there is never a second answer.
+    answer: Option<Box<[SocketAddr]>>,
     /// The last handle is gone: one more leave is due, behind everything that was accepted. It needs no place in the
     /// queue, so it cannot be refused.
     goodbye: bool,
@@ -84,7 +105,7 @@ struct State {
 
 impl State {
     fn is_empty(&self) -> bool {
-        self.queue.is_empty() && !self.goodbye
+        self.queue.is_empty() && self.answer.is_none() && !self.goodbye
     }
 }
 
@@ -148,6 +169,31 @@ impl Mailbox {
         wake(waker);
     }
 
+    /// The query that was under way is answered. It is no command, so it is neither refused nor counted; whoever has
+    /// closed does not want to know.
+    pub(crate) fn answer(&self, addrs: Box<[SocketAddr]>) {
+        let mut state = lock(&self.state);
+        if state.closed {
+            return;
+        }
+        debug_assert!(state.answer.is_none(), "one query is under way at a time");
+        state.answer = Some(addrs);
+        self.pending.store(true, Ordering::Release);
+        let waker = state.waker.clone();
+        drop(state);
+        wake(waker);
+    }
+
+    pub(crate) fn take_answer(&self) -> Option<Box<[SocketAddr]>> {
+        if self.is_empty() {
+            return None;
+        }
+        let mut state = lock(&self.state);
+        let answer = state.answer.take();
+        self.pending.store(!state.is_empty(), Ordering::Release);
+        answer
+    }
+
     pub(crate) fn take(&self) -> Option<Order> {
         if self.is_empty() {
             return None;
@@ -190,6 +236,7 @@ impl Mailbox {
         state.goodbye = false;
         state.undelivered += state.queue.len();
         state.queue = VecDeque::new();
+        state.answer = None;
         self.pending.store(false, Ordering::Release);
         state.waker.take()
     }

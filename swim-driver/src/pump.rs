@@ -10,8 +10,10 @@ use swim_core::{Event, Incarnation, Input, Instant, Node, Status, Transmit};
 
 use crate::cell::ViewCell;
 use crate::events::EventRing;
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Mailbox, Order};
+use crate::resolver::{Query, Resolver};
 use crate::seal::{Refused, Seal};
+use crate::seeds::Seeds;
 use crate::sync::Arc;
 use crate::view::View;
 
@@ -28,6 +30,8 @@ use crate::view::View;
 pub struct Pump {
     node: Node,
     seal: Box<dyn Seal>,
+    seeds: Seeds,
+    resolver: Resolver,
     mailbox: Arc<Mailbox>,
     view: Arc<ViewCell<View>>,
     events: Arc<EventRing>,
@@ -74,6 +78,12 @@ pub struct DriverStats {
     pub receive_failures: u64,
     /// Commands that the node was given.
     pub commands: u64,
+    /// Names of seeds that the resolver was asked for.
+    pub resolutions: u64,
+    /// Of these, names that it found no address for that the socket can send to.
+    pub resolve_failures: u64,
+    /// Names of seeds that were left out, because `Config::seeds_max` others were there already.
+    pub names_refused: u64,
     /// Events that subscribers were told they have missed.
     pub events_missed: u64,
 }
@@ -93,14 +103,17 @@ impl Pump {
     pub(crate) fn new(
         node: Node,
         seal: Box<dyn Seal>,
+        resolver: Resolver,
         bound: SocketAddr,
         now: Instant,
         (mailbox, view, events): (Arc<Mailbox>, Arc<ViewCell<View>>, Arc<EventRing>),
     ) -> Self {
-        let me = own_row(&node);
+        let (me, seeds) = (own_row(&node), Seeds::new(&node, bound));
         Self {
             node,
             seal,
+            seeds,
+            resolver,
             mailbox,
             view,
             events,
@@ -126,17 +139,28 @@ impl Pump {
         }
     }
 
-    /// Gives the node one command out of the mailbox, if there is one.
+    /// Gives the node one command out of the mailbox, if there is one, or what the resolver has found.
     pub fn command(&mut self, now: Instant) {
-        if let Some(order) = self.mailbox.take() {
+        if let Some(addrs) = self.mailbox.take_answer() {
+            self.stats.resolve_failures += u64::from(!self.seeds.on_answer(now, &addrs));
+            if let Some(order) = self.seeds.give() {
+                self.input(now, Input::Command(order.as_command()));
+            }
+        } else if let Some(order) = self.mailbox.take() {
             self.stats.commands += 1;
+            if let Order::Join { addrs, names } = &order {
+                self.stats.names_refused += self.seeds.on_join(addrs, names);
+            }
             self.input(now, Input::Command(order.as_command()));
         }
+        self.resolve();
     }
 
     /// The time of [`Self::poll_timeout`] has come. Harmless when it has not.
     pub fn timeout(&mut self, now: Instant) {
         self.input(now, Input::Timeout);
+        self.seeds.on_timeout(now, &self.node);
+        self.resolve();
     }
 
     /// Sending to this address failed at once. Remembered, and told to the node at the end of the drain.
@@ -185,7 +209,8 @@ impl Pump {
 
     /// The point at which [`Self::timeout`] is due, if nothing comes before.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.node.poll_timeout()
+        let seeds = Some(self.seeds.next_deadline()).filter(|&at| at != Instant::NEVER);
+        self.node.poll_timeout().into_iter().chain(seeds).min()
     }
 
     /// The node has left, every accepted command was delivered, and everything is handed out: the driver ends.
@@ -219,6 +244,14 @@ impl Pump {
         self.node.handle(now, input);
     }
 
+    /// Asks for the name whose turn it is, if one is to be resolved.
+    fn resolve(&mut self) {
+        if let Some(name) = self.seeds.ask() {
+            self.stats.resolutions += 1;
+            self.resolver.ask(Query::new(name, Arc::clone(&self.mailbox)));
+        }
+    }
+
     fn refuse(&mut self, reason: Refused) {
         let count = match reason {
             Refused::TooShort => &mut self.stats.refused_too_short,
@@ -240,6 +273,7 @@ impl Pump {
             return;
         }
         self.me = me;
+        self.seeds.on_events(self.now, &self.batch, &self.node);
         self.view.publish(|view| View::follow(view, &self.node, &self.batch));
         self.events.push(&self.batch);
         self.batch.clear();

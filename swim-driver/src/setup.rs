@@ -12,6 +12,7 @@ use crate::events::EventRing;
 use crate::handle::Handle;
 use crate::mailbox::Mailbox;
 use crate::pump::Pump;
+use crate::resolver::Resolver;
 use crate::seal::Plain;
 use crate::sync::Arc;
 use crate::view::View;
@@ -34,12 +35,23 @@ pub struct Setup {
     pub advertise: Option<SocketAddr>,
     /// The seed of all the node's random choices. Default: entropy of the operating system.
     pub rng_seed: Option<u64>,
+    /// Resolves the names among the seeds, if there are any. Default: [`Resolver::system`], on a thread of its own.
+    pub resolver: Resolver,
 }
 
 impl Setup {
     /// A node of this name.
     pub fn new(name: impl Into<String>, config: Config) -> Self {
-        Self { config, name: name.into(), meta: Vec::new(), id: None, epoch: None, advertise: None, rng_seed: None }
+        Self {
+            config,
+            name: name.into(),
+            meta: Vec::new(),
+            id: None,
+            epoch: None,
+            advertise: None,
+            rng_seed: None,
+            resolver: Resolver::default(),
+        }
     }
 
     /// Starts the node for a socket that is bound to `bound`: the embedder's end, and the driver's.
@@ -65,8 +77,9 @@ impl Setup {
         let mailbox = Arc::new(Mailbox::new());
         let view = Arc::new(ViewCell::new(View::of(&node)));
         let events = Arc::new(EventRing::default());
-        let handle = Handle::new((id, addr), Arc::clone(&mailbox), Arc::clone(&view), Arc::clone(&events));
-        Ok((handle, Pump::new(node, seal, bound, now, (mailbox, view, events))))
+        let seeds_max = node.config().seeds_max;
+        let handle = Handle::new((id, addr), seeds_max, Arc::clone(&mailbox), Arc::clone(&view), Arc::clone(&events));
+        Ok((handle, Pump::new(node, seal, self.resolver, bound, now, (mailbox, view, events))))
     }
 }
 

@@ -50,6 +50,8 @@ impl World {
 
     fn wake(&mut self, ix: NodeIx) {
         self.turn(ix, Pump::timeout);
+        // What a resolver has found waits where commands wait.
+        self.take_commands(ix);
         let next = self.hosts[ix.index()].pump.poll_timeout();
         assert!(next.is_none_or(|at| at > self.now), "{ix:?} would spin: at {:?} it waits for {next:?}", self.now);
     }

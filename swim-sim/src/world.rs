@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use swim_core::{Config, Instant, Profile};
-use swim_driver::{CommandError, Handle, Plain, Seal, Setup};
+use swim_driver::{CommandError, Handle, Plain, Resolver, Seal, Setup};
 
 use crate::fabric::Way;
 use crate::host::{Host, Life, NodeIx};
@@ -83,6 +83,8 @@ impl World {
         let mut setup = Setup::new(name, self.config.clone());
         setup.epoch = Some(1);
         setup.rng_seed = Some(self.node_seeds.next_u64());
+        // A world has addresses only; a test whose story has names brings a resolver that answers at once.
+        setup.resolver = Resolver::new(drop);
         change(&mut setup);
         self.hosts.push(Host::start(setup, ix, self.now));
         self.net.queue.alarms.add();

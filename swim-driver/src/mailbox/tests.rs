@@ -7,7 +7,7 @@ use super::*;
 /// A command that carries two numbers, to be told apart from all others.
 fn order(thread: u16, n: u32) -> Order {
     let [a, b, c, d] = n.to_be_bytes();
-    Order::Join([SocketAddr::from(([a, b, c, d], thread))].into())
+    Order::Join { addrs: [SocketAddr::from(([a, b, c, d], thread))].into(), names: [].into() }
 }
 
 fn counting() -> (Arc<AtomicUsize>, Waker) {
@@ -121,6 +121,31 @@ fn the_waker_is_called_for_each_command_and_for_what_waits_already() {
     assert_eq!(Arc::strong_count(&third), 1, "nor takes a new one");
 }
 
+#[test]
+fn an_answer_is_no_command_but_wakes_like_one() {
+    let mailbox = Mailbox::new();
+    let (woken, waker) = counting();
+    mailbox.set_waker(waker);
+    for n in 0..Mailbox::CAPACITY as u32 {
+        mailbox.push(order(1, n)).unwrap();
+    }
+    let before = woken.load(Ordering::SeqCst);
+    let addrs = [SocketAddr::from(([10, 0, 0, 1], 1))];
+    mailbox.answer(addrs.into());
+    assert_eq!(woken.load(Ordering::SeqCst), before + 1, "a full mailbox has a place for it");
+    assert_eq!(mailbox.take_answer().as_deref(), Some(&addrs[..]));
+    assert!(mailbox.take_answer().is_none());
+    while mailbox.take().is_some() {}
+
+    mailbox.answer(addrs.into());
+    assert!(!mailbox.is_empty() && mailbox.take().is_none() && !mailbox.is_empty(), "it waits beside the commands");
+    assert!(mailbox.close_if_delivered(), "and holds up no end");
+    assert!(mailbox.is_empty() && lock(&mailbox.state).is_empty(), "nor is it kept");
+    mailbox.answer(addrs.into());
+    assert!(mailbox.is_empty() && lock(&mailbox.state).is_empty());
+    assert_eq!((mailbox.undelivered(), woken.load(Ordering::SeqCst)), (0, before + 2));
+}
+
 /// A waker that looks back into the mailbox would deadlock if it were called, or dropped, under the lock.
 #[test]
 fn no_foreign_code_runs_under_the_lock() {
@@ -166,15 +191,10 @@ fn a_consumer_that_looks_before_it_waits_gets_everything() {
                 while mailbox.is_empty() {
                     thread::park();
                 }
-                let Some(Order::Join(what)) = mailbox.take() else { panic!("nothing there, though it said so") };
-                let producer = usize::from(what[0].port());
-                assert_eq!(
-                    what[..],
-                    *match &order(what[0].port(), next[producer]) {
-                        Order::Join(wanted) => wanted.clone(),
-                        _ => unreachable!(),
-                    }
-                );
+                let taken = mailbox.take();
+                let Some(Order::Join { addrs, .. }) = &taken else { panic!("nothing there, though it said so") };
+                let producer = usize::from(addrs[0].port());
+                assert_eq!(taken, Some(order(addrs[0].port(), next[producer])));
                 next[producer] += 1;
                 replies[producer].send(()).unwrap();
             }

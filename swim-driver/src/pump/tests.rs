@@ -272,7 +272,7 @@ fn a_leave_that_is_handed_out_is_the_end() {
     assert_eq!(net.pump(0).poll_timeout(), None);
     let handle = net.handle(0);
     assert!(handle.is_closed() && handle.wait_closed(Duration::ZERO));
-    assert_eq!(handle.join(&[]), Err(CommandError::Closed));
+    assert_eq!(handle.join::<SocketAddr>(&[]), Err(CommandError::Closed));
     assert_eq!(handle.undelivered(), 0);
     assert_eq!(handle.view().me().state(), State::Left, "the last view stays");
     assert_eq!(received(&mut events).last(), Some(&Event::Left));
