@@ -26,7 +26,7 @@ use crate::wire::{KeyRange, PAGE_END};
 const LANES: usize = 4;
 
 /// Times a question is asked, at half a time-out, twice that, and so on. At 50 % loss three of four questions are so answered.
-const TRIES: u8 = 5;
+const TRIES: u8 = 10;
 
 /// Most nodes in one question; an `mtu` of 1400 has room for five.
 const NODES_MAX: usize = 8;
@@ -183,7 +183,7 @@ impl Sync {
             // The same one when it is asked again, so that a late answer is one.
             l.nonce = cx.rng.next_u32();
         }
-        l.due = cx.now.plus_micros((cx.pace.probe_timeout / 2).saturating_mul(1 << l.tries));
+        l.due = cx.now.plus_micros(cx.pace.probe_timeout / 2);
         cx.stats.sync_questions += 1;
         cx.send(Intent::to_stranger(to, What::Ask { lane: lane as u8 }));
     }

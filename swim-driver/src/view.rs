@@ -13,6 +13,9 @@ use crate::rows::Rows;
 
 /// Everybody a node knows, at one moment. Immutable, and cheap to get and to keep: views share what did not change
 /// between them.
+///
+/// The views of two nodes are eventually the same, and need not be now. So a view is a hint, and never authority for
+/// exclusive ownership.
 #[derive(Clone, Debug)]
 pub struct View {
     version: u64,

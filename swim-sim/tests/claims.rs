@@ -117,7 +117,7 @@ fn loss_leaves_nobody_behind() {
     // Unoptimised, a thousand nodes take too long to form.
     let n = if cfg!(debug_assertions) { 200 } else { 1_000 };
     for (loss, few) in [(25, 4), (50, 4)] {
-        let runs = over_at_most(few, 20, |seed| {
+        let runs = over_seeds(few..=20, |seed| {
             let (mut w, nodes) = cluster(seed, n, Config::lan("sim"));
             w.link.loss = percent(loss);
             let mut took = Vec::new();

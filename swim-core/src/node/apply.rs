@@ -155,6 +155,10 @@ impl Node {
             return self.count_refusal(refusal);
         }
         self.gossip.enqueue(slot, true, &self.cx);
+        if self.table[slot].state() != State::Alive {
+            // That it is suspected, or gone, waits for no address and profile.
+            self.gossip.enqueue(slot, false, &self.cx);
+        }
         if moved {
             self.heal.on_moved(id, d.addr.into());
             self.heal.arm(self.table.live(), &mut self.cx);
@@ -320,9 +324,14 @@ impl Node {
     }
 
     fn refute(&mut self, accused: Incarnation) {
+        // An incarnation ahead of mine is one that a former life took in this epoch, perhaps to say something else.
+        let another_life = accused > self.table[ME].status.incarnation();
         self.raise_me(accused.next());
+        if another_life {
+            self.write_me_anew();
+        }
         self.cx.stats.refutations += 1;
-        self.gossip.enqueue(ME, false, &self.cx);
+        self.gossip.enqueue(ME, another_life, &self.cx);
         // At once, and a sign that this node is slow. So many times per period; beyond that it is an attack, and the next
         // tick will do.
         if self.echoes.take(&self.cx) {
@@ -335,15 +344,20 @@ impl Node {
     /// Another life: address and profile are written anew, since others may hold those of the life that they know.
     pub(super) fn restart_me(&mut self, incarnation: Incarnation) {
         self.raise_me(incarnation);
-        let profile = self.table[ME].profile.clone();
-        // Slot 0 has no address entry, so writing its detail is never refused.
-        let _ = self.table.set_detail(ME, incarnation, self.cx.my_addr, profile);
+        self.write_me_anew();
         self.cx.stats.refutations += 1;
         self.gossip.enqueue(ME, true, &self.cx);
         if self.echoes.take(&self.cx) {
             self.gossip.spread(&self.table, &mut self.cx);
         }
         self.cx.events.push(Event::Refuted { incarnation });
+    }
+
+    /// Address and profile as of my present incarnation.
+    fn write_me_anew(&mut self) {
+        let (at, profile) = (self.table[ME].status.incarnation(), self.table[ME].profile.clone());
+        // Slot 0 has no address entry, so writing its detail is never refused.
+        let _ = self.table.set_detail(ME, at, self.cx.my_addr, profile);
     }
 
     /// Raises my own incarnation; nobody else does.

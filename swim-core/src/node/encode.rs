@@ -95,7 +95,7 @@ impl Node {
     }
 
     fn put_own(&mut self, w: &mut Writer<'_>, intent: &Intent, limit: u8) {
-        if self.gossip.is_queued(ME) || intent.what == What::Farewell {
+        if self.gossip.queued(ME) > 0 || intent.what == What::Farewell {
             let row = &self.table[ME];
             let item = if self.gossip.has_detail(ME) { detail_item(row) } else { status_item(row, &[]) };
             if w.item(&item) {

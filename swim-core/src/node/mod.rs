@@ -188,7 +188,8 @@ impl Node {
             Input::Timeout => self.on_timeout(),
             Input::SendFailed { to } => self.on_send_failed(to.into()),
         }
-        self.due = self.next_deadline();
+        // An input can set a deadline in the past, as a confirmation does that comes late. Nobody has slept through that.
+        self.due = self.next_deadline().max(self.cx.now);
         #[cfg(debug_assertions)]
         if self.table.len() < 40 || (self.cx.stats.timeouts + self.cx.stats.datagrams_received) % 64 == 0 {
             self.check().expect("every index agrees with what it stands for");
@@ -319,7 +320,7 @@ impl Node {
         self.health.score()
     }
 
-    /// Rows with news that is still being told.
+    /// Pieces of news that are still being told: a status, or an address and profile.
     pub fn gossip_queued(&self) -> usize {
         self.gossip.len()
     }

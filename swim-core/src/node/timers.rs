@@ -178,6 +178,7 @@ impl Node {
 
     fn forget(&mut self, slot: u32) {
         let id = self.table[slot].id;
+        self.heal.on_found(id);
         self.gossip.remove(slot);
         self.suspicions.disarm(slot);
         self.deadlines.cancel(slot);
@@ -193,7 +194,7 @@ impl Node {
             let waits = slot != ME && row.state() != State::Alive;
             ensure(self.deadlines.get(slot).is_some() == waits, "a row that is not alive has a deadline, no other")?;
             armed += usize::from(waits);
-            queued += usize::from(self.gossip.is_queued(slot));
+            queued += self.gossip.queued(slot);
             suspected += usize::from(self.suspicions.is_tracked(slot));
         }
         ensure(armed == self.deadlines.len(), "a deadline without a row")?;

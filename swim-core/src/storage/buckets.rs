@@ -148,10 +148,6 @@ impl Buckets {
         self.len
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// The lists are linked both ways and hold each queued slot once, in the bucket of its count.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
         if self.prev.len() != self.sent.len() || self.next.len() != self.sent.len() {

@@ -1,0 +1,163 @@
+//! Batches over seeds, on all cores, and the figures that come out of them.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::harness::Harness;
+use crate::run::Run;
+
+/// How many seeds a scenario is run with: by default, and at most, whatever the environment asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seeds {
+    few: u64,
+    most: u64,
+}
+
+impl From<u64> for Seeds {
+    /// So many, and as many as the environment asks.
+    fn from(few: u64) -> Self {
+        Self { few, most: u64::MAX }
+    }
+}
+
+impl From<RangeInclusive<u64>> for Seeds {
+    /// So many, and at most so many, because a run is long or draws nothing.
+    fn from(range: RangeInclusive<u64>) -> Self {
+        Self { few: *range.start(), most: *range.end() }
+    }
+}
+
+impl Seeds {
+    /// The seeds themselves: `SWIM_SEED` alone, or the first `SWIM_SEEDS`, or the default; of many, those that make sense.
+    fn list(self, sensible: impl Fn(u64) -> u64) -> Vec<u64> {
+        let read = |name| {
+            std::env::var(name).ok().map(|v| v.parse::<u64>().unwrap_or_else(|_| panic!("{name}={v}: not a number")))
+        };
+        match (read("SWIM_SEED"), read("SWIM_SEEDS")) {
+            (Some(one), _) => vec![one],
+            (None, Some(n)) => (1..=sensible(n.min(self.most))).collect(),
+            (None, None) => (1..=sensible(self.few)).collect(),
+        }
+    }
+}
+
+/// Runs a scenario with its seeds, and prints the figures that it notes. `again` is the command that reruns it.
+///
+/// # Panics
+/// When the scenario does; then it has said with which seed.
+pub fn batch<H: Harness>(seeds: impl Into<Seeds>, again: &str, scenario: fn(&mut Run)) {
+    let runs = over(seeds.into().list(H::seeds), again, |seed| {
+        let mut run = Run::new(seed);
+        scenario(&mut run);
+        run.into_figures()
+    });
+    let all: Vec<(&str, f64)> = runs.into_iter().flatten().collect();
+    let mut names: Vec<&str> = Vec::new();
+    for (name, _) in &all {
+        if !names.contains(name) {
+            names.push(name);
+        }
+    }
+    for name in names {
+        println!("{name}: {}", summary(all.iter().filter(|(n, _)| *n == name).map(|(_, value)| *value)));
+    }
+}
+
+/// Runs `f` for every seed, on all cores; results come in the order of the seeds. A failure names its seed.
+pub fn over_seeds<T: Send>(seeds: impl Into<Seeds>, f: impl Fn(u64) -> T + Sync) -> Vec<T> {
+    over(seeds.into().list(|n| n), "and the name of this test", f)
+}
+
+fn over<T: Send>(seeds: Vec<u64>, again: &str, f: impl Fn(u64) -> T + Sync) -> Vec<T> {
+    let next = AtomicU64::new(0);
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get()).min(seeds.len());
+    let work = || {
+        let mut done = Vec::new();
+        while let Some(&seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
+            let hint = Hint { seed, again };
+            done.push((seed, f(seed)));
+            std::mem::forget(hint);
+        }
+        done
+    };
+    let mut all: Vec<(u64, T)> = std::thread::scope(|s| {
+        let workers: Vec<_> = (0..threads).map(|_| s.spawn(work)).collect();
+        workers.into_iter().flat_map(|w| w.join().unwrap_or_else(|e| std::panic::resume_unwind(e))).collect()
+    });
+    all.sort_by_key(|(seed, _)| *seed);
+    all.into_iter().map(|(_, t)| t).collect()
+}
+
+/// Dropped only by a panic: then it says how to run that seed alone.
+struct Hint<'a> {
+    seed: u64,
+    again: &'a str,
+}
+
+impl Drop for Hint<'_> {
+    fn drop(&mut self) {
+        eprintln!("failed at seed {0}; rerun with SWIM_SEED={0} {1}", self.seed, self.again);
+    }
+}
+
+/// Mean, standard error, median, 99th percentile and maximum.
+#[derive(Clone, Copy, Debug)]
+pub struct Summary {
+    /// The mean.
+    pub mean: f64,
+    /// The standard error of the mean.
+    pub error: f64,
+    /// The median.
+    pub p50: f64,
+    /// The 99th percentile.
+    pub p99: f64,
+    /// The greatest value.
+    pub max: f64,
+}
+
+/// The summary of these values.
+///
+/// # Panics
+/// When there are none.
+pub fn summary(values: impl IntoIterator<Item = f64>) -> Summary {
+    let mut v: Vec<f64> = values.into_iter().collect();
+    assert!(!v.is_empty(), "nothing to sum up");
+    v.sort_by(f64::total_cmp);
+    let n = v.len() as f64;
+    let mean = v.iter().sum::<f64>() / n;
+    let variance = v.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
+    let at = |q: f64| v[((n - 1.0) * q).round() as usize];
+    Summary { mean, error: (variance / n).sqrt(), p50: at(0.5), p99: at(0.99), max: at(1.0) }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { mean, error, p50, p99, max } = self;
+        write!(f, "mean {mean:.3} ± {error:.3} (standard error), median {p50:.3}, p99 {p99:.3}, max {max:.3}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_seed_is_run_once_and_in_order() {
+        let ran = over(vec![3, 1, 2, 9], "", |seed| seed * 10);
+        assert_eq!(ran, [10, 20, 30, 90]);
+    }
+
+    #[test]
+    fn a_failing_seed_fails_the_batch() {
+        let batch = || over((1..=8).collect(), "", |seed| assert_ne!(seed, 5));
+        assert!(std::panic::catch_unwind(batch).is_err());
+    }
+
+    #[test]
+    fn a_summary_of_known_values() {
+        let s = summary((1..=101).map(f64::from));
+        assert_eq!((s.mean, s.p50, s.p99, s.max), (51.0, 51.0, 100.0, 101.0));
+        assert!((s.error - 2.915).abs() < 0.001, "{}", s.error);
+    }
+}

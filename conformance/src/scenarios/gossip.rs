@@ -1,0 +1,96 @@
+//! How news spreads, and that all of it can be read. Scenarios F4 and F9.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use swim_core::Config;
+
+use crate::{Harness, Inspect, Link, Peer, Run, Way};
+
+/// F4: every datagram that is ever sent is accepted by the strict parser, and none is above the mtu: with crashes, restarts,
+/// cuts, loss, large profiles and a small mtu.
+pub fn f4_every_datagram_parses<H: Inspect>(run: &mut Run) {
+    let mut config = H::base_config();
+    config.mtu = Config::MTU_MIN;
+    let (mut h, nodes) = run.cluster::<H>(config, 12);
+    let seen = h.tap_into::<(u64, usize)>(|seen, s| {
+        assert!(s.bytes.len() <= Config::MTU_MIN, "{} bytes", s.bytes.len());
+        s.parsed();
+        *seen = (seen.0 + 1, seen.1.max(s.bytes.len()));
+    });
+    h.set_network(Link { loss: 10, duplicate: 10, reorder: 10, ..Link::default() });
+    for (i, &p) in nodes.iter().enumerate() {
+        h.set_meta(p, &vec![i as u8; 30 * i]);
+    }
+    h.run(h.periods(5));
+    h.kill(nodes[1]);
+    h.cut(&nodes[2..4], &nodes[4..], Way::Both);
+    h.run(h.periods(40));
+    h.heal();
+    h.restart_same(nodes[1]);
+    h.join_through(nodes[1], &nodes[5..6]);
+    h.leave(nodes[6]);
+    h.run(h.periods(40));
+    let (datagrams, longest) = *seen.get();
+    assert!(datagrams > 1_000 && longest > 700, "{datagrams} datagrams, the longest {longest} bytes");
+    let malformed: u64 = h.running().iter().map(|&p| h.node(p).stats().dropped_malformed).sum();
+    assert_eq!(malformed, 0);
+}
+
+/// F9: one update reaches all of many nodes within a small multiple of log N gossip intervals, and each of them tells it at
+/// most ⌈λ·ln(N+1)⌉ times.
+pub fn f9_one_update_reaches_all<H: Inspect>(run: &mut Run) {
+    // Unoptimised, a thousand nodes take too long to form.
+    let n = if cfg!(debug_assertions) { 250 } else { 1_000 };
+    let (mut h, nodes) = run.cluster::<H>(H::base_config(), n);
+    h.until(h.periods(120), |h| h.is_quiet()).expect("no other news is left");
+    let subject = run.pick(&nodes);
+    let id = h.id(subject);
+    let copies = h.tap_into::<BTreeMap<SocketAddr, usize>>(move |copies, s| {
+        let told = s.parsed().updates().filter(|item| item.id == id && item.detail().is_some()).count();
+        *copies.entry(s.from).or_default() += told;
+    });
+    h.set_meta(subject, b"changed");
+    let knows = |h: &mut H| nodes.iter().all(|&p| h.view(p).member(id).is_some_and(|m| m.meta() == b"changed"));
+    let took = h.until(h.periods(60), knows).expect("all know");
+    h.run(h.periods(30));
+    let most = copies.get().values().copied().max().unwrap_or(0);
+    let limit = h.config().retransmit_limit(n);
+    assert!(most > 0 && most <= limit, "somebody told it {most} times, and {limit} is the limit");
+    // Push to three per interval: log_4 N + ln N / 3 rounds and some, besides the news that rides on probes.
+    let rounds = took.as_secs_f64() / h.config().gossip_interval.as_secs_f64();
+    assert!(rounds <= 2.5 * (n as f64).log2(), "{rounds} rounds");
+    run.figure("one update among many: gossip intervals until all know", rounds);
+    run.figure("one update among many: most copies told by one node", most as f64);
+}
+
+/// A node that missed a change of profile, while its peers went on, gets it: the view hash covers what members say.
+pub fn a_missed_profile_is_repaired<H: Harness>(run: &mut Run) {
+    let (mut h, nodes) = run.five::<H>();
+    let (deaf, subject) = (nodes[4], nodes[0]);
+    h.cut(&nodes[..4], &[deaf], Way::Both);
+    h.set_meta(subject, b"new");
+    h.run(h.periods(5) / 2);
+    h.heal();
+    let id = h.id(subject);
+    let knows = |h: &H| h.view(deaf).member(id).is_some_and(|m| m.meta() == b"new");
+    let limit = h.periods(30);
+    h.until(limit, |h| knows(h) && h.is_whole(5)).expect("repaired");
+}
+
+/// The other way round: a node that changes its profile while nobody hears it tells it to no avail. All the others agree with
+/// each other, and yet they learn of it.
+pub fn a_profile_that_nobody_heard_is_repaired<H: Harness>(run: &mut Run) {
+    let (mut h, nodes) = run.five::<H>();
+    let subject = run.pick(&nodes);
+    let rest: Vec<Peer> = nodes.into_iter().filter(|&p| p != subject).collect();
+    h.cut(&[subject], &rest, Way::Both);
+    h.set_meta(subject, b"new");
+    // As often as it is told, and shorter than anybody takes to suspect.
+    let told = h.config().gossip_interval * (h.config().retransmit_limit(5) as u32 - 1);
+    h.run(told);
+    h.heal();
+    let id = h.id(subject);
+    let knows = |h: &H| rest.iter().all(|&p| h.view(p).member(id).is_some_and(|m| m.meta() == b"new"));
+    h.until(h.periods(30), |h| knows(h) && h.is_whole(5)).expect("repaired");
+}

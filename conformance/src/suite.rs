@@ -1,0 +1,144 @@
+//! Which scenarios there are, and with how many seeds: `n` seeds, or `n..=most` where more than `most` are too many.
+
+/// One test for each scenario that every network can play.
+///
+/// ```text
+/// struct Sim { .. }
+/// impl conformance::Harness for Sim { .. }
+/// conformance::suite!(Sim);
+/// ```
+#[macro_export]
+macro_rules! suite {
+    ($harness:ty) => {
+        $crate::scenario_tests! { $harness;
+            identity {
+                a2_a_restart_with_an_older_epoch: 100,
+                a3_two_processes_with_one_id: 100,
+                a8_a_hundred_changes_of_metadata: 100,
+                a9_a_member_moves: 100,
+                a9_a_move_within_one_epoch: 100,
+                a10_an_address_is_taken_over: 100,
+                a11_one_instance_at_every_step: 100,
+            }
+            lives {
+                a1_a_restart_while_suspected: 100,
+                a13_restarts_with_older_metadata: 100,
+                a14_back_while_its_death_is_told: 100,
+            }
+            partition {
+                b2_seeds_alone_form_a_cluster: 100,
+                b6_a_way_that_is_cut_in_one_direction: 100,
+            }
+            probe {
+                c1_a_suspended_host_convicts_nobody: 100,
+            }
+            suspicion {
+                d4_the_first_accuser_crashes: 100,
+                d11_a_bad_link_kills_nobody: 100,
+            }
+            leave {
+                e1_leave_then_exit: 100,
+            }
+            gossip {
+                a_missed_profile_is_repaired: 100,
+                a_profile_that_nobody_heard_is_repaired: 100,
+            }
+            production {
+                p5_a_starved_node_kills_nobody: 100,
+                p12_an_observer_that_stood_still_convicts_nobody: 100,
+            }
+        }
+    };
+}
+
+/// One test for each scenario that needs a network on virtual time that can be looked into.
+#[macro_export]
+macro_rules! suite_inspect {
+    ($harness:ty) => {
+        $crate::scenario_tests! { $harness;
+            identity {
+                a2_it_costs_four_datagrams: 100,
+                a3_and_then_it_is_quiet: 100,
+                a9_nothing_goes_to_the_former_address: 100,
+                a15_a_stranger_says_i_am_dead: 100,
+            }
+            lives {
+                a1_a_restart_in_the_middle_of_a_probe: 100,
+                a4_its_own_ghost: 100,
+                a5_six_restart_together: 100,
+                a6_two_that_hold_each_other_dead: 100,
+                a6_halves_that_hold_each_other_dead: 100,
+                a7_datagrams_of_a_former_life: 100,
+                a12_forgotten_by_all: 200,
+                a13_restarts_below_a_believed_death: 100,
+                a14_its_former_life_is_dead: 100,
+            }
+            partition {
+                b1_isolated_nodes_come_back: 100,
+                b1_a_seed_that_left_is_found_again: 100,
+                b3_a_long_split_merges: 100,
+                b3_halves_that_hold_each_other_dead: 100,
+                b4_seeds_come_up_later: 100,
+                b4_seeds_come_up_elsewhere: 100,
+                b5_own_address_among_the_seeds: 100,
+                b6_the_relays_answer: 100,
+                b7_contact_with_the_dead_decays: 1..=10,
+                b8_a_joiner_learns_of_all: 1..=10,
+            }
+            probe {
+                c1_a_stalled_node_accuses_nobody: 100,
+                one_crash_costs_no_health: 100,
+            }
+            suspicion {
+                d9_the_suspect_hears_of_it_first: 100,
+                d12_deaths_of_nobody: 100,
+            }
+            gossip {
+                f4_every_datagram_parses: 100,
+                f9_one_update_reaches_all: 1..=10,
+            }
+            time {
+                i10_idle_nodes_do_not_spin: 1..=10,
+            }
+            production {
+                p1_leave_and_return_in_quick_succession: 100,
+                p2_hundreds_of_changes_drain: 100,
+                p3_a_leave_is_told_ahead_of_other_news: 100,
+                p6_a_replay_revives_nobody: 100,
+                p7_a_wrong_seed_merges_nothing: 100,
+                p8_flipped_bits_change_nothing: 100,
+                p9_a_removed_node_is_gone_everywhere: 100,
+                p10_a_far_future_epoch_shuts_nobody_out: 100,
+                p11_the_largest_profiles_start_cold: 100,
+            }
+            production2 {
+                p13_both_make_first_contact_at_once: 100,
+                p14_a_mute_member_keeps_nobody_from_agreeing: 100,
+                p15_a_restarted_node_is_not_stuck_behind_its_old_self: 100,
+                p16_a_suspicion_outlasts_its_dissemination: 100,
+                p17_late_acks_are_acks: 100,
+                p18_the_forgotten_do_not_come_back: 100,
+                p19_a_joiner_that_dies_at_once_is_found_dead: 100,
+                p20_after_a_heal_traffic_settles: 100,
+                p21_rows_come_without_gaps: 100,
+                p22_both_sides_reaped_each_other: 100,
+                p23_a_relay_asks_no_relay: 100,
+            }
+        }
+    };
+}
+
+/// Makes the tests of a list.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! scenario_tests {
+    ($harness:ty; $($section:ident { $($name:ident: $seeds:expr,)* })*) => { $($(
+        #[test]
+        fn $name() {
+            let again = concat!(
+                "cargo test -p ", env!("CARGO_PKG_NAME"), " --test ", env!("CARGO_CRATE_NAME"), " ", stringify!($name)
+            );
+            $crate::batch::<$harness>($seeds, again, $crate::scenarios::$section::$name::<$harness>);
+        }
+    )*)* };
+}

@@ -1,0 +1,127 @@
+//! News that comes after quiet, and news that says again what was once said. Scenarios F1 and F8.
+//!
+//! There are no user messages yet: news is what changes in the table, and what a member says about itself.
+
+mod util;
+
+use swim_core::wire::{Detail, Item, More};
+use swim_core::{Command, Event, Identity, Incarnation, Node, NodeId, Profile, State, Status};
+use util::*;
+
+fn told(b: &Bench, id: NodeId) -> usize {
+    b.sent.iter().filter(|s| s.update_of(id).is_some()).count()
+}
+
+/// F1: the queue runs empty, and then two updates of the same length come one after the other, about two members: both
+/// are told as often as any other. So again and again, and whichever of the two comes first.
+#[test]
+fn f1_two_updates_after_the_queue_was_empty() {
+    let (mut b, mut peers) = Bench::with_peers(config(), 30);
+    let limit = b.node.config().retransmit_limit(31);
+    for round in 0..20 {
+        assert_eq!(b.node.gossip_queued(), 0, "drained in round {round}");
+        let pair = if round % 2 == 0 { [3, 17] } else { [17, 3] };
+        for i in pair {
+            peers[i].incarnation = peers[i].incarnation.next();
+            b.gossip(&peers[29], &[accused(peers[i].id, Status::alive(peers[i].incarnation), &[])]);
+        }
+        assert_eq!(b.node.gossip_queued(), 2);
+        b.run_with(ms(20_000), &peers);
+        for i in pair {
+            // A datagram to the subject itself counts, but need not say it.
+            let times = told(&b, peers[i].id);
+            assert!((limit - 2..=limit).contains(&times), "round {round}: {times} times, of {limit}");
+            let last = b.sent.iter().rev().find_map(|s| s.update_of(peers[i].id));
+            assert_eq!(last, Some(Status::alive(peers[i].incarnation)), "and it is the newest");
+        }
+        b.clear();
+    }
+}
+
+/// F1, of one's own: two profiles of the same length set in one go after quiet. The second stands for both.
+#[test]
+fn f1_the_later_of_two_profiles_is_told() {
+    let (mut b, peers) = Bench::with_peers(config(), 5);
+    let me = b.me();
+    for round in 0..20_u8 {
+        b.clear();
+        for meta in [[round, 0], [round, 1]] {
+            b.command(Command::SetProfile(&Profile::new("me", &meta).unwrap()));
+        }
+        b.run_with(ms(5_000), &peers);
+        let said: Vec<Vec<u8>> = b
+            .sent
+            .iter()
+            .filter_map(|s| s.frame().updates().find(|i| i.id == me)?.detail().map(|d| d.meta.to_vec()))
+            .collect();
+        assert_eq!(said.last(), Some(&vec![round, 1]), "{said:?}");
+        assert_eq!(said.iter().filter(|m| **m == [round, 1]).count(), b.node.config().retransmit_limit(6));
+        assert_eq!(b.node.gossip_queued(), 0);
+    }
+}
+
+/// Everything that `from` sent reaches `to` as the word of a member that is heard at `addr`.
+fn pass_on(from: &mut Bench, to: &mut Bench) {
+    let addr = from.node.me().addr();
+    for s in std::mem::take(&mut from.sent) {
+        to.recv_from(addr, &s.bytes);
+    }
+    // Nobody else hears what `to` makes of it.
+    to.sent.clear();
+}
+
+/// F8: a member says x, then y, then x again, and is started anew and says y and x once more. Each is an update under an
+/// incarnation greater than all before, each is told, and each reaches a receiver that had heard the same words earlier.
+/// The same words twice in a row are one: nothing has changed.
+#[test]
+fn f8_the_same_profile_again_is_told_again() {
+    let life = |epoch, now| {
+        let profile = Profile::new("me", b"x").unwrap();
+        let me = Identity { id: NodeId::from_name("me"), addr: addr(0), epoch, profile };
+        let mut b = Bench::new(config());
+        (b.node, b.now) = (Node::new(me, config(), u64::from(epoch), now).unwrap(), now);
+        b
+    };
+    let receiver_addr = addr(1);
+    let id = NodeId::from_name("me");
+    let mut receiver = Bench::new(config());
+    let me = Identity { id: NodeId::from_name("b"), addr: receiver_addr, epoch: EPOCH, profile: Profile::default() };
+    receiver.node = Node::new(me, config(), 9, receiver.now).unwrap();
+    let p = Peer { id: NodeId::from_name("b"), addr: receiver_addr, incarnation: inc(0) };
+
+    let mut last: Option<Incarnation> = None;
+    for epoch in [EPOCH, EPOCH + 1] {
+        let mut member = life(epoch, receiver.now);
+        let first = member.node.me().incarnation();
+        assert!(last.is_none_or(|l| first > l), "a later life starts above all that an earlier one said");
+        last = Some(first);
+        // It introduces itself, as a joiner does.
+        let more = More::Detail(Detail { at: first, addr: addr(0), name: "me", meta: b"x" });
+        let itself = Peer { id, addr: addr(0), incarnation: first };
+        let row = Item { id, status: Status::alive(first), more };
+        receiver.recv_from(addr(0), &frame(&itself, None, &[], &[row]));
+        member.admit(&p);
+        member.quiesce(&[p]);
+        for meta in [b"y", b"x", b"y", b"x"] {
+            (member.now, receiver.now) = (receiver.now.max(member.now), receiver.now.max(member.now));
+            member.clear();
+            receiver.clear();
+            member.command(Command::SetProfile(&Profile::new("me", meta).unwrap()));
+            let now = member.node.me().incarnation();
+            assert!(last.is_none_or(|l| now > l), "{now:?} after {last:?}");
+            last = Some(now);
+            // The same again changes nothing, and takes no incarnation.
+            member.command(Command::SetProfile(&Profile::new("me", meta).unwrap()));
+            assert_eq!(member.node.me().incarnation(), now);
+            member.run_with(ms(900), &[p]);
+            let times = told(&member, id);
+            assert_eq!(times, member.node.config().retransmit_limit(2), "{meta:?} in epoch {epoch}");
+            pass_on(&mut member, &mut receiver);
+            let updates = receiver.events.iter().filter(|e| **e == Event::MemberUpdated { id }).count();
+            assert_eq!(updates, 1, "{meta:?} in epoch {epoch}: {:?}", receiver.events);
+            let row = receiver.node.member(id).unwrap();
+            assert_eq!((row.profile().meta(), row.detail_at()), (&meta[..], now));
+            assert_eq!(row.state(), State::Alive);
+        }
+    }
+}
