@@ -8,8 +8,11 @@
 //! bytes; it waits behind no address and profile, which take up to seven hundred. The two queues take turns in going
 //! first, so neither starves the other.
 
+mod recent;
+
 use serde::{Deserialize, Serialize};
 
+use self::recent::Recent;
 use crate::cx::Cx;
 use crate::members::{ME, Members};
 use crate::outbox::{Intent, What};
@@ -27,6 +30,7 @@ pub(crate) struct Gossip {
     details: Buckets,
     /// Which of the two goes first in the next datagram.
     details_first: bool,
+    recent: Recent,
     /// The next tick; `NEVER` while there is nothing to tell.
     next: Instant,
     last: Instant,
@@ -41,6 +45,7 @@ impl Gossip {
             statuses: Buckets::new(),
             details: Buckets::new(),
             details_first: false,
+            recent: Recent::new(),
             next: Instant::NEVER,
             last: Instant::ORIGIN,
             limit: 0,
@@ -73,6 +78,7 @@ impl Gossip {
     pub(crate) fn remove(&mut self, slot: u32) {
         self.statuses.remove(slot);
         self.details.remove(slot);
+        self.recent.remove(slot);
     }
 
     /// Pieces of news that this row has: 0 to 2.
@@ -117,22 +123,44 @@ impl Gossip {
     }
 
     /// My own news was put into a datagram ahead of the others.
-    pub(crate) fn count_own(&mut self, limit: u8) {
-        self.statuses.count(ME, limit);
-        self.details.count(ME, limit);
-    }
-
-    /// Offers the queued slots, least sent first, each at most once from each queue; `put` says what became of it.
-    pub(crate) fn fill(&mut self, limit: u8, mut put: impl FnMut(u32, bool) -> Take) {
-        self.details_first = !self.details_first;
-        for detail in [self.details_first, !self.details_first] {
-            let queue = if detail { &mut self.details } else { &mut self.statuses };
-            queue.visit(limit, SKIPS_MAX, |slot| put(slot, detail));
+    pub(crate) fn count_own(&mut self, limit: u8, cx: &Cx) {
+        for (detail, queue) in [(false, &mut self.statuses), (true, &mut self.details)] {
+            if queue.count(ME, limit) {
+                self.recent.note(ME, detail, cx.now);
+            }
         }
     }
 
+    /// Offers the queued slots, least sent first, each at most once from each queue; `put` says what became of it.
+    pub(crate) fn fill(&mut self, limit: u8, cx: &Cx, mut put: impl FnMut(u32, bool) -> Take) {
+        self.details_first = !self.details_first;
+        for detail in [self.details_first, !self.details_first] {
+            let queue = if detail { &mut self.details } else { &mut self.statuses };
+            queue.visit(limit, SKIPS_MAX, |slot, last| {
+                let take = put(slot, detail);
+                if last && take == Take::Taken {
+                    self.recent.note(slot, detail, cx.now);
+                }
+                take
+            });
+        }
+    }
+
+    /// What is no longer told by itself, but was until not so long ago that syncs would have brought it to whoever missed
+    /// it: slots and whether address and profile belong to it, newest first.
+    pub(crate) fn recent(&self, cx: &Cx) -> impl Iterator<Item = (u32, bool)> {
+        let since = self.recent.since(cx.now.minus_micros(cx.pace.sync_patience));
+        since.filter(|&(slot, detail)| !if detail { &self.details } else { &self.statuses }.contains(slot))
+    }
+
+    /// Takes the room again that a restored copy lacks.
+    pub(crate) fn reserve(&mut self) {
+        self.recent.reserve();
+    }
+
     /// Every index against its plain meaning.
-    pub(crate) fn check(&self) -> Result<(), &'static str> {
+    pub(crate) fn check(&self, is_member: impl FnMut(u32) -> bool) -> Result<(), &'static str> {
+        self.recent.check(is_member)?;
         self.statuses.check()?;
         self.details.check()
     }

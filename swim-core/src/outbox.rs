@@ -22,6 +22,8 @@ pub(crate) struct Intent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Hint {
     Nothing,
+    /// The peer's view is another: it hears what was news until a moment ago, too.
+    News,
     /// The peer does not know what is believed of it: it is told.
     Belief,
     /// The same with the address and profile that are known: the peer wrote others at the same incarnation.

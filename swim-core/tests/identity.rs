@@ -256,7 +256,7 @@ fn a14_news_of_my_death_is_no_death() {
 /// itself the same claim counts.
 #[test]
 fn a15_a_stranger_does_not_make_me_refute() {
-    let (mut b, peers) = Bench::with_peers(config(), 3);
+    let (mut b, _) = Bench::with_peers(config(), 3);
     let me = b.me();
     let states = [State::Suspect, State::Dead, State::Left, State::Alive];
     for n in 0..1_000 {

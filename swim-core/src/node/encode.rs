@@ -52,8 +52,11 @@ impl Node {
 
     /// Is there anything to put into a section of updates? Mostly there is not; a stranger gets the bare message.
     fn has_updates(&self, intent: &Intent) -> bool {
-        let said =
-            intent.what == What::Farewell || matches!(intent.hint, Hint::Belief | Hint::Row) || self.gossip.len() > 0;
+        let said = match intent.hint {
+            Hint::Nothing | Hint::WhoAreYou => intent.what == What::Farewell,
+            Hint::News => self.gossip.recent(&self.cx).next().is_some(),
+            Hint::Belief | Hint::Row => true,
+        } || self.gossip.len() > 0;
         intent.peer != NONE && (said || self.table[intent.peer].state() != State::Alive)
     }
 
@@ -75,7 +78,7 @@ impl Node {
         self.put_belief(w, intent);
         let (table, suspicions, peer) = (&self.table, &self.suspicions, intent.peer);
         if table[peer].status.is_live() {
-            self.gossip.fill(limit, |slot, with_detail| {
+            self.gossip.fill(limit, &self.cx, |slot, with_detail| {
                 // My own has gone ahead. The peer's own news is told by this datagram, as its belief if it needs it:
                 // otherwise news that nobody but its subject can hear would stay for ever.
                 if slot == ME || slot == peer {
@@ -91,7 +94,21 @@ impl Node {
                 }
             });
         }
+        if intent.hint == Hint::News {
+            self.put_recent(w, intent.peer);
+        }
         w.close_section();
+    }
+
+    /// What was news until a moment ago, as far as there is room.
+    fn put_recent(&self, w: &mut Writer<'_>, peer: u32) {
+        for (slot, detail) in self.gossip.recent(&self.cx).filter(|&(slot, _)| slot != peer) {
+            let row = &self.table[slot];
+            let item = if detail { detail_item(row) } else { status_item(row, self.suspicions.accusers(slot)) };
+            if !w.item(&item) && w.room() < ITEM_MIN {
+                return;
+            }
+        }
     }
 
     fn put_own(&mut self, w: &mut Writer<'_>, intent: &Intent, limit: u8) {
@@ -99,7 +116,7 @@ impl Node {
             let row = &self.table[ME];
             let item = if self.gossip.has_detail(ME) { detail_item(row) } else { status_item(row, &[]) };
             if w.item(&item) {
-                self.gossip.count_own(limit);
+                self.gossip.count_own(limit, &self.cx);
             }
         }
     }

@@ -55,7 +55,7 @@ impl Node {
     fn is_answer(&self, from: Addr, frame: &Frame<'_>) -> bool {
         let (sender, cx) = (frame.sender, &self.cx);
         match frame.message {
-            Some(Message::Ack { nonce }) => self.detect.is_ack(from, sender, frame.incarnation, nonce, cx),
+            Some(Message::Ack { .. }) => self.is_answer_to_probe(from, frame),
             Some(Message::RelayedAck { nonce, incarnation }) => {
                 self.detect.is_relayed_ack(from, sender, incarnation, nonce, cx)
             }
@@ -105,13 +105,22 @@ impl Node {
         if let Some(Message::Compare { .. }) = frame.message {
             self.views.on_asked(&mut self.cx);
         }
-        self.compare_views(from, frame, peer);
-        let hint = self.hint(frame, peer);
+        let differs = self.compare_views(from, frame, peer);
+        let hint = match self.hint(frame, peer) {
+            Hint::Nothing if differs => Hint::News,
+            hint => hint,
+        };
         let answer = |what| Intent { to: from, peer, room, hint, what };
         if frame.asks_who && self.table.get(peer).is_some_and(|r| r.addr == from) {
             self.cx.send(Intent::to_member(from, peer, What::Introduction));
         }
-        if !is_answered(frame) && hint != Hint::Nothing && self.echoes.take(&self.cx) {
+        let told_at_once = match hint {
+            Hint::Nothing => false,
+            // Once per probe of mine, so this neither adds up nor goes to and fro.
+            Hint::News => self.is_answer_to_probe(from, frame),
+            Hint::Belief | Hint::Row | Hint::WhoAreYou => !is_answered(frame),
+        };
+        if told_at_once && self.echoes.take(&self.cx) {
             self.cx.send(answer(What::Gossip));
         }
         let Some(message) = frame.message else { return };
@@ -156,6 +165,11 @@ impl Node {
             Some(row) if row.status > Status::alive(frame.incarnation) => Hint::Belief,
             Some(_) => Hint::Nothing,
         }
+    }
+
+    fn is_answer_to_probe(&self, from: Addr, frame: &Frame<'_>) -> bool {
+        let Some(Message::Ack { nonce }) = frame.message else { return false };
+        self.detect.is_ack(from, frame.sender, frame.incarnation, nonce, &self.cx)
     }
 
     fn on_ack(&mut self, from: Addr, frame: &Frame<'_>, nonce: u32) {

@@ -348,7 +348,7 @@ impl Node {
         self.table.check()?;
         self.detect.check()?;
         self.suspicions.check(&self.cx.config)?;
-        self.gossip.check()?;
+        self.gossip.check(|s| self.table.get(s).is_some())?;
         self.deadlines.check()?;
         self.sync.check()?;
         self.heal.check(&self.cx.config)?;

@@ -48,6 +48,7 @@ impl Node {
         node.grow(node.table.slots());
         node.suspicions.reserve();
         node.sync.reserve();
+        node.gossip.reserve();
         node.reserve_answers();
         node.heal.reserve();
         node.evidence.reserve();

@@ -34,17 +34,19 @@ impl Node {
         self.to_push.reserve_exact(PUSHES_MAX.saturating_sub(self.to_push.len()));
     }
 
-    /// A live peer's view hash against mine. Only at its own address: a question may follow, and it goes there.
-    pub(super) fn compare_views(&mut self, from: Addr, frame: &Frame<'_>, peer: u32) {
+    /// A live peer's view hash against mine. Only at its own address: a question may follow, and it goes there. Tells
+    /// whether they differ.
+    pub(super) fn compare_views(&mut self, from: Addr, frame: &Frame<'_>, peer: u32) -> bool {
         let live = self.table.get(peer).is_some_and(|r| r.status.is_live() && r.addr == from);
         if !live {
-            return;
+            return false;
         }
         let agrees = frame.view_hash == self.table.view_hash();
         let due = self.views.on_report(agrees, self.table.live(), &mut self.cx);
         if due && !self.sync.is_busy() {
             self.start_sync(from, frame.sender);
         }
+        !agrees
     }
 
     fn start_sync(&mut self, addr: Addr, peer: NodeId) {

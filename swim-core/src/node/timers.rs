@@ -178,7 +178,6 @@ impl Node {
 
     fn forget(&mut self, slot: u32) {
         let id = self.table[slot].id;
-        self.heal.on_found(id);
         self.gossip.remove(slot);
         self.suspicions.disarm(slot);
         self.deadlines.cancel(slot);

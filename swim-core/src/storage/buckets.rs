@@ -85,12 +85,13 @@ impl Buckets {
         self.len -= 1;
     }
 
-    /// Offers the queued slots to `f`, least sent first and oldest first among equals, each at most once.
+    /// Offers the queued slots to `f`, least sent first and oldest first among equals, each at most once, and whether it
+    /// would be the last time.
     ///
     /// What was sent `limit` times leaves the queue, at once or, when the limit has shrunk meanwhile, unasked. `limit` is
     /// at most 63. The visit ends after `skips_max` skips, so its work is bounded by what fits plus what is skipped (and
     /// what is dropped, which each slot pays for once).
-    pub(crate) fn visit(&mut self, limit: u8, skips_max: usize, mut f: impl FnMut(u32) -> Take) {
+    pub(crate) fn visit(&mut self, limit: u8, skips_max: usize, mut f: impl FnMut(u32, bool) -> Take) {
         let limit = limit.min(LIMIT_MAX);
         let (mut unvisited, mut skips, mut moved_in) = (self.len, 0, 0);
         for bucket in 0..LIMIT_MAX {
@@ -104,7 +105,7 @@ impl Buckets {
             let mut slot = self.heads[usize::from(bucket)];
             for _ in 0..offers {
                 let next = self.next[slot as usize];
-                let take = if bucket < limit { f(slot) } else { Take::Taken };
+                let take = if bucket < limit { f(slot, bucket + 1 == limit) } else { Take::Taken };
                 match take {
                     Take::Taken => {
                         self.remove(slot);
@@ -126,13 +127,15 @@ impl Buckets {
         }
     }
 
-    /// Counts one sending of a queued slot outside a visit.
-    pub(crate) fn count(&mut self, slot: u32, limit: u8) {
-        let Some(sent) = self.sent(slot) else { return };
+    /// Counts one sending of a queued slot outside a visit. Tells whether it was the last.
+    pub(crate) fn count(&mut self, slot: u32, limit: u8) -> bool {
+        let Some(sent) = self.sent(slot) else { return false };
         self.remove(slot);
-        if sent + 1 < limit.min(LIMIT_MAX) {
+        let more = sent + 1 < limit.min(LIMIT_MAX);
+        if more {
             self.append(slot, sent + 1);
         }
+        !more
     }
 
     pub(crate) fn contains(&self, slot: u32) -> bool {

@@ -196,10 +196,16 @@ fn a_batch_that_lagged_is_made_good() {
     let mut config = Config::local("c");
     config.events_max = 16;
     let late = net.spawn(config);
-    let mut events = net.handle(late).events();
     net.handle(late).join(&[Net::addr(0)]).unwrap();
     net.run(Duration::from_secs(5));
-    assert!(received(&mut events).iter().any(|e| matches!(e, Event::Lagged { .. })), "a page holds more than 16 rows");
+    let mut events = net.handle(late).events();
+    for i in 0..60 {
+        net.handle(i).set_profile(Profile::new(&format!("node-{i}"), b"x").unwrap()).unwrap();
+    }
+    net.commands();
+    net.run(Duration::from_secs(5));
+    assert!(received(&mut events).iter().any(|e| matches!(e, Event::Lagged { .. })), "gossip brings more than 16 rows");
+    assert_eq!(net.handle(late).view().members().filter(|m| m.meta() == b"x").count(), 60);
     assert_eq!(net.handle(late).view().live_count(), 61);
 }
 

@@ -67,7 +67,7 @@ impl Model {
 /// What a visit asks, in order.
 fn asked(buckets: &mut Buckets, limit: u8, skips_max: usize, answer: impl Fn(usize, u32) -> Take) -> Vec<u32> {
     let mut asked = Vec::new();
-    buckets.visit(limit, skips_max, |slot| {
+    buckets.visit(limit, skips_max, |slot, _| {
         asked.push(slot);
         answer(asked.len() - 1, slot)
     });
@@ -129,7 +129,8 @@ fn nothing_starves_and_nothing_exceeds_the_limit() {
         let visits = (queued.len() * usize::from(limit)).div_ceil(room) + usize::from(limit) + 1;
         for _ in 0..visits {
             let mut fits = room;
-            buckets.visit(limit, 2, |slot| {
+            buckets.visit(limit, 2, |slot, last| {
+                assert_eq!(last, sent[slot as usize] + 1 == limit);
                 if slot == stubborn {
                     return Take::Skip;
                 }
