@@ -203,7 +203,8 @@ impl Detect {
         }
     }
 
-    /// No direct ack in time: asks k members at distinct addresses.
+    /// No direct ack in time: asks k members at distinct addresses, and the target once more. One lost datagram is more
+    /// likely than a death, and what comes of the second ping is seen as soon as what comes of the relays.
     pub(crate) fn ask_relays(&mut self, members: &Members, cx: &mut Cx) {
         let Some(p) = &mut self.probe else { return };
         if cx.now >= p.deadline {
@@ -213,6 +214,9 @@ impl Detect {
         }
         p.ask_at = Instant::NEVER;
         let (theirs, target, nonce) = (p.addr, p.id, p.nonce);
+        if let Some(slot) = members.find(target) {
+            cx.send(Intent::to_member(theirs, slot, What::Message(Message::Ping { target, nonce })));
+        }
         let picks = members.pick(&mut cx.rng, cx.config.indirect_probes, |r| r.addr == theirs || r.id == target);
         for &slot in &picks {
             let row = &members[slot];

@@ -6,7 +6,7 @@
 //!
 //! Statuses have a queue of their own. A suspicion that its subject must refute in time, or a leave, takes some twenty
 //! bytes; it waits behind no address and profile, which take up to seven hundred. The two queues take turns in going
-//! first, so neither starves the other.
+//! first, and whoever does leaves up to half of the room to the other, so neither starves.
 
 mod recent;
 
@@ -21,6 +21,10 @@ use crate::time::Instant;
 
 /// Items that may be passed over per datagram because they do not fit; it bounds the work at the end of a datagram.
 const SKIPS_MAX: usize = 8;
+
+/// What an item takes, about: a status with an accuser, and an address with a short profile.
+const STATUS_BYTES: usize = 24;
+const DETAIL_BYTES: usize = 64;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Gossip {
@@ -131,18 +135,22 @@ impl Gossip {
         }
     }
 
-    /// Offers the queued slots, least sent first, each at most once from each queue; `put` says what became of it.
-    pub(crate) fn fill(&mut self, limit: u8, cx: &Cx, mut put: impl FnMut(u32, bool) -> Take) {
+    /// Offers the queued slots for a place in `room` bytes, least sent first, each at most once from each queue. `put` is
+    /// told which of the two it is and how much room is to be left, and says what became of it.
+    pub(crate) fn fill(&mut self, limit: u8, room: usize, cx: &Cx, mut put: impl FnMut(u32, bool, usize) -> Take) {
         self.details_first = !self.details_first;
+        let others = if self.details_first { STATUS_BYTES * self.statuses.len() } else { DETAIL_BYTES * self.details.len() };
+        let mut spare = others.min(room / 2);
         for detail in [self.details_first, !self.details_first] {
             let queue = if detail { &mut self.details } else { &mut self.statuses };
             queue.visit(limit, SKIPS_MAX, |slot, last| {
-                let take = put(slot, detail);
+                let take = put(slot, detail, spare);
                 if last && take == Take::Taken {
                     self.recent.note(slot, detail, cx.now);
                 }
                 take
             });
+            spare = 0;
         }
     }
 

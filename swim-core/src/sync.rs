@@ -25,8 +25,8 @@ use crate::wire::{KeyRange, PAGE_END};
 /// Questions under way at a time.
 const LANES: usize = 4;
 
-/// Times a question is asked, at half a time-out, twice that, and so on. At 50 % loss three of four questions are so answered.
-const TRIES: u8 = 10;
+/// Times a question is asked. At 50 % loss, where one in four is answered, all but three in a hundred are so.
+const TRIES: u8 = 12;
 
 /// Most nodes in one question; an `mtu` of 1400 has room for five.
 const NODES_MAX: usize = 8;
@@ -73,6 +73,8 @@ struct Lane {
     asked: Asked,
     nonce: u32,
     due: Instant,
+    /// When it was asked first.
+    asked_at: Instant,
     tries: u8,
     /// Asked for with padding: my address is not the one that the peer knows, and its answer must be let grow.
     padded: bool,
@@ -98,6 +100,8 @@ pub(crate) struct Sync {
     peer: NodeId,
     lanes: Vec<Lane>,
     next: Instant,
+    /// How long an answer takes at most, in microseconds, as far as this exchange has shown.
+    round_trip: u64,
     /// Pages taken in this exchange: a peer cannot go on for ever.
     pages: usize,
     /// Some question was given up.
@@ -111,12 +115,19 @@ pub(crate) enum Question<'a> {
     Pull { nonce: u32, ranges: &'a [KeyRange], end: u32, padded: bool },
 }
 
+/// How long to wait for an answer: twice the round trip, and half as long again after every try, up to half a time-out.
+fn wait(round_trip: u64, tries: u8, probe_timeout: u64) -> u64 {
+    let (least, most) = (probe_timeout / 16, probe_timeout / 2);
+    (0..tries).fold(round_trip.saturating_mul(2).clamp(least, most), |w, _| (w + w / 2).min(most))
+}
+
 impl Sync {
     pub(crate) fn new(me: NodeId, my_addr: Addr) -> Self {
         let lane = Lane {
             asked: Asked::Nothing,
             nonce: 0,
             due: Instant::NEVER,
+            asked_at: Instant::ORIGIN,
             tries: 0,
             padded: false,
             stuck: 0,
@@ -125,7 +136,7 @@ impl Sync {
             ranges: Vec::new(),
         };
         let mut sync =
-            Self { addr: my_addr, peer: me, lanes: alloc::vec![lane; LANES], next: Instant::NEVER, pages: 0, failed: false };
+            Self { addr: my_addr, peer: me, lanes: alloc::vec![lane; LANES], next: Instant::NEVER, round_trip: 0, pages: 0, failed: false };
         sync.reserve();
         sync
     }
@@ -153,6 +164,7 @@ impl Sync {
     pub(crate) fn start(&mut self, addr: Addr, peer: NodeId, cx: &mut Cx) {
         self.stop();
         (self.addr, self.peer, self.pages, self.failed) = (addr, peer, 0, false);
+        self.round_trip = cx.pace.probe_timeout / 8;
         cx.stats.syncs += 1;
         let lane = &mut self.lanes[0];
         lane.nodes.push(0);
@@ -181,11 +193,16 @@ impl Sync {
         let l = &mut self.lanes[lane];
         if l.tries == 0 {
             // The same one when it is asked again, so that a late answer is one.
-            l.nonce = cx.rng.next_u32();
+            (l.nonce, l.asked_at) = (cx.rng.next_u32(), cx.now);
         }
-        l.due = cx.now.plus_micros(cx.pace.probe_timeout / 2);
+        l.due = cx.now.plus_micros(wait(self.round_trip, l.tries, cx.pace.probe_timeout));
         cx.stats.sync_questions += 1;
         cx.send(Intent::to_stranger(to, What::Ask { lane: lane as u8 }));
+    }
+
+    /// A lane has its answer. What was asked several times may have been answered the first time.
+    fn on_answered(&mut self, lane: usize, cx: &Cx) {
+        self.round_trip = self.round_trip.min(cx.now.micros_since(self.lanes[lane].asked_at));
     }
 
     /// The question of a lane; `None` when it has none any more.
@@ -228,6 +245,8 @@ impl Sync {
         if bitmaps.clone().count() != l.nodes.len() {
             return None;
         }
+        self.on_answered(lane, cx);
+        let l = &mut self.lanes[lane];
         let from = l.branches.len();
         for (&prefix, differing) in l.nodes.iter().zip(bitmaps) {
             if differing != 0 {
@@ -277,6 +296,7 @@ impl Sync {
             self.stop();
             return self.ended(cx);
         }
+        self.on_answered(lane, cx);
         let l = &mut self.lanes[lane];
         let (Asked::Ranges { end }, Some(first)) = (l.asked, l.ranges.first().map(|r| r.from)) else { return None };
         let mut done = if next == PAGE_END { end } else { next.min(end) };

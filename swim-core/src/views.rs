@@ -70,7 +70,7 @@ impl Views {
 
     /// A sync begins: the next one has to wait, the longer the more of them have changed nothing.
     pub(crate) fn on_sync(&mut self, cx: &mut Cx) {
-        let wait = self.patience(cx).saturating_mul(1 << self.fruitless.min(20)).min(cx.pace.sync_backoff_max);
+        let wait = (self.patience(cx) / 2).saturating_mul(1 << self.fruitless.min(20)).min(cx.pace.sync_backoff_max);
         self.sync_after = cx.now.plus_micros(wait / 2 + cx.rng.below(wait / 2 + 1));
         self.fruitless = self.fruitless.saturating_add(1);
         self.yielded = false;
@@ -80,7 +80,7 @@ impl Views {
     pub(crate) fn on_asked(&mut self, cx: &mut Cx) {
         if !self.yielded {
             self.yielded = true;
-            let wait = self.patience(cx);
+            let wait = self.patience(cx) / 2;
             self.sync_after = self.sync_after.max(cx.now.plus_micros(wait / 2 + cx.rng.below(wait / 2 + 1)));
         }
     }

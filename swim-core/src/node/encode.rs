@@ -78,11 +78,14 @@ impl Node {
         self.put_belief(w, intent);
         let (table, suspicions, peer) = (&self.table, &self.suspicions, intent.peer);
         if table[peer].status.is_live() {
-            self.gossip.fill(limit, &self.cx, |slot, with_detail| {
+            self.gossip.fill(limit, w.room(), &self.cx, |slot, with_detail, spare| {
                 // My own has gone ahead. The peer's own news is told by this datagram, as its belief if it needs it:
                 // otherwise news that nobody but its subject can hear would stay for ever.
                 if slot == ME || slot == peer {
                     return if slot == ME { Take::Skip } else { Take::Taken };
+                }
+                if w.room() <= spare {
+                    return Take::Stop;
                 }
                 let row = &table[slot];
                 let item = if with_detail { detail_item(row) } else { status_item(row, suspicions.accusers(slot)) };
