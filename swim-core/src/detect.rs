@@ -214,7 +214,7 @@ impl Detect {
         }
         p.ask_at = Instant::NEVER;
         let (theirs, target, nonce) = (p.addr, p.id, p.nonce);
-        if let Some(slot) = members.find(target) {
+        if let Some(slot) = members.find(target).filter(|&s| members[s].addr == theirs) {
             cx.send(Intent::to_member(theirs, slot, What::Message(Message::Ping { target, nonce })));
         }
         let picks = members.pick(&mut cx.rng, cx.config.indirect_probes, |r| r.addr == theirs || r.id == target);

@@ -23,7 +23,7 @@ use crate::time::Instant;
 use crate::wire::{KeyRange, PAGE_END};
 
 /// Questions under way at a time.
-const LANES: usize = 4;
+const LANES: usize = 8;
 
 /// Times a question is asked. At 50 % loss, where one in four is answered, all but three in a hundred are so.
 const TRIES: u8 = 12;
@@ -117,7 +117,7 @@ pub(crate) enum Question<'a> {
 
 /// How long to wait for an answer: twice the round trip, and half as long again after every try, up to half a time-out.
 fn wait(round_trip: u64, tries: u8, probe_timeout: u64) -> u64 {
-    let (least, most) = (probe_timeout / 16, probe_timeout / 2);
+    let (least, most) = (probe_timeout / 16, probe_timeout / 4);
     (0..tries).fold(round_trip.saturating_mul(2).clamp(least, most), |w, _| (w + w / 2).min(most))
 }
 

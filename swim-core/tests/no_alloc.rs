@@ -164,12 +164,12 @@ fn two_hundred_nodes_for_ten_minutes() {
     assert!(allocations() > 0, "the counter counts: admitting members allocates");
 
     // Warm-up under the loss that is counted: what grows on first use has grown.
-    net.loss_percent = 5;
+    net.loss_percent = 15;
     net.run_to(120 * SECOND);
     let (before, suspected, refuted) = (allocations(), net.suspected, net.refuted);
     net.run_to((120 + 600) * SECOND);
     let (suspected, refuted) = (net.suspected - suspected, net.refuted - refuted);
-    println!("{n} nodes, 600 s, 5 % loss: {suspected} suspicions, {refuted} refutations, {} deaths", net.down);
+    println!("{n} nodes, 600 s, 15 % loss: {suspected} suspicions, {refuted} refutations, {} deaths", net.down);
     assert!(suspected > 1_000 && refuted > 10, "the run has seen suspicions and refutations");
     assert_eq!(net.down, 0, "and no deaths");
     assert_eq!(allocations() - before, 0);

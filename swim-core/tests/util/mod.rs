@@ -46,6 +46,8 @@ pub struct Bench {
     pub wakeups: u64,
     /// How often the node said that its view is not its peers'.
     pub diverged: u32,
+    /// The nonce of the ping that `next_ping` returned last.
+    pub last_ping: Option<u32>,
     /// Peers whose frames are written without a view hash report this node's own.
     pub agree: bool,
 }
@@ -135,7 +137,7 @@ impl Bench {
         };
         let now = Instant::from_millis(1_000);
         let node = Node::new(me, config, seed, now).unwrap();
-        Self { node, now, sent: Vec::new(), events: Vec::new(), wakeups: 0, diverged: 0, agree: true }
+        Self { node, now, sent: Vec::new(), events: Vec::new(), wakeups: 0, diverged: 0, last_ping: None, agree: true }
     }
 
     /// A node that has admitted `n` peers, and has nothing more to tell about them.
@@ -265,6 +267,10 @@ impl Bench {
             self.step(Instant::NEVER);
             for s in &self.sent[seen..] {
                 if let Some(Message::Ping { target, nonce }) = s.message() {
+                    if self.last_ping.replace(nonce) == Some(nonce) {
+                        // The same question, once more.
+                        continue;
+                    }
                     let p = peers.iter().find(|p| p.id == target).expect("a known peer is pinged");
                     assert_eq!(s.to, p.addr);
                     return (*p, nonce);
