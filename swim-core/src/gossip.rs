@@ -139,7 +139,8 @@ impl Gossip {
     /// told which of the two it is and how much room is to be left, and says what became of it.
     pub(crate) fn fill(&mut self, limit: u8, room: usize, cx: &Cx, mut put: impl FnMut(u32, bool, usize) -> Take) {
         self.details_first = !self.details_first;
-        let others = if self.details_first { STATUS_BYTES * self.statuses.len() } else { DETAIL_BYTES * self.details.len() };
+        let others =
+            if self.details_first { STATUS_BYTES * self.statuses.len() } else { DETAIL_BYTES * self.details.len() };
         let mut spare = others.min(room / 2);
         for detail in [self.details_first, !self.details_first] {
             let queue = if detail { &mut self.details } else { &mut self.statuses };

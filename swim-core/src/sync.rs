@@ -135,8 +135,15 @@ impl Sync {
             nodes: Vec::new(),
             ranges: Vec::new(),
         };
-        let mut sync =
-            Self { addr: my_addr, peer: me, lanes: alloc::vec![lane; LANES], next: Instant::NEVER, round_trip: 0, pages: 0, failed: false };
+        let mut sync = Self {
+            addr: my_addr,
+            peer: me,
+            lanes: alloc::vec![lane; LANES],
+            next: Instant::NEVER,
+            round_trip: 0,
+            pages: 0,
+            failed: false,
+        };
         sync.reserve();
         sync
     }
@@ -211,9 +218,7 @@ impl Sync {
         match l.asked {
             Asked::Nothing => None,
             Asked::Nodes { level } => Some(Question::Compare { nonce: l.nonce, level, nodes: &l.nodes }),
-            Asked::Ranges { end } => {
-                Some(Question::Pull { nonce: l.nonce, ranges: &l.ranges, end, padded: l.padded })
-            }
+            Asked::Ranges { end } => Some(Question::Pull { nonce: l.nonce, ranges: &l.ranges, end, padded: l.padded }),
         }
     }
 

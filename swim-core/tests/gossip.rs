@@ -4,8 +4,8 @@ mod util;
 
 use std::collections::HashMap;
 
-use swim_core::wire::{KeyRange, PAGE_END};
 use swim_core::wire::{Detail, Item, Message, More};
+use swim_core::wire::{KeyRange, PAGE_END};
 use swim_core::{Command, Event, NodeId, Profile, State, Status};
 use util::*;
 
@@ -278,7 +278,8 @@ fn a_lasting_disagreement_starts_a_sync() {
     // A disagreement without end.
     b.agree = false;
     b.run_with(ms(6_000), &peers);
-    let asks = |s: &Sent| if let Some(Message::Compare { nonce, .. }) = s.message() { Some((s.to, nonce)) } else { None };
+    let asks =
+        |s: &Sent| if let Some(Message::Compare { nonce, .. }) = s.message() { Some((s.to, nonce)) } else { None };
     let (to, nonce) = b.sent.iter().rev().find_map(asks).expect("the root is compared");
     assert_eq!(b.diverged, 1);
     let from = *peers.iter().find(|p| p.addr == to).unwrap();

@@ -17,7 +17,8 @@ fn verdict(fail_after: Option<u64>) -> (u64, u64, usize) {
         b.handle(Input::SendFailed { to: target.addr });
     }
     let since = |at: Instant| at.micros_since(pinged) / 1_000;
-    let suspected = |b: &Bench| b.events.iter().any(|e| matches!(e, Event::MemberSuspect { id, .. } if *id == target.id));
+    let suspected =
+        |b: &Bench| b.events.iter().any(|e| matches!(e, Event::MemberSuspect { id, .. } if *id == target.id));
     while !suspected(&b) {
         assert!(b.step(pinged + ms(10_000)), "there is a deadline until then");
     }

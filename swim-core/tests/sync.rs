@@ -98,7 +98,8 @@ impl Pair {
                     pair.sync_bytes += t.len + AROUND;
                     pair.questions += usize::from(asks);
                     // Knuth's generator, the upper bits of it.
-                    pair.dice = pair.dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    pair.dice =
+                        pair.dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                     if (pair.dice >> 33) % 100 >= pair.loss {
                         kept.push((1 - from, bytes));
                     }
@@ -315,7 +316,8 @@ fn a_crowd_in_one_place_is_refused() {
         let x = x.wrapping_mul(0x96de_1b17_3f11_9089);
         x ^ (x >> 30) ^ (x >> 60)
     };
-    let crowd: Vec<Item<'_>> = (0..1_000).map(|n| Item { id: NodeId::new(unmix(n)), ..member(n as u32 + 1, 0) }).collect();
+    let crowd: Vec<Item<'_>> =
+        (0..1_000).map(|n| Item { id: NodeId::new(unmix(n)), ..member(n as u32 + 1, 0) }).collect();
     pair.tell(0, &as_peer(1), &crowd);
     let stats = pair.nodes[0].stats();
     let known = pair.nodes[0].live_count();

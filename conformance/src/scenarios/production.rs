@@ -265,9 +265,7 @@ pub fn p7_a_wrong_seed_merges_nothing<H: Inspect>(run: &mut Run) {
     h.restart(gone, theirs("t2"));
     h.join_through(gone, &[first]);
     let (_, longest) = h.config().suspicion_bounds(5);
-    let dead = |h: &mut H| {
-        rest.iter().all(|&p| h.view(p).member(gone_id).is_some_and(|m| m.state() == State::Dead))
-    };
+    let dead = |h: &mut H| rest.iter().all(|&p| h.view(p).member(gone_id).is_some_and(|m| m.state() == State::Dead));
     h.until(h.periods(10) + longest, dead).expect("the former member dies on schedule");
     h.run(h.periods(10));
     assert!(refused(&h, gone) > 0, "the newcomer has counted the pings to its predecessor");
@@ -424,8 +422,7 @@ pub fn p11_the_largest_profiles_start_cold<H: Inspect>(run: &mut Run) {
         *longest = sent.bytes.len().max(*longest);
     });
     let name = |i: usize| format!("{i:0>0$}", Profile::MAX_NAME);
-    let nodes: Vec<Peer> =
-        (0..N).map(|i| h.spawn(Spec::named(name(i)).meta(&[i as u8; Profile::MAX_META]))).collect();
+    let nodes: Vec<Peer> = (0..N).map(|i| h.spawn(Spec::named(name(i)).meta(&[i as u8; Profile::MAX_META]))).collect();
     let seed = run.pick(&nodes);
     for &p in &nodes {
         h.join_through(p, &[seed]);
@@ -436,7 +433,10 @@ pub fn p11_the_largest_profiles_start_cold<H: Inspect>(run: &mut Run) {
     h.until(h.periods(30), |h| h.is_quiet()).expect("and have told it");
     assert!(h.is_whole(N), "names and metadata included");
     let longest = *longest.get();
-    assert!((Profile::MAX_NAME + Profile::MAX_META..=Config::MTU_MIN).contains(&longest), "the longest datagram has {longest} bytes");
+    assert!(
+        (Profile::MAX_NAME + Profile::MAX_META..=Config::MTU_MIN).contains(&longest),
+        "the longest datagram has {longest} bytes"
+    );
     for &p in &nodes {
         assert_eq!(h.node(p).stats().dropped_malformed, 0);
         assert_eq!(h.count_since(p, &h.mark(), is_down), 0);

@@ -468,5 +468,9 @@ pub fn p23_a_relay_asks_no_relay<H: Inspect>(run: &mut Run) {
         assert!(relayed <= asked, "{p:?}");
     }
     // Each probe is two pings and k questions, and each question at most one ping.
-    assert!(probes.pings <= 2 * own_probes + asked + rest.len() as u64, "{} pings of {own_probes} probes", probes.pings);
+    assert!(
+        probes.pings <= 2 * own_probes + asked + rest.len() as u64,
+        "{} pings of {own_probes} probes",
+        probes.pings
+    );
 }

@@ -245,11 +245,7 @@ fn check_items(body: &[u8]) -> Result<&[u8], DecodeError> {
 
 /// A message, or `None` for a kind of a later version.
 #[inline]
-fn read_message<'a>(
-    kind: u8,
-    body: &'a [u8],
-    sync: &mut sync::Bodies<'a>,
-) -> Result<Option<Message>, DecodeError> {
+fn read_message<'a>(kind: u8, body: &'a [u8], sync: &mut sync::Bodies<'a>) -> Result<Option<Message>, DecodeError> {
     let r = &mut Reader::new(body);
     let message = match kind {
         kind::PING => Message::Ping { target: NodeId::new(r.u64()?), nonce: r.u32()? },

@@ -84,10 +84,15 @@ impl<'a> Writer<'a> {
 
     /// Puts a pull of these ranges, which must ascend with gaps between them.
     pub fn pull(&mut self, nonce: u32, ranges: impl Iterator<Item = KeyRange>) -> bool {
-        self.records(kind::PULL, |c| c.u32(nonce), ranges, |c, range| {
-            c.u32(range.from)?;
-            c.u32(range.to)
-        })
+        self.records(
+            kind::PULL,
+            |c| c.u32(nonce),
+            ranges,
+            |c, range| {
+                c.u32(range.from)?;
+                c.u32(range.to)
+            },
+        )
     }
 
     /// Puts a comparison of nodes of one level, whose prefixes must ascend.
@@ -109,10 +114,15 @@ impl<'a> Writer<'a> {
 
     /// Puts the section of members held; `false` when it does not fit.
     pub fn held(&mut self, held: impl Iterator<Item = (NodeId, u32)>) -> bool {
-        self.records(kind::HELD, |_| Some(()), held, |c, (id, hash)| {
-            c.u64(id.as_u64())?;
-            c.u32(hash)
-        })
+        self.records(
+            kind::HELD,
+            |_| Some(()),
+            held,
+            |c, (id, hash)| {
+                c.u64(id.as_u64())?;
+                c.u32(hash)
+            },
+        )
     }
 
     /// Puts the section of members wanted; `false` when it does not fit.

@@ -265,12 +265,14 @@ impl Bench {
         for _ in 0..1_000 {
             let seen = self.sent.len();
             self.step(Instant::NEVER);
-            for s in &self.sent[seen..] {
-                if let Some(Message::Ping { target, nonce }) = s.message() {
-                    if self.last_ping.replace(nonce) == Some(nonce) {
+            for i in seen..self.sent.len() {
+                if let Some(Message::Ping { target, nonce }) = self.sent[i].message() {
+                    let asks = |s: &Sent| s.message() == Some(Message::Ping { target, nonce });
+                    if self.last_ping.replace(nonce) == Some(nonce) || self.sent[..i].iter().any(asks) {
                         // The same question, once more.
                         continue;
                     }
+                    let s = &self.sent[i];
                     let p = peers.iter().find(|p| p.id == target).expect("a known peer is pinged");
                     assert_eq!(s.to, p.addr);
                     return (*p, nonce);

@@ -1,6 +1,6 @@
 //! Batches over seeds, and the cluster they start from.
 
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
+#![allow(dead_code, unused_imports, unreachable_pub, reason = "each test binary uses its part")]
 
 use std::time::Duration;
 
