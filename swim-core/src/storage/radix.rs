@@ -310,7 +310,7 @@ mod tests {
         match spread % 4 {
             0 => mixed % KEY_END,
             1 => mixed % 4_096,
-            2 => (mixed % 7) << 24 | mixed % 5,
+            2 => ((mixed % 7) << 24) | (mixed % 5),
             _ => 1_000_000 + mixed % 70,
         }
     }
