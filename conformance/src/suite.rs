@@ -43,7 +43,7 @@ macro_rules! suite {
                 a_missed_profile_is_repaired: 100,
                 a_profile_that_nobody_heard_is_repaired: 100,
             }
-            production {
+            verdicts {
                 p5_a_starved_node_kills_nobody: 100,
                 p12_an_observer_that_stood_still_convicts_nobody: 100,
             }
@@ -100,28 +100,30 @@ macro_rules! suite_inspect {
             time {
                 i10_idle_nodes_do_not_spin: 1..=10,
             }
-            production {
+            rows {
                 p1_leave_and_return_in_quick_succession: 100,
-                p2_hundreds_of_changes_drain: 100,
-                p3_a_leave_is_told_ahead_of_other_news: 100,
                 p6_a_replay_revives_nobody: 100,
                 p7_a_wrong_seed_merges_nothing: 100,
-                p8_flipped_bits_change_nothing: 100,
                 p9_a_removed_node_is_gone_everywhere: 100,
                 p10_a_far_future_epoch_shuts_nobody_out: 100,
-                p11_the_largest_profiles_start_cold: 100,
-            }
-            production2 {
-                p13_both_make_first_contact_at_once: 100,
-                p14_a_mute_member_keeps_nobody_from_agreeing: 100,
                 p15_a_restarted_node_is_not_stuck_behind_its_old_self: 100,
-                p16_a_suspicion_outlasts_its_dissemination: 100,
-                p17_late_acks_are_acks: 100,
                 p18_the_forgotten_do_not_come_back: 100,
                 p19_a_joiner_that_dies_at_once_is_found_dead: 100,
+                p22_both_sides_reaped_each_other: 100,
+            }
+            traffic {
+                p2_hundreds_of_changes_drain: 100,
+                p3_a_leave_is_told_ahead_of_other_news: 100,
+                p8_flipped_bits_change_nothing: 100,
+                p11_the_largest_profiles_start_cold: 100,
+                p13_both_make_first_contact_at_once: 100,
                 p20_after_a_heal_traffic_settles: 100,
                 p21_rows_come_without_gaps: 100,
-                p22_both_sides_reaped_each_other: 100,
+            }
+            verdicts {
+                p14_a_mute_member_keeps_nobody_from_agreeing: 100,
+                p16_a_suspicion_outlasts_its_dissemination: 100,
+                p17_late_acks_are_acks: 100,
                 p23_a_relay_asks_no_relay: 100,
             }
         }

@@ -6,7 +6,10 @@ pub mod leave;
 pub mod lives;
 pub mod partition;
 pub mod probe;
-pub mod production;
-pub mod production2;
+pub mod rows;
 pub mod suspicion;
 pub mod time;
+pub mod traffic;
+pub mod verdicts;
+
+mod common;
