@@ -56,8 +56,8 @@ pub struct Config {
     /// How long view hashes must disagree without interruption before a sync with a peer begins; up to half as long
     /// again is drawn on top. Also how long they must say the same before `Event::Converged` or `Event::Diverged`.
     pub sync_patience: Duration,
-    /// Longest wait between two syncs while a disagreement lasts that they do not end. The first wait is `sync_patience`;
-    /// it doubles with every sync that changes nothing here.
+    /// Longest wait between two syncs while a disagreement lasts that they do not end. The first wait is half of
+    /// `sync_patience`; it doubles with every sync that changes nothing here.
     pub sync_backoff_max: Duration,
     /// Bytes per second that answering others' syncs may cost; what is above is not answered, and asked for again.
     pub sync_rate: u32,

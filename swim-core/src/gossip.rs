@@ -5,7 +5,7 @@
 //! to a few random members, only while there is something to tell.
 //!
 //! Statuses have a queue of their own. A suspicion that its subject must refute in time, or a leave, takes some twenty
-//! bytes; it waits behind no address and profile, which take up to seven hundred. The two queues take turns in going
+//! bytes; it waits behind no address and profile, which take up to six hundred. The two queues take turns in going
 //! first, and whoever does leaves up to half of the room to the other, so neither starves.
 
 mod recent;

@@ -70,6 +70,7 @@ mod tests {
         assert_eq!(row_hash(1, 2, 1), 0x81fb_535c_a52e_6825);
         assert_eq!(tree_key(1), 0x15a4_8587);
         assert_eq!(short_hash(1, 2), 0xbeeb_8da1);
+        assert_eq!(short_hash(0x81fb_535c_a52e_6825, 0xa1a2_a3a4), 0xcabd_0553);
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub(crate) struct Join {
     phase: Phase,
     /// Wants to be in the cluster, and has not yet seen all that a seed knows.
     wanted: bool,
+    /// A seed has answered since the last contact.
+    answered: bool,
     /// Nobody was known when the join began: all that is pulled is old news.
     from_nothing: bool,
     attempts: u32,
@@ -38,6 +40,7 @@ impl Join {
             seeds: Vec::with_capacity(seeds_max),
             phase: Phase::Idle,
             wanted: false,
+            answered: false,
             from_nothing: false,
             attempts: 0,
             next: Instant::NEVER,
@@ -89,7 +92,7 @@ impl Join {
 
     fn contact(&mut self, cx: &mut Cx) {
         let nonce = cx.rng.next_u32();
-        self.phase = Phase::Contacting { nonce };
+        (self.phase, self.answered) = (Phase::Contacting { nonce }, false);
         for &seed in &self.seeds {
             cx.send(Intent::to_stranger(seed, What::Join { nonce }));
         }
@@ -132,7 +135,7 @@ impl Join {
 
     /// The first page has come.
     pub(crate) fn on_answer(&mut self) {
-        self.phase = Phase::Idle;
+        (self.phase, self.answered) = (Phase::Idle, true);
         if !self.wanted {
             self.next = Instant::NEVER;
         }
@@ -143,13 +146,13 @@ impl Join {
         self.wanted && self.from_nothing
     }
 
-    /// All that a seed knows has been seen; tells whether that was wanted.
+    /// All that a peer knows has been seen; tells whether that was wanted, and a seed has answered before.
     pub(crate) fn finish(&mut self) -> bool {
-        let wanted = core::mem::take(&mut self.wanted);
-        if wanted {
-            (self.phase, self.next) = (Phase::Idle, Instant::NEVER);
+        let joined = self.wanted && self.answered;
+        if joined {
+            (self.wanted, self.phase, self.next) = (false, Phase::Idle, Instant::NEVER);
         }
-        wanted
+        joined
     }
 
     /// No answer in time; `busy`: one has come, and the rest is under way.

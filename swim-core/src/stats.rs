@@ -61,7 +61,7 @@ pub struct Stats {
     pub claims_implausible: u64,
     /// Claims by senders that are not known live members.
     pub claims_from_strangers: u64,
-    /// Newcomers refused: `members_max` rows are taken.
+    /// Newcomers refused: `members_max` rows are taken, or 32 of those that have a place in the tree of hashes with them.
     pub members_refused: u64,
     /// Newcomers, returns and moves refused: too many live members share the address.
     pub addresses_refused: u64,

@@ -29,7 +29,7 @@ const LANES: usize = 8;
 const TRIES: u8 = 12;
 
 /// Most nodes in one question; an `mtu` of 1400 has room for five.
-const NODES_MAX: usize = 8;
+pub(crate) const NODES_MAX: usize = 8;
 
 /// Most ranges in one question.
 const RANGES_MAX: usize = 32;
@@ -115,7 +115,8 @@ pub(crate) enum Question<'a> {
     Pull { nonce: u32, ranges: &'a [KeyRange], end: u32, padded: bool },
 }
 
-/// How long to wait for an answer: twice the round trip, and half as long again after every try, up to half a time-out.
+/// How long to wait for an answer: twice the round trip, and half as long again after every try, up to a quarter of a
+/// time-out.
 fn wait(round_trip: u64, tries: u8, probe_timeout: u64) -> u64 {
     let (least, most) = (probe_timeout / 16, probe_timeout / 4);
     (0..tries).fold(round_trip.saturating_mul(2).clamp(least, most), |w, _| (w + w / 2).min(most))

@@ -9,7 +9,7 @@ use crate::cx::Cx;
 use crate::event::Event;
 use crate::time::Instant;
 
-/// So many times sooner does a sync begin until views have once agreed.
+/// So many times sooner does a sync begin while the embedder has not been told that views agree.
 const EAGER: u64 = 4;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -33,7 +33,7 @@ fn as_peer(n: u32) -> Peer {
     Peer { id: identity(n).id, addr: identity(n).addr, incarnation: inc(0) }
 }
 
-/// Names and metadata as they are in life: a row takes about 60 bytes.
+/// Names and metadata as they are in life: a row takes about 46 bytes.
 fn member(n: u32, refutations: u32) -> Item<'static> {
     let detail = Detail { at: inc(0), addr: addr(n), name: "member-123456", meta: b"zone-a" };
     Item { id: peer(n).id, status: Status::alive(inc(refutations)), more: More::Detail(detail) }
@@ -223,7 +223,7 @@ fn an_empty_table_is_filled() {
     pair.tell(1, &as_peer(0), &rows);
     pair.sync();
     assert_eq!(pair.nodes[0].live_count(), 2_002);
-    // Little more than the rows themselves, 57 bytes each.
+    // Little more than the rows themselves, 46 bytes each.
     println!("2000 rows: {} bytes, {} questions", pair.sync_bytes, pair.questions);
     assert!(pair.sync_bytes < 2_000 * 75, "{}", pair.sync_bytes);
 }

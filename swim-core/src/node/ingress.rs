@@ -102,9 +102,6 @@ impl Node {
     }
 
     fn on_message(&mut self, from: Addr, frame: &Frame<'_>, peer: u32, room: u16) {
-        if let Some(Message::Compare { .. }) = frame.message {
-            self.views.on_asked(&mut self.cx);
-        }
         let differs = self.compare_views(from, frame, peer);
         let hint = match self.hint(frame, peer) {
             Hint::Nothing if differs => Hint::News,
@@ -117,7 +114,7 @@ impl Node {
         let told_at_once = match hint {
             Hint::Nothing => false,
             // Once per probe of mine, so this neither adds up nor goes to and fro.
-            Hint::News => self.is_answer_to_probe(from, frame),
+            Hint::News => self.is_answer_to_probe(from, frame) && self.gossip.recent(&self.cx).next().is_some(),
             Hint::Belief | Hint::Row | Hint::WhoAreYou => !is_answered(frame),
         };
         if told_at_once && self.echoes.take(&self.cx) {
@@ -145,8 +142,12 @@ impl Node {
             }
             Message::Nack { nonce } => self.detect.on_nack(from, frame.sender, nonce, &mut self.cx),
             Message::NotMe { nonce } => self.detect.on_not_me(from, nonce, &mut self.cx),
-            Message::Pull { nonce } => self.answer_sync(answer(What::Page { nonce })),
-            Message::Compare { nonce, .. } => self.answer_sync(answer(What::Differ { nonce })),
+            Message::Pull { nonce } => _ = self.answer_sync(answer(What::Page { nonce })),
+            Message::Compare { nonce, .. } => {
+                if self.answer_sync(answer(What::Differ { nonce })) && differs {
+                    self.views.on_asked(&mut self.cx);
+                }
+            }
             Message::Page { nonce, next } => self.on_page(from, frame, nonce, next),
             Message::Differ { nonce } => self.on_differ(from, frame, nonce),
             // Its rows have been taken over.

@@ -9,7 +9,7 @@ use crate::identity::Addr;
 use crate::members::Row;
 use crate::outbox::{Intent, What};
 use crate::status::NodeId;
-use crate::sync::{Ended, HELD_MAX};
+use crate::sync::{Ended, HELD_MAX, NODES_MAX};
 use crate::wire::{Frame, Item, Message, PAGE_END};
 
 /// Rows pushed after one page: those of a page, and those that the peer wants.
@@ -43,7 +43,9 @@ impl Node {
         }
         let agrees = frame.view_hash == self.table.view_hash();
         let due = self.views.on_report(agrees, self.table.live(), &mut self.cx);
-        if due && !self.sync.is_busy() {
+        // Who asks what differs ends the disagreement for both.
+        let asks = matches!(frame.message, Some(Message::Compare { .. }));
+        if due && !asks && !self.sync.is_busy() {
             self.start_sync(from, frame.sender);
         }
         !agrees
@@ -62,13 +64,15 @@ impl Node {
         }
     }
 
-    /// Answers others within the budget for it.
-    pub(super) fn answer_sync(&mut self, answer: Intent) {
-        if self.budget.allows(&self.cx) {
+    /// Answers others within the budget for it; tells whether there was any left.
+    pub(super) fn answer_sync(&mut self, answer: Intent) -> bool {
+        let allowed = self.budget.allows(&self.cx);
+        if allowed {
             self.cx.send(answer);
         } else {
             self.cx.stats.syncs_refused += 1;
         }
+        allowed
     }
 
     pub(super) fn on_differ(&mut self, from: Addr, frame: &Frame<'_>, nonce: u32) {
@@ -76,7 +80,8 @@ impl Node {
             self.cx.stats.stray_acks += 1;
             return;
         };
-        let bitmaps: SmallVec<[u64; 8]> = frame.bitmaps().take(8).collect();
+        // One more than there can be nodes, so that too many are seen to be.
+        let bitmaps: SmallVec<[u64; NODES_MAX + 1]> = frame.bitmaps().take(NODES_MAX + 1).collect();
         let ended = self.sync.on_differ(lane, bitmaps.iter().copied(), &self.table, &mut self.cx);
         self.on_sync_ended(ended);
     }

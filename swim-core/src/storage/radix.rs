@@ -13,7 +13,7 @@ use super::NONE;
 pub(crate) const KEY_END: u32 = 1 << KEY_BITS;
 /// Children of a node.
 pub(crate) const FAN: usize = 1 << BITS;
-/// Nodes at this level would have single keys for children.
+/// So deep: the children of nodes at level `LEVELS - 1` are single keys.
 pub(crate) const LEVELS: u32 = KEY_BITS / BITS;
 
 const KEY_BITS: u32 = 30;

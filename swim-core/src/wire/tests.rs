@@ -193,7 +193,6 @@ fn refused() {
         // An over-long length; an empty section of updates.
         ("028400a4a3a2a1", E::Varint),
         ("1000", E::Truncated),
-        // Form 3; an accuser of the living; five accusers; none.
         // No range; an empty one; one beyond the keys; ranges that touch, and that descend.
         ("0704a4a3a2a1", E::Truncated),
         ("070ca4a3a2a1_0500000005000000", E::Value),
