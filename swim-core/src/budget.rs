@@ -16,8 +16,9 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// May another answer be given now? At most a second's worth is spent ahead.
-    pub(crate) fn allows(&mut self, cx: &Cx) -> bool {
+    /// May another answer be given now? At most a second's worth is spent ahead, to strangers half of it: however much
+    /// they ask, members are answered.
+    pub(crate) fn allows(&mut self, to_stranger: bool, cx: &Cx) -> bool {
         let rate = u64::from(cx.config.sync_rate);
         let passed = cx.now.micros_since(self.since);
         let earned = u64::try_from(u128::from(passed) * u128::from(rate) / u128::from(SECOND)).unwrap_or(u64::MAX);
@@ -25,7 +26,7 @@ impl Budget {
             self.debt = self.debt.saturating_sub(earned);
             self.since = cx.now;
         }
-        self.debt < rate
+        self.debt < if to_stranger { rate / 2 } else { rate }
     }
 
     pub(crate) fn spend(&mut self, bytes: usize) {

@@ -50,7 +50,7 @@ impl Cx {
 }
 
 /// The config's times in microseconds.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Pace {
     pub(crate) probe_interval: u64,
     pub(crate) probe_timeout: u64,

@@ -158,7 +158,7 @@ impl Gossip {
     /// What is no longer told by itself, but was until not so long ago that syncs would have brought it to whoever missed
     /// it: slots and whether address and profile belong to it, newest first.
     pub(crate) fn recent(&self, cx: &Cx) -> impl Iterator<Item = (u32, bool)> {
-        let since = self.recent.since(cx.now.minus_micros(cx.pace.sync_patience));
+        let since = self.recent.between(cx.now.minus_micros(cx.pace.sync_patience), cx.now);
         since.filter(|&(slot, detail)| !if detail { &self.details } else { &self.statuses }.contains(slot))
     }
 

@@ -13,7 +13,8 @@ use crate::time::Instant;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Phase {
     Idle,
-    /// Seeds, or a lost member, have been sent my row; the first page that comes back decides with whom to sync.
+    /// Seeds, or a lost member, have been sent my row; the first page that comes back decides with whom to sync. The
+    /// seeds have this nonce and those that follow it, each its own, and the lost member the one behind theirs.
     Contacting {
         nonce: u32,
     },
@@ -22,6 +23,10 @@ enum Phase {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Join {
     seeds: Vec<Addr>,
+    /// Addresses that turned out to be this node's own.
+    own: Vec<Addr>,
+    /// The address that was contacted last besides the seeds.
+    knocked: Option<Addr>,
     phase: Phase,
     /// Wants to be in the cluster, and has not yet seen all that a seed knows.
     wanted: bool,
@@ -38,6 +43,8 @@ impl Join {
     pub(crate) fn new(seeds_max: usize) -> Self {
         Self {
             seeds: Vec::with_capacity(seeds_max),
+            own: Vec::new(),
+            knocked: None,
             phase: Phase::Idle,
             wanted: false,
             answered: false,
@@ -74,7 +81,7 @@ impl Join {
 
     fn remember(&mut self, seeds: impl Iterator<Item = Addr>, cx: &mut Cx) {
         for addr in seeds {
-            if addr == cx.my_addr || !addr.is_reachable() || self.seeds.contains(&addr) {
+            if addr == cx.my_addr || self.is_own(addr) || !addr.is_reachable() || self.seeds.contains(&addr) {
                 continue;
             }
             if self.seeds.len() < cx.config.seeds_max {
@@ -91,10 +98,14 @@ impl Join {
     }
 
     fn contact(&mut self, cx: &mut Cx) {
+        self.drop_own();
+        if self.seeds.is_empty() {
+            return self.stop();
+        }
         let nonce = cx.rng.next_u32();
         (self.phase, self.answered) = (Phase::Contacting { nonce }, false);
-        for &seed in &self.seeds {
-            cx.send(Intent::to_stranger(seed, What::Join { nonce }));
+        for (i, &seed) in self.seeds.iter().enumerate() {
+            cx.send(Intent::to_stranger(seed, What::Join { nonce: nonce.wrapping_add(i as u32) }));
         }
         self.wait(cx);
     }
@@ -117,6 +128,7 @@ impl Join {
             // The seeds are being contacted, perhaps in vain: one address more.
             Phase::Contacting { nonce } => nonce,
             Phase::Idle => {
+                self.drop_own();
                 let nonce = cx.rng.next_u32();
                 self.phase = Phase::Contacting { nonce };
                 self.next = self.next.min(cx.now.plus_micros(cx.pace.probe_timeout.saturating_mul(2)));
@@ -124,13 +136,40 @@ impl Join {
             }
         };
         cx.stats.knocks += 1;
-        cx.send(Intent::to_stranger(addr, What::Join { nonce }));
+        self.knocked = Some(addr);
+        cx.send(Intent::to_stranger(addr, What::Join { nonce: nonce.wrapping_add(self.seeds.len() as u32) }));
     }
 
     /// Is this nonce that of the contact under way? A seed with several addresses may answer from another than it was
     /// asked at, so nothing else decides.
     pub(crate) fn is_answer(&self, nonce: u32) -> bool {
-        self.phase == Phase::Contacting { nonce }
+        self.contacted(nonce).is_some()
+    }
+
+    /// Who was sent this nonce.
+    fn contacted(&self, nonce: u32) -> Option<Addr> {
+        let Phase::Contacting { nonce: first } = self.phase else { return None };
+        let i = nonce.wrapping_sub(first) as usize;
+        self.seeds.get(i).copied().or_else(|| self.knocked.filter(|_| i == self.seeds.len()))
+    }
+
+    /// A contact has come back to this node: the address is another of its own, and nobody else is to be found there.
+    pub(crate) fn on_own(&mut self, nonce: u32, cx: &Cx) {
+        if let Some(addr) = self.contacted(nonce).filter(|&addr| !self.is_own(addr)) {
+            if self.own.len() < cx.config.seeds_max {
+                self.own.push(addr);
+            }
+        }
+    }
+
+    pub(crate) fn is_own(&self, addr: Addr) -> bool {
+        self.own.contains(&addr)
+    }
+
+    /// Not while seeds are being contacted: their places tell whose nonce is whose.
+    fn drop_own(&mut self) {
+        let own = &self.own;
+        self.seeds.retain(|seed| !own.contains(seed));
     }
 
     /// The first page has come.
@@ -139,6 +178,10 @@ impl Join {
         if !self.wanted {
             self.next = Instant::NEVER;
         }
+    }
+
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.wanted
     }
 
     /// Is what is pulled no news, because this node knew nothing?
@@ -160,7 +203,10 @@ impl Join {
         match self.wanted {
             true if busy => self.wait(cx),
             true => self.contact(cx),
-            false => (self.phase, self.next) = (Phase::Idle, Instant::NEVER),
+            false => {
+                (self.phase, self.next) = (Phase::Idle, Instant::NEVER);
+                self.drop_own();
+            }
         }
     }
 }

@@ -104,6 +104,8 @@ pub(crate) struct Sync {
     round_trip: u64,
     /// Pages taken in this exchange: a peer cannot go on for ever.
     pages: usize,
+    /// It ends here at the latest: nor can a peer keep others waiting by answering slowly.
+    until: Instant,
     /// Some question was given up.
     failed: bool,
 }
@@ -143,6 +145,7 @@ impl Sync {
             next: Instant::NEVER,
             round_trip: 0,
             pages: 0,
+            until: Instant::NEVER,
             failed: false,
         };
         sync.reserve();
@@ -173,6 +176,7 @@ impl Sync {
         self.stop();
         (self.addr, self.peer, self.pages, self.failed) = (addr, peer, 0, false);
         self.round_trip = cx.pace.probe_timeout / 8;
+        self.until = cx.now.plus_micros(cx.pace.sync_backoff_max);
         cx.stats.syncs += 1;
         let lane = &mut self.lanes[0];
         lane.nodes.push(0);
@@ -251,6 +255,11 @@ impl Sync {
         if bitmaps.clone().count() != l.nodes.len() {
             return None;
         }
+        if cx.now >= self.until {
+            self.failed = true;
+            self.stop();
+            return self.ended(cx);
+        }
         self.on_answered(lane, cx);
         let l = &mut self.lanes[lane];
         let from = l.branches.len();
@@ -297,7 +306,7 @@ impl Sync {
         cx: &mut Cx,
     ) -> Option<Ended> {
         self.pages = self.pages.saturating_add(1);
-        if self.pages > cx.config.members_max {
+        if self.pages > cx.config.members_max || cx.now >= self.until {
             self.failed = true;
             self.stop();
             return self.ended(cx);

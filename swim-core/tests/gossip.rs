@@ -195,6 +195,34 @@ fn pages_cover_the_table() {
     assert!(!seen.contains_key(&peers[7].id), "a death is told to those who believe the dead to live");
 }
 
+/// B5: a seed list may name this node by an address that is not the one it tells: it learns so from its own first datagram,
+/// and never sends there again. Another seed behind it is asked all the same.
+#[test]
+fn b5_an_alias_of_its_own_among_the_seeds() {
+    let (mut b, alias, other) = (Bench::new(config()), addr(77), addr(78));
+    b.command(Command::Join(&[alias, other]));
+    let (mut to_alias, mut to_other) = (0, 0);
+    for _ in 0..200 {
+        for s in std::mem::take(&mut b.sent) {
+            to_other += usize::from(s.to == other);
+            if s.to == alias {
+                to_alias += 1;
+                b.recv_from(alias, &s.bytes);
+            }
+        }
+        b.run(ms(10_000));
+    }
+    assert_eq!(to_alias, 1, "datagrams to itself");
+    assert!(to_other > 20 && b.node.is_own_addr(alias) && !b.node.is_own_addr(other));
+    // Alone on the list, it leaves nothing to do.
+    let mut b = Bench::new(config());
+    b.command(Command::Join(&[alias]));
+    let sent = std::mem::take(&mut b.sent);
+    b.recv_from(alias, &sent[0].bytes);
+    b.run(ms(2_000_000));
+    assert_eq!((b.sent.len(), b.node.poll_timeout()), (0, None));
+}
+
 /// B5: a seed list may name this node; it never writes to itself. (The bench asserts that of every datagram.)
 #[test]
 fn b5_own_address_among_the_seeds() {

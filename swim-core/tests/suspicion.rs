@@ -169,6 +169,21 @@ fn d6_confirmations_are_passed_on() {
     assert_eq!(told.iter().collect::<Vec<_>>(), ids);
 }
 
+/// P5: nobody doubts itself, so an accusation by the accused alone is none: neither refuted nor believed.
+#[test]
+fn p5_a_suspicion_from_its_subject_is_none() {
+    let (mut b, peers) = Bench::with_peers(config(), 10);
+    let (me, at) = (b.me(), b.node.me().incarnation());
+    b.gossip(&peers[9], &[accused(me, Status::new(at, State::Suspect), &[me])]);
+    assert_eq!(b.node.me().incarnation(), at, "not refuted");
+    b.gossip(&peers[9], &[accused(peers[0].id, status(0, State::Suspect), &[peers[0].id])]);
+    assert_eq!(b.state(&peers[0]), Some(State::Alive));
+    assert_eq!(b.node.stats().claims_implausible, 2);
+    // With a witness besides it is one.
+    b.gossip(&peers[9], &[accused(peers[0].id, status(0, State::Suspect), &[peers[0].id, peers[9].id])]);
+    assert_eq!(b.state(&peers[0]), Some(State::Suspect));
+}
+
 /// P5: a suspicion in my own name that I never uttered, or in nobody's, confirms nothing.
 #[test]
 fn p5_nobody_accuses_in_my_name() {

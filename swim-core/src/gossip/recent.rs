@@ -56,9 +56,11 @@ impl Recent {
         self.0.retain(|p| p.slot != slot);
     }
 
-    /// The pieces told for the last time after `since`, newest first.
-    pub(super) fn since(&self, since: Instant) -> impl Iterator<Item = (u32, bool)> {
-        self.0.iter().rev().take_while(move |p| p.at > since).map(|p| (p.slot, p.detail))
+    /// The pieces told for the last time after `since` and before `now`, newest first. Those of this very moment may be in
+    /// the datagram that is being written.
+    pub(super) fn between(&self, since: Instant, now: Instant) -> impl Iterator<Item = (u32, bool)> {
+        let young = self.0.iter().rev().take_while(move |p| p.at > since);
+        young.filter(move |p| p.at < now).map(|p| (p.slot, p.detail))
     }
 }
 
@@ -71,13 +73,15 @@ mod tests {
     #[test]
     fn each_piece_once_and_no_more_than_so_many() {
         let mut recent = Recent::new();
-        let all = |r: &Recent, since| r.since(Instant::from_micros(since)).collect::<Vec<_>>();
+        let all =
+            |r: &Recent, since| r.between(Instant::from_micros(since), Instant::from_micros(10)).collect::<Vec<_>>();
         for (at, slot) in [(1, 7), (2, 8), (3, 7)] {
             recent.note(slot, false, Instant::from_micros(at));
         }
         recent.note(7, true, Instant::from_micros(4));
         assert_eq!(all(&recent, 0), [(7, true), (7, false), (8, false)]);
         assert_eq!(all(&recent, 2), [(7, true), (7, false)]);
+        assert_eq!(recent.between(Instant::ORIGIN, Instant::from_micros(4)).next(), Some((7, false)));
         recent.remove(7);
         assert_eq!(all(&recent, 0), [(8, false)]);
         for slot in 0..1_000 {

@@ -45,6 +45,13 @@ impl Node {
             self.cx.stats.claims_implausible += 1;
             return;
         }
+        if let More::Accused(accusers) = item.more {
+            // Nobody doubts itself, so whoever says so is no witness.
+            if accusers.iter().all(|a| a == item.id) {
+                self.cx.stats.claims_implausible += 1;
+                return;
+            }
+        }
         if item.id == self.cx.me {
             return self.apply_to_me(item, bound);
         }

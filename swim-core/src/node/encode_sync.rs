@@ -19,8 +19,12 @@ type Wanted = SmallVec<[NodeId; HELD_MAX]>;
 /// Bytes of an entry of what is held.
 const HELD_LEN: usize = 12;
 
-/// A page's news of deaths and its wishes take at most one part in so many of it, so that rows get on in any case.
+/// A page's news of deaths and its wishes take at most one part in so many of it, and leave room for a row, so that rows
+/// get on in any case.
 const ASIDE: usize = 3;
+
+/// The longest row, and the heads of the sections around it.
+const ROW_MAX: usize = 640;
 
 impl Node {
     /// The question of a lane of the sync, as it stands.
@@ -93,7 +97,9 @@ impl Node {
     fn put_rows(&self, w: &mut Writer<'_>, intent: &Intent, nonce: u32, pull: &Frame<'_>) -> Wanted {
         // Until rows are in it, the page has not got on: asked with padding, it may.
         let first = pull.ranges().next().map_or(PAGE_END, |r| r.from);
-        w.message(Message::Page { nonce, next: first });
+        if !w.message(Message::Page { nonce, next: first }) {
+            return Wanted::new();
+        }
         let message_end = w.written();
         let mut complete = true;
         if intent.peer != NONE && w.open_updates() {
@@ -105,7 +111,7 @@ impl Node {
         }
         let held: SmallVec<[(NodeId, u32); HELD_MAX]> = pull.held().take(HELD_MAX).collect();
         let mut lacking = self.lacking(&held);
-        let aside = w.room() / ASIDE;
+        let aside = (w.room() / ASIDE).min(w.room().saturating_sub(ROW_MAX) / 2);
         lacking.wanted.truncate(aside / size_of::<u64>());
         // The head of the section of what is wanted, and of the question who.
         let kept = lacking.wanted.len() * size_of::<u64>() + 6;
@@ -152,8 +158,9 @@ impl Node {
         w.close_section();
         self.cx.stats.rows_pushed += (at - from as usize) as u64;
         self.budget.spend(w.written());
-        if at > from as usize && at < self.to_push.len() {
-            self.cx.send(Intent { what: What::Push { from: at as u32 }, ..*intent });
+        // To an address that is nobody's there is one datagram, see `on_datagram`.
+        if at > from as usize && at < self.to_push.len() && intent.room == u16::MAX {
+            self.answer_sync(Intent { what: What::Push { from: at as u32 }, ..*intent });
         }
     }
 }

@@ -28,6 +28,9 @@ impl Node {
         };
         if frame.sender == self.cx.me {
             stats.dropped_from_self += 1;
+            if let Some(Message::Pull { nonce }) = frame.message {
+                self.join.on_own(nonce, &self.cx);
+            }
             return;
         }
         stats.datagrams_accepted += 1;
@@ -36,7 +39,7 @@ impl Node {
         let room = match peer {
             Some(slot) if self.table[slot].addr == from => u16::MAX,
             // Spoofing a source that is nobody's gains nothing.
-            _ => u16::try_from(bytes.len().saturating_mul(AMPLIFICATION_MAX)).unwrap_or(u16::MAX),
+            _ => bytes.len().saturating_mul(AMPLIFICATION_MAX).min(usize::from(u16::MAX) - 1) as u16,
         };
         let bound = self.is_answer(from, &frame);
         let before = self.table.view_hash();
@@ -148,7 +151,7 @@ impl Node {
                     self.views.on_asked(&mut self.cx);
                 }
             }
-            Message::Page { nonce, next } => self.on_page(from, frame, nonce, next),
+            Message::Page { nonce, next } => self.on_page(from, frame, nonce, next, room),
             Message::Differ { nonce } => self.on_differ(from, frame, nonce),
             // Its rows have been taken over.
             Message::Push => {}
@@ -168,7 +171,7 @@ impl Node {
         }
     }
 
-    fn is_answer_to_probe(&self, from: Addr, frame: &Frame<'_>) -> bool {
+    pub(super) fn is_answer_to_probe(&self, from: Addr, frame: &Frame<'_>) -> bool {
         let Some(Message::Ack { nonce }) = frame.message else { return false };
         self.detect.is_ack(from, frame.sender, frame.incarnation, nonce, &self.cx)
     }

@@ -320,6 +320,13 @@ impl Node {
         self.health.score()
     }
 
+    /// Is this an address of this node's own? The one that it tells the others is, and those seeds at which it has met
+    /// itself.
+    pub fn is_own_addr(&self, addr: SocketAddr) -> bool {
+        let addr = Addr::from(addr);
+        addr == self.cx.my_addr || self.join.is_own(addr)
+    }
+
     /// Pieces of news that are still being told: a status, or an address and profile.
     pub fn gossip_queued(&self) -> usize {
         self.gossip.len()

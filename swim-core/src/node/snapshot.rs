@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::Node;
+use crate::cx::Pace;
 
 /// Why bytes are not a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +44,9 @@ impl Node {
             return Err(RestoreError::Malformed);
         }
         node.cx.config.validate().map_err(|_| RestoreError::Inconsistent("the config is not valid"))?;
+        if node.cx.pace != Pace::new(&node.cx.config) {
+            return Err(RestoreError::Inconsistent("the times are not the config's"));
+        }
         node.table.rebuild().map_err(RestoreError::Inconsistent)?;
         node.check().map_err(RestoreError::Inconsistent)?;
         node.grow(node.table.slots());

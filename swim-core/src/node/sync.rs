@@ -22,7 +22,7 @@ const QUESTION_MAX: usize = 65_507;
 #[derive(Debug, Default)]
 pub(super) struct Lacking {
     /// Of these it has a tombstone.
-    pub(super) dead: SmallVec<[u32; 32]>,
+    pub(super) dead: SmallVec<[u32; HELD_MAX]>,
     /// Of these it has nothing.
     pub(super) wanted: SmallVec<[NodeId; HELD_MAX]>,
 }
@@ -42,7 +42,9 @@ impl Node {
             return false;
         }
         let agrees = frame.view_hash == self.table.view_hash();
-        let due = self.views.on_report(agrees, self.table.live(), &mut self.cx);
+        // Anybody can say that its view is mine; whom I ask is my own draw, so none can hide what the others say.
+        let counts = !agrees || self.is_answer_to_probe(from, frame);
+        let due = counts && self.views.on_report(agrees, self.table.live(), &mut self.cx);
         // Who asks what differs ends the disagreement for both.
         let asks = matches!(frame.message, Some(Message::Compare { .. }));
         if due && !asks && !self.sync.is_busy() {
@@ -66,7 +68,7 @@ impl Node {
 
     /// Answers others within the budget for it; tells whether there was any left.
     pub(super) fn answer_sync(&mut self, answer: Intent) -> bool {
-        let allowed = self.budget.allows(&self.cx);
+        let allowed = self.budget.allows(answer.room != u16::MAX, &self.cx);
         if allowed {
             self.cx.send(answer);
         } else {
@@ -87,14 +89,14 @@ impl Node {
     }
 
     /// A page: its rows have been taken over.
-    pub(super) fn on_page(&mut self, from: Addr, frame: &Frame<'_>, nonce: u32, next: u32) {
+    pub(super) fn on_page(&mut self, from: Addr, frame: &Frame<'_>, nonce: u32, next: u32, room: u16) {
         let lane = self.sync.lane_of_page(from, frame.sender, nonce);
         if lane.is_none() && !self.join.is_answer(nonce) {
             self.cx.stats.stray_acks += 1;
             return;
         }
         self.cx.stats.pages_received += 1;
-        self.push_back(from, frame);
+        self.push_back(from, frame, room);
         let agrees = frame.view_hash == self.table.view_hash();
         let ended = match lane {
             Some(_) if agrees => {
@@ -110,7 +112,7 @@ impl Node {
                 let complete = agrees || next == PAGE_END;
                 // Who knew nothing has nothing to tell but itself, which it has.
                 let all_told = complete && self.join.is_catching_up();
-                if !agrees && !all_told && !self.sync.is_busy() {
+                if !agrees && !all_told && (self.join.is_wanted() || !self.sync.is_busy()) {
                     self.start_sync(from, frame.sender);
                 }
                 complete.then_some(Ended::Done)
@@ -130,7 +132,7 @@ impl Node {
     }
 
     /// Sends back what the page shows its sender to lack: what it asks for, and rows that I know better.
-    fn push_back(&mut self, to: Addr, frame: &Frame<'_>) {
+    fn push_back(&mut self, to: Addr, frame: &Frame<'_>, room: u16) {
         self.to_push.clear();
         for row in frame.rows() {
             let slot = self.table.find(row.id).filter(|&s| is_newer(&self.table[s], &row));
@@ -141,7 +143,7 @@ impl Node {
             self.to_push.extend(slot.filter(|_| self.to_push.len() < PUSHES_MAX));
         }
         if !self.to_push.is_empty() {
-            self.cx.send(Intent::to_stranger(to, What::Push { from: 0 }));
+            self.answer_sync(Intent { room, ..Intent::to_stranger(to, What::Push { from: 0 }) });
         }
     }
 

@@ -54,13 +54,15 @@ fn digit(key: u32, level: u32) -> usize {
 #[derive(Clone, Debug)]
 pub(crate) struct Radix {
     nodes: Vec<Node>,
+    /// Places of nodes that were given up.
+    free: Vec<u32>,
     /// By slot.
     links: Vec<Link>,
 }
 
 impl Default for Radix {
     fn default() -> Self {
-        Self { nodes: alloc::vec![EMPTY], links: Vec::new() }
+        Self { nodes: alloc::vec![EMPTY], free: Vec::new(), links: Vec::new() }
     }
 }
 
@@ -127,12 +129,19 @@ impl Radix {
             self.links[at as usize].next = NONE;
             at = next;
         }
+        if let Some(place) = self.free.pop() {
+            self.nodes[node].heads[child] = NODE + place;
+            self.nodes[place as usize] = new;
+            return;
+        }
         if self.nodes.len() == self.nodes.capacity() {
             // Nodes are large; doubling them would be half wasted.
             self.nodes.reserve_exact(self.nodes.len() / 4 + 1);
         }
         self.nodes[node].heads[child] = NODE + self.nodes.len() as u32;
         self.nodes.push(new);
+        // Giving nodes up never allocates.
+        self.free.reserve(self.nodes.len());
     }
 
     /// Takes a slot out, which added `value`.
@@ -147,6 +156,35 @@ impl Radix {
             Some(before) => self.links[before as usize].next = next,
         }
         self.links[slot as usize] = Link { next: NONE, key: KEY_END };
+        self.join(key);
+    }
+
+    /// Nodes on the way to `key` that hold few slots become chains again, the deepest first; or whoever comes and goes in
+    /// ever other places would make the tree grow for ever.
+    fn join(&mut self, key: u32) {
+        loop {
+            let (node, level) = self.leaf(key);
+            let inner = |&h: &u32| h != NONE && h >= NODE;
+            if level == 0 || self.nodes[node].heads.iter().any(inner) {
+                return;
+            }
+            let slots = self.nodes[node].heads.iter().flat_map(|&h| self.chain(h));
+            if slots.take(CHAIN_MAX / 2 + 1).count() > CHAIN_MAX / 2 {
+                return;
+            }
+            // From the last child on, each chain goes in front of what is behind it.
+            let mut head = NONE;
+            for i in (0..FAN).rev() {
+                let first = self.nodes[node].heads[i];
+                if let Some(last) = self.chain(first).last() {
+                    self.links[last as usize].next = head;
+                    head = first;
+                }
+            }
+            let (above, at) = self.node_above(key, level - 1);
+            self.nodes[above].heads[digit(key, at)] = head;
+            self.free.push(node as u32);
+        }
     }
 
     /// What a slot adds has changed by `delta`.
@@ -282,7 +320,7 @@ impl Radix {
         if self.total() != total {
             return Err("the tree's sum is not that of its slots");
         }
-        for node in &self.nodes {
+        for (_, node) in self.nodes.iter().enumerate().filter(|(at, _)| !self.free.contains(&(*at as u32))) {
             for (i, &head) in node.heads.iter().enumerate() {
                 let inner = |n: &Node| n.sums.iter().fold(0_u64, |a, b| a.wrapping_add(*b));
                 if head != NONE && head >= NODE && inner(&self.nodes[(head - NODE) as usize]) != node.sums[i] {
@@ -382,5 +420,21 @@ mod tests {
         assert_eq!(slot as usize, CROWD_MAX);
         assert!(!tree.is_crowded(KEY_END - 1));
         assert_eq!(tree.total(), CROWD_MAX as u64);
+    }
+
+    #[test]
+    fn what_comes_and_goes_leaves_nothing() {
+        let mut tree = Radix::default();
+        tree.grow(70);
+        for round in 0..1000_u32 {
+            let base = (round * 65_521 * 4) & (KEY_END - 1) & !63;
+            for slot in 0..70 {
+                tree.insert(slot, base | slot % 64, |_| 1);
+            }
+            for slot in 0..70 {
+                tree.remove(slot, 1);
+            }
+        }
+        assert!(tree.nodes.len() <= 1 + LEVELS as usize, "{}", tree.nodes.len());
     }
 }

@@ -21,6 +21,9 @@ pub const CHILDREN: usize = 64;
 /// Levels of the tree, the root's being 0.
 pub const LEVELS: u8 = 5;
 
+/// Most ranges in one pull.
+const RANGES_MAX: usize = 256;
+
 /// Keys from `from` on, below `to`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyRange {
@@ -46,6 +49,9 @@ pub struct TreeNode {
 
 /// Ranges that ascend, and have a gap between them: one encoding for one set of keys.
 pub(super) fn check_ranges(body: &[u8]) -> Result<(), DecodeError> {
+    if body.len() > RANGES_MAX * 8 {
+        return Err(DecodeError::Value);
+    }
     let (mut r, mut last) = (Reader::new(body), None);
     loop {
         let range = read_range(&mut r)?;

@@ -224,7 +224,12 @@ fn refused() {
     let level_5 = String::from("098902a4a3a2a10500000000") + &zeros;
     let prefix = String::from("098902a4a3a2a10140000000") + &zeros;
     let nodes = [(&level_5[..], E::Value), (&prefix[..], E::Value), ("0905a4a3a2a100", E::Truncated)];
-    for (tail, want) in cases.into_iter().chain(nodes) {
+    // More ranges than a pull can have.
+    let ranges: String =
+        (0..257_u32).map(|i| format!("{:08x}{:08x}", (2 * i).swap_bytes(), (2 * i + 1).swap_bytes())).collect();
+    let ranges = String::from("078c10a4a3a2a1") + &ranges;
+    let many = [(&ranges[..], E::Value)];
+    for (tail, want) in cases.into_iter().chain(nodes).chain(many) {
         let text = if tail.is_empty() { String::from("0807") } else { head() + &tail.replace('_', "") };
         let bytes: Vec<u8> =
             (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect();
