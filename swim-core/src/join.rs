@@ -147,7 +147,7 @@ impl Join {
     }
 
     /// Who was sent this nonce.
-    fn contacted(&self, nonce: u32) -> Option<Addr> {
+    pub(crate) fn contacted(&self, nonce: u32) -> Option<Addr> {
         let Phase::Contacting { nonce: first } = self.phase else { return None };
         let i = nonce.wrapping_sub(first) as usize;
         self.seeds.get(i).copied().or_else(|| self.knocked.filter(|_| i == self.seeds.len()))

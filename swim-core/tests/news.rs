@@ -4,7 +4,7 @@
 
 mod util;
 
-use swim_core::wire::{Detail, Item, More};
+use swim_core::wire::{Detail, Item, Message, More};
 use swim_core::{Command, Event, Identity, Incarnation, Node, NodeId, Profile, State, Status};
 use util::*;
 
@@ -124,4 +124,41 @@ fn f8_the_same_profile_again_is_told_again() {
             assert_eq!(row.state(), State::Alive);
         }
     }
+}
+
+/// Who shows another view hears in the answer what was news until a moment ago: within the patience, and nobody else.
+#[test]
+fn who_has_missed_something_is_reminded() {
+    let (mut b, peers) = Bench::with_peers(config(), 10);
+    let says = |s: &Sent, p: &Peer| s.frame().updates().any(|item| item.id == p.id);
+    b.gossip(&peers[1], &[accused(peers[0].id, status(1, State::Alive), &[])]);
+    let mut raised = peers.clone();
+    raised[0].incarnation = inc(1);
+    let told = b.now;
+    while b.node.gossip_queued() > 0 {
+        b.run_with(ms(100), &raised);
+    }
+    let ask = |b: &mut Bench, agree: bool| {
+        b.agree = agree;
+        b.clear();
+        b.recv(&peers[2], Some(Message::Ping { target: b.me(), nonce: 7 }), &[]);
+        let ack = b.sent.iter().find(|s| s.message() == Some(Message::Ack { nonce: 7 })).expect("an ack");
+        says(ack, &peers[0])
+    };
+    assert!(b.now.since(told) < ms(2_000));
+    b.run_with(ms(1), &raised);
+    assert!(!ask(&mut b, true), "who has the same view has heard it");
+    assert!(ask(&mut b, false), "who has another may have missed it");
+    // The answer to a probe of this node's own shows it, too: then it is told at once.
+    b.agree = true;
+    b.clear();
+    let (p, nonce) = b.next_ping(&raised);
+    b.agree = false;
+    b.clear();
+    b.recv(&p, Some(Message::Ack { nonce }), &[]);
+    let reminder = |s: &Sent| s.message().is_none() && s.to == p.addr && says(s, &peers[0]);
+    assert!(p.id == peers[0].id || b.sent.iter().any(reminder), "{:?}", b.sent);
+    b.agree = true;
+    b.run_with(ms(3_000), &raised);
+    assert!(!ask(&mut b, false), "later a sync brings it");
 }

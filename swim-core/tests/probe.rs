@@ -2,7 +2,7 @@
 
 mod util;
 
-use swim_core::wire::Message;
+use swim_core::wire::{Detail, Item, Message, More};
 use swim_core::{Event, Fact, Incarnation, Input, Instant, NodeId, State};
 use util::*;
 
@@ -464,4 +464,36 @@ fn why_tells_the_story_of_a_death() {
     b.gossip(&Peer { incarnation: inc(1), ..target }, &[]);
     assert_eq!(b.node.why(target.id).last().map(|e| e.fact), Some(Fact::Up { incarnation: inc(1) }));
     assert_eq!(b.node.why(NodeId::new(1)).count(), 0);
+}
+
+/// The target that did not answer in time is asked once more, with the relays and under the same nonce; either ack is one.
+#[test]
+fn a_silent_target_is_asked_once_more() {
+    for late in [0, 300] {
+        let (mut b, peers) = Bench::with_peers(config(), 5);
+        let (target, nonce) = b.next_ping(&peers);
+        let seen = b.sent.len();
+        b.run(ms(500));
+        let again = |s: &&Sent| s.message() == Some(Message::Ping { target: target.id, nonce }) && s.to == target.addr;
+        assert_eq!((b.sent[seen..].iter().filter(again).count(), b.ping_reqs(seen).len()), (1, 3));
+        b.run(ms(late));
+        let acked = b.node.stats().probes_acked;
+        b.recv(&target, Some(Message::Ack { nonce }), &[]);
+        assert_eq!(b.node.stats().probes_acked, acked + 1);
+        b.recv(&target, Some(Message::Ack { nonce }), &[]);
+        let stats = b.node.stats();
+        assert_eq!((stats.probes_acked, stats.stray_acks, b.node.health()), (acked + 1, 1, 0), "the second is late");
+        b.run(ms(499 - late));
+        assert_eq!((b.suspects(), b.sent[seen..].iter().filter(again).count()), (0, 1));
+    }
+    // Not at an address that is no longer its own.
+    let (mut b, peers) = Bench::with_peers(config(), 5);
+    let (target, nonce) = b.next_ping(&peers);
+    let detail = Detail { at: inc(1), addr: addr(77), name: "", meta: b"" };
+    let moved = Item { id: target.id, status: status(1, State::Alive), more: More::Detail(detail) };
+    let other = peers.iter().find(|p| p.id != target.id).unwrap();
+    b.gossip(other, &[moved]);
+    b.clear();
+    b.run(ms(500));
+    assert!(!b.sent.iter().any(|s| s.message() == Some(Message::Ping { target: target.id, nonce })));
 }

@@ -110,31 +110,38 @@ impl Node {
             Hint::Nothing if differs => Hint::News,
             hint => hint,
         };
-        let answer = |what| Intent { to: from, peer, room, hint, what };
+        let answer = Intent { to: from, peer, room, hint, what: What::Gossip };
         if frame.asks_who && self.table.get(peer).is_some_and(|r| r.addr == from) {
             self.cx.send(Intent::to_member(from, peer, What::Introduction));
         }
+        // Before the answer has any effect.
         let told_at_once = match hint {
             Hint::Nothing => false,
             // Once per probe of mine, so this neither adds up nor goes to and fro.
             Hint::News => self.is_answer_to_probe(from, frame) && self.gossip.recent(&self.cx).next().is_some(),
             Hint::Belief | Hint::Row | Hint::WhoAreYou => !is_answered(frame),
         };
-        if told_at_once && self.echoes.take(&self.cx) {
-            self.cx.send(answer(What::Gossip));
+        let answered = frame.message.is_some_and(|message| self.on_kind(message, frame, answer, differs));
+        if told_at_once && !answered && self.echoes.take(&self.cx) {
+            self.cx.send(answer);
         }
-        let Some(message) = frame.message else { return };
+    }
+
+    /// What a message asks for or answers; `answer` is an answer to it without its contents. Tells whether a message that
+    /// need not be answered was.
+    fn on_kind(&mut self, message: Message, frame: &Frame<'_>, answer: Intent, differs: bool) -> bool {
+        let from = answer.to;
         match message {
             Message::Ping { target, nonce } if target == self.cx.me => {
-                self.cx.send(answer(What::Message(Message::Ack { nonce })));
+                self.cx.send(Intent { what: What::Message(Message::Ack { nonce }), ..answer });
             }
             Message::Ping { nonce, .. } => {
                 self.cx.stats.misdirected_pings += 1;
-                self.cx.send(answer(What::Message(Message::NotMe { nonce })));
+                self.cx.send(Intent { what: What::Message(Message::NotMe { nonce }), ..answer });
             }
             Message::Ack { nonce } => self.on_ack(from, frame, nonce),
             Message::PingReq { target, nonce } => {
-                self.on_ping_req(Requester { addr: from, nonce, room, peer }, target);
+                self.on_ping_req(Requester { addr: from, nonce, room: answer.room, peer: answer.peer }, target);
             }
             Message::RelayedAck { nonce, incarnation } => {
                 if self.detect.is_relayed_ack(from, frame.sender, incarnation, nonce, &self.cx) {
@@ -145,17 +152,18 @@ impl Node {
             }
             Message::Nack { nonce } => self.detect.on_nack(from, frame.sender, nonce, &mut self.cx),
             Message::NotMe { nonce } => self.detect.on_not_me(from, nonce, &mut self.cx),
-            Message::Pull { nonce } => _ = self.answer_sync(answer(What::Page { nonce })),
+            Message::Pull { nonce } => _ = self.answer_sync(Intent { what: What::Page { nonce }, ..answer }),
             Message::Compare { nonce, .. } => {
-                if self.answer_sync(answer(What::Differ { nonce })) && differs {
+                if self.answer_sync(Intent { what: What::Differ { nonce }, ..answer }) && differs {
                     self.views.on_asked(&mut self.cx);
                 }
             }
-            Message::Page { nonce, next } => self.on_page(from, frame, nonce, next, room),
+            Message::Page { nonce, next } => return self.on_page(from, frame, nonce, next, answer.room),
             Message::Differ { nonce } => self.on_differ(from, frame, nonce),
             // Its rows have been taken over.
             Message::Push => {}
         }
+        false
     }
 
     /// What the sender must hear: what is believed of it if it says less, or that it is not known. A node that knows others

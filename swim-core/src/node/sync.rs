@@ -88,15 +88,15 @@ impl Node {
         self.on_sync_ended(ended);
     }
 
-    /// A page: its rows have been taken over.
-    pub(super) fn on_page(&mut self, from: Addr, frame: &Frame<'_>, nonce: u32, next: u32, room: u16) {
+    /// A page: its rows have been taken over. Tells whether it was answered with rows.
+    pub(super) fn on_page(&mut self, from: Addr, frame: &Frame<'_>, nonce: u32, next: u32, room: u16) -> bool {
         let lane = self.sync.lane_of_page(from, frame.sender, nonce);
         if lane.is_none() && !self.join.is_answer(nonce) {
             self.cx.stats.stray_acks += 1;
-            return;
+            return false;
         }
         self.cx.stats.pages_received += 1;
-        self.push_back(from, frame, room);
+        let answered = self.push_back(from, frame, room);
         let agrees = frame.view_hash == self.table.view_hash();
         let ended = match lane {
             Some(_) if agrees => {
@@ -108,17 +108,22 @@ impl Node {
                 self.sync.on_page(lane, next, has_rows, &self.table, &mut self.cx)
             }
             None => {
+                let asked_at = self.join.contacted(nonce);
                 self.join.on_answer();
                 let complete = agrees || next == PAGE_END;
                 // Who knew nothing has nothing to tell but itself, which it has.
                 let all_told = complete && self.join.is_catching_up();
-                if !agrees && !all_told && (self.join.is_wanted() || !self.sync.is_busy()) {
-                    self.start_sync(from, frame.sender);
+                let wanted = !agrees && !all_told && (self.join.is_wanted() || !self.sync.is_busy());
+                // It may have answered from another address than it was asked at. Questions go where it is known to be.
+                let row = self.table.find(frame.sender).map(|s| self.table[s].addr);
+                if let Some(addr) = row.or(asked_at.filter(|&a| a == from)).filter(|_| wanted) {
+                    self.start_sync(addr, frame.sender);
                 }
                 complete.then_some(Ended::Done)
             }
         };
         self.on_sync_ended(ended);
+        answered
     }
 
     /// All that a peer knows has been seen, or it has fallen silent. Then the seeds are contacted again in time.
@@ -131,8 +136,9 @@ impl Node {
         }
     }
 
-    /// Sends back what the page shows its sender to lack: what it asks for, and rows that I know better.
-    fn push_back(&mut self, to: Addr, frame: &Frame<'_>, room: u16) {
+    /// Sends back what the page shows its sender to lack: what it asks for, and rows that I know better. Tells whether there
+    /// was anything.
+    fn push_back(&mut self, to: Addr, frame: &Frame<'_>, room: u16) -> bool {
         self.to_push.clear();
         for row in frame.rows() {
             let slot = self.table.find(row.id).filter(|&s| is_newer(&self.table[s], &row));
@@ -142,9 +148,7 @@ impl Node {
             let slot = self.table.find(id).filter(|&s| self.table[s].status.is_live());
             self.to_push.extend(slot.filter(|_| self.to_push.len() < PUSHES_MAX));
         }
-        if !self.to_push.is_empty() {
-            self.answer_sync(Intent { room, ..Intent::to_stranger(to, What::Push { from: 0 }) });
-        }
+        !self.to_push.is_empty() && self.answer_sync(Intent { room, ..Intent::to_stranger(to, What::Push { from: 0 }) })
     }
 
     /// What the puller holds and this node does not have live.

@@ -429,7 +429,7 @@ mod tests {
         for round in 0..1000_u32 {
             let base = (round * 65_521 * 4) & (KEY_END - 1) & !63;
             for slot in 0..70 {
-                tree.insert(slot, base | slot % 64, |_| 1);
+                tree.insert(slot, base | (slot % 64), |_| 1);
             }
             for slot in 0..70 {
                 tree.remove(slot, 1);

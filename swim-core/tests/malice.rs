@@ -1,0 +1,154 @@
+//! One member or stranger that means harm: what it costs the others is bounded.
+
+mod util;
+
+use swim_core::wire::{Message, PAGE_END};
+use swim_core::{Command, Node, NodeId};
+use util::*;
+
+fn compares(b: &Bench, to: Option<&Peer>) -> usize {
+    let compare = |s: &&Sent| matches!(s.message(), Some(Message::Compare { .. }));
+    b.sent.iter().filter(compare).filter(|s| to.is_none_or(|p| p.addr == s.to)).count()
+}
+
+/// A member that repeats this node's view hash to it does not hide from it that all the others disagree.
+#[test]
+fn an_echo_does_not_keep_from_syncing() {
+    let asked = |echoes: bool| {
+        let mut c = config();
+        c.suspicion_alpha = 1_000;
+        let (mut b, peers) = Bench::with_peers(c, 6);
+        for i in 0..300 {
+            b.run(ms(200));
+            b.agree = true;
+            if echoes && i % 2 == 0 {
+                b.gossip(&peers[1], &[]);
+            }
+            b.agree = false;
+            for p in [0, 2, 3, 4, 5] {
+                b.gossip(&peers[p], &[]);
+            }
+        }
+        compares(&b, None)
+    };
+    let (with, without) = (asked(true), asked(false));
+    assert!(without > 10 && with == without, "{with} of {without}");
+}
+
+/// A peer that answers each question late, and with one key more, holds the exchange no longer than `sync_backoff_max`.
+#[test]
+fn a_slow_peer_does_not_hold_the_exchange_for_ever() {
+    let (mut b, peers) = Bench::with_peers(config(), 2);
+    let (slow, honest) = (peers[0], peers[1]);
+    b.agree = false;
+    while compares(&b, Some(&slow)) == 0 {
+        b.run_with(ms(200), &[]);
+        b.gossip(&slow, &[]);
+    }
+    let nonce = |s: &Sent| if let Some(Message::Compare { nonce, .. }) = s.message() { Some(nonce) } else { None };
+    let nonce = b.sent.iter().rev().find_map(nonce).expect("it is compared with the slow one");
+    b.sent.clear();
+    b.recv_from(slow.addr, &written(&slow, |w| assert!(w.differ(nonce, [u64::MAX].into_iter()))));
+    let began = b.now;
+    loop {
+        let pull = |s: &Sent| match s.message() {
+            Some(Message::Pull { nonce }) if s.to == slow.addr => Some((nonce, s.frame().ranges().next()?.from)),
+            _ => None,
+        };
+        let Some((nonce, first)) = b.sent.iter().find_map(pull) else { break };
+        b.sent.clear();
+        b.run_with(ms(1_000), &peers);
+        b.gossip(&honest, &[]);
+        if compares(&b, Some(&honest)) > 0 {
+            break;
+        }
+        b.sent.clear();
+        let page = written(&slow, |w| assert!(w.message(Message::Page { nonce, next: first + 1 })));
+        b.recv_from(slow.addr, &page);
+        assert!(
+            b.now.since(began) <= b.node.config().sync_backoff_max + ms(5_000),
+            "held for {:?}",
+            b.now.since(began)
+        );
+    }
+    assert!(b.node.stats().pages_received > 10);
+}
+
+/// A page may come from anywhere, since a seed may have several addresses. What it asks for goes there in one datagram of
+/// at most three times its size.
+#[test]
+fn a_page_from_nowhere_is_not_answered_manyfold() {
+    let mut b = Bench::new(config());
+    let peers: Vec<Peer> = (1..=250).map(peer).collect();
+    peers.iter().for_each(|p| b.admit(p));
+    b.quiesce(&peers);
+    b.command(Command::Join(&[addr(900)]));
+    let pull = |s: &Sent| match s.message() {
+        Some(Message::Pull { nonce }) if s.to == addr(900) => Some(nonce),
+        _ => None,
+    };
+    let nonce = b.sent.iter().find_map(pull).expect("the seed is asked");
+    for wishes in [2, 170] {
+        b.sent.clear();
+        let page = written(&peer(999), |w| {
+            assert!(w.message(Message::Page { nonce, next: PAGE_END }));
+            w.wanted((0..wishes).map(|_| peers[0].id));
+        });
+        b.recv_from(addr(777), &page);
+        let back: Vec<usize> = b.sent.iter().filter(|s| s.to == addr(777)).map(|s| s.bytes.len()).collect();
+        assert!(back.len() <= 1 && back.iter().sum::<usize>() <= 3 * page.len(), "{} bytes: {back:?}", page.len());
+        // The next one is answered by nobody: the question has been.
+        b.command(Command::Join(&[addr(900)]));
+    }
+}
+
+/// Strangers that ask as much as they like leave half of the budget for answers to members.
+#[test]
+fn strangers_do_not_starve_members() {
+    let mut c = config();
+    c.sync_rate = 20_000;
+    let mut b = Bench::new(c);
+    let peers: Vec<Peer> = (1..=250).map(peer).collect();
+    peers.iter().for_each(|p| b.admit(p));
+    b.quiesce(&peers);
+    let refused = b.node.stats().syncs_refused;
+    for i in 0..1_000_u32 {
+        b.run_with(ms(10), &peers);
+        let pull = written(&peer(5_000), |w| {
+            assert!(w.message(Message::Pull { nonce: i }));
+            w.held((0..10).map(|n| (NodeId::new(n), 0)));
+        });
+        b.recv_from(addr(900), &pull);
+        if i % 10 == 9 {
+            b.clear();
+            b.recv(&peers[0], Some(Message::Pull { nonce: i }), &[]);
+            let answered = |s: &Sent| matches!(s.message(), Some(Message::Page { .. })) && s.to == peers[0].addr;
+            assert!(b.sent.iter().any(answered), "question {i} of a member");
+        }
+        b.clear();
+    }
+    assert!(b.node.stats().syncs_refused - refused > 100, "the strangers have asked for more than there was");
+}
+
+/// A snapshot whose times are not its config's is refused, not run into an overflow.
+#[test]
+fn a_forged_pace_is_refused() {
+    let varint = |mut v: u64| {
+        let mut bytes = Vec::new();
+        while v >= 0x80 {
+            bytes.push(v as u8 | 0x80);
+            v >>= 7;
+        }
+        bytes.push(v as u8);
+        bytes
+    };
+    let (b, _) = Bench::with_peers(config(), 2);
+    let (snapshot, c) = (b.node.snapshot(), b.node.config());
+    let micros = |patience| [c.join_retry_max.as_micros() as u64, patience, c.sync_backoff_max.as_micros() as u64];
+    let pace: Vec<u8> = micros(c.sync_patience.as_micros() as u64).into_iter().flat_map(varint).collect();
+    let forged: Vec<u8> = micros(u64::MAX).into_iter().flat_map(varint).collect();
+    let at = snapshot.windows(pace.len()).position(|w| w == pace).expect("the times are in the snapshot");
+    assert!(Node::restore(&snapshot).is_ok());
+    let forged = [&snapshot[..at], &forged, &snapshot[at + pace.len()..]].concat();
+    assert!(Node::restore(&forged).is_err());
+}
