@@ -80,6 +80,28 @@ fn a_resolver_that_hangs_holds_up_neither_join_nor_end() {
     thread_a.join().unwrap().unwrap();
 }
 
+/// One name server that says nothing keeps nobody from a name that another one knows.
+#[test]
+fn a_name_that_hangs_does_not_hold_up_another() {
+    let (a, thread_a) = spawned("a", Resolver::system());
+    let (end, ended) = mpsc::channel::<()>();
+    let (addr, ended) = (a.addr(), std::sync::Mutex::new(ended));
+    let resolver = Resolver::blocking(move |host, _| {
+        if host == "hangs.example" {
+            let _ = ended.lock().unwrap().recv();
+        }
+        Ok(vec![addr])
+    });
+    let (b, thread_b) = spawned("b", resolver);
+    b.join(&[named("hangs.example", addr), named("known.example", addr)]).unwrap();
+    await_live(&a, 2);
+    await_live(&b, 2);
+    drop((a, b));
+    thread_a.join().unwrap().unwrap();
+    thread_b.join().unwrap().unwrap();
+    drop(end);
+}
+
 /// B4: the driver is woken by the answer, however late it comes; nothing else is due so soon.
 #[test]
 fn b4_a_late_answer_wakes_the_driver() {

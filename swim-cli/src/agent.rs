@@ -26,7 +26,7 @@ pub(crate) fn run(args: &AgentArgs) -> Result<(), Failure> {
     let mut setup = Setup::new(&args.name, args.preset.config(&args.cluster));
     setup.meta = args.meta.clone().into_bytes();
     setup.advertise = args.advertise;
-    setup.resolver = names::telling_resolver();
+    setup.resolver = names::telling_resolver(args.bind.is_ipv4());
     let (handle, driver) = bind(args.bind, setup).map_err(refused)?;
     let mut events = handle.events();
     signals::leave_on_signal(handle.clone()).map_err(|e| cannot_start("signals cannot be caught", &e))?;

@@ -58,9 +58,9 @@ impl Handle {
     /// on.
     ///
     /// Addresses are contacted at once, and names when they are resolved ([`crate::Resolver`]), by all their addresses.
-    /// A name that cannot be resolved is tried again without end. Names are resolved anew while no seed has answered,
-    /// while the node is alone, and, at a slower pace, while some of their addresses are no live member's: so a seed may
-    /// move.
+    /// A name that cannot be resolved is tried again without end, and one whose resolution takes longer than
+    /// `Config::join_retry` does not keep the others waiting. Names are resolved anew while no seed has answered, while
+    /// the node is alone, and, at a slower pace, while some of their addresses are no live member's: so a seed may move.
     ///
     /// ```
     /// # fn join(handle: &swim_driver::Handle) -> Result<(), Box<dyn std::error::Error>> {

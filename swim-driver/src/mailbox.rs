@@ -1,9 +1,10 @@
-//! Commands on their way from the embedder's threads to the node, and the answer of the resolver on its way to the pump.
+//! Commands on their way from the embedder's threads to the node, and answers of the resolver on their way to the pump.
 //!
 //! Invariants: an accepted command is taken exactly once, in the order of acceptance, unless the pump is dropped with the
-//! command still inside, and then it is counted as undelivered; a command is visible to [`Mailbox::is_empty`] before the
-//! waker is called for it, so a driver that looks, then waits, and looks again when it is woken, sleeps through none; and
-//! no foreign code (the waker) runs under the lock.
+//! command still inside, and then it is counted as undelivered; an answer is never refused and is taken once, before all
+//! commands, unless the mailbox is closed with it inside, and then it is dropped and not counted, since nobody wants to
+//! know; either is visible to [`Mailbox::is_empty`] before the waker is called for it, so a driver that looks, then waits,
+//! and looks again when it is woken, sleeps through none; and no foreign code (the waker) runs under the lock.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -37,6 +38,15 @@ impl Order {
             Self::SetProfile(profile) => Command::SetProfile(profile),
         }
     }
+}
+
+/// What the resolver has found for one of the node's names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    /// Which name, counted in the order in which the node came to know them.
+    pub(crate) at: usize,
+    /// Empty when the resolver has failed.
+    pub(crate) addrs: Box<[SocketAddr]>,
 }
 
 /// Why a command was not accepted.
@@ -92,8 +102,8 @@ pub struct Mailbox {
 #[derive(Default)]
 struct State {
     queue: VecDeque<Order>,
-    /// What the resolver has found. One query is under way at a time, so there is never a second answer.
-    answer: Option<Box<[SocketAddr]>>,
+    /// What the resolver has found. A name has one query under way at a time, so there are never more than names.
+    answers: VecDeque<Answer>,
     /// The last handle is gone: one more leave is due, behind everything that was accepted. It needs no place in the
     /// queue, so it cannot be refused.
     goodbye: bool,
@@ -105,7 +115,7 @@ struct State {
 
 impl State {
     fn is_empty(&self) -> bool {
-        self.queue.is_empty() && self.answer.is_none() && !self.goodbye
+        self.queue.is_empty() && self.answers.is_empty() && !self.goodbye
     }
 }
 
@@ -117,8 +127,9 @@ impl Mailbox {
         Self { pending: AtomicBool::new(false), state: Mutex::default() }
     }
 
-    /// Sets the waker, in place of the one before. It is called after every command that is accepted from now on, and
-    /// at once when one is waiting already. It may be called once more just after it was replaced or the pump has ended.
+    /// Sets the waker, in place of the one before. It is called after every command that is accepted from now on and
+    /// every answer of the resolver, and at once when something is waiting already. It may be called once more just after
+    /// it was replaced or the pump has ended.
     pub fn set_waker(&self, waker: Waker) {
         let mut state = lock(&self.state);
         if state.closed {
@@ -134,8 +145,8 @@ impl Mailbox {
         }
     }
 
-    /// Whether there is nothing to take: one atomic load. When it says so, the waker is called after the next command
-    /// was put in.
+    /// Whether there is nothing to take: one atomic load. When it says so, the waker is called after the next command or
+    /// answer was put in.
     pub fn is_empty(&self) -> bool {
         !self.pending.load(Ordering::Acquire)
     }
@@ -169,27 +180,30 @@ impl Mailbox {
         wake(waker);
     }
 
-    /// The query that was under way is answered. It is no command, so it is neither refused nor counted; whoever has
-    /// closed does not want to know.
-    pub(crate) fn answer(&self, addrs: Box<[SocketAddr]>) {
+    /// A query that was under way is answered. It is no command, so it is neither refused nor counted; whoever has closed
+    /// does not want to know.
+    pub(crate) fn answer(&self, answer: Answer) {
         let mut state = lock(&self.state);
         if state.closed {
             return;
         }
-        debug_assert!(state.answer.is_none(), "one query is under way at a time");
-        state.answer = Some(addrs);
+        debug_assert!(
+            state.answers.iter().all(|other| other.at != answer.at),
+            "a name has one query under way at a time"
+        );
+        state.answers.push_back(answer);
         self.pending.store(true, Ordering::Release);
         let waker = state.waker.clone();
         drop(state);
         wake(waker);
     }
 
-    pub(crate) fn take_answer(&self) -> Option<Box<[SocketAddr]>> {
+    pub(crate) fn take_answer(&self) -> Option<Answer> {
         if self.is_empty() {
             return None;
         }
         let mut state = lock(&self.state);
-        let answer = state.answer.take();
+        let answer = state.answers.pop_front();
         self.pending.store(!state.is_empty(), Ordering::Release);
         answer
     }
@@ -236,7 +250,7 @@ impl Mailbox {
         state.goodbye = false;
         state.undelivered += state.queue.len();
         state.queue = VecDeque::new();
-        state.answer = None;
+        state.answers = VecDeque::new();
         self.pending.store(false, Ordering::Release);
         state.waker.take()
     }

@@ -10,7 +10,7 @@ use swim_core::{Event, Incarnation, Input, Instant, Node, Status, Transmit};
 
 use crate::cell::ViewCell;
 use crate::events::EventRing;
-use crate::mailbox::{Mailbox, Order};
+use crate::mailbox::{Answer, Mailbox, Order};
 use crate::resolver::{Query, Resolver};
 use crate::seal::{Refused, Seal};
 use crate::seeds::Seeds;
@@ -108,7 +108,7 @@ impl Pump {
         now: Instant,
         (mailbox, view, events): (Arc<Mailbox>, Arc<ViewCell<View>>, Arc<EventRing>),
     ) -> Self {
-        let (me, seeds) = (own_row(&node), Seeds::new(&node, bound));
+        let (me, seeds) = (own_row(&node), Seeds::new(&node));
         Self {
             node,
             seal,
@@ -139,17 +139,16 @@ impl Pump {
         }
     }
 
-    /// Gives the node one command out of the mailbox, if there is one, or what the resolver has found.
+    /// Gives the node one command out of the mailbox, if there is one, or notes what the resolver has found for one name.
     pub fn command(&mut self, now: Instant) {
-        if let Some(addrs) = self.mailbox.take_answer() {
-            self.stats.resolve_failures += u64::from(!self.seeds.on_answer(now, &addrs));
-            if let Some(order) = self.seeds.give() {
-                self.input(now, Input::Command(order.as_command()));
-            }
+        if let Some(Answer { at, addrs }) = self.mailbox.take_answer() {
+            self.begin(now);
+            self.stats.resolve_failures += u64::from(addrs.is_empty());
+            self.seeds.on_answer(now, at, addrs);
         } else if let Some(order) = self.mailbox.take() {
             self.stats.commands += 1;
             if let Order::Join { addrs, names } = &order {
-                self.stats.names_refused += self.seeds.on_join(addrs, names);
+                self.stats.names_refused += self.seeds.on_join(now, addrs, names);
             }
             self.input(now, Input::Command(order.as_command()));
         }
@@ -196,9 +195,15 @@ impl Pump {
                 return Some(Transmit { to: self.reached_at(to), len: self.seal.seal(out, len) });
             }
             self.publish();
-            let Some(to) = self.failed.pop() else { break };
-            self.told += 1;
-            self.node.handle(self.now, Input::SendFailed { to });
+            // Both follow from an input of the binding, and are inputs themselves, so they come when that is handed out.
+            if let Some(order) = self.seeds.give() {
+                self.node.handle(self.now, Input::Command(order.as_command()));
+            } else if let Some(to) = self.failed.pop() {
+                self.told += 1;
+                self.node.handle(self.now, Input::SendFailed { to });
+            } else {
+                break;
+            }
         }
         // A command that was accepted meanwhile is delivered first; it may be one to join again.
         if self.node.has_left() && !self.finished && self.mailbox.close_if_delivered() {
@@ -239,16 +244,20 @@ impl Pump {
     }
 
     fn input(&mut self, now: Instant, input: Input<'_>) {
+        self.begin(now);
+        self.node.handle(now, input);
+    }
+
+    fn begin(&mut self, now: Instant) {
         self.now = now;
         self.told = 0;
-        self.node.handle(now, input);
     }
 
     /// Asks for the name whose turn it is, if one is to be resolved.
     fn resolve(&mut self) {
         if let Some(name) = self.seeds.ask() {
             self.stats.resolutions += 1;
-            self.resolver.ask(Query::new(name, Arc::clone(&self.mailbox)));
+            self.resolver.ask(Query::new(name, !self.maps_v4, Arc::clone(&self.mailbox)));
         }
     }
 

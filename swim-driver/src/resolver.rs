@@ -2,7 +2,7 @@
 //!
 //! The pump asks, and goes on; the answer comes back through the mailbox, whenever and from whatever thread. Invariant: a
 //! query is answered exactly once, by its drop if by nothing else, so a resolver that gives up, panics or gets no thread
-//! counts as a failure and is asked again.
+//! counts as a failure and is asked again; and what is answered is bounded, and can be sent to.
 
 use std::fmt;
 use std::io;
@@ -10,13 +10,15 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::thread;
 
-use crate::mailbox::Mailbox;
-use crate::seed::Name;
+use crate::mailbox::{Answer, Mailbox};
+use crate::seed::{Name, canonical, is_reachable};
 use crate::sync::Arc as SharedArc;
 
 /// Resolves the names among the seeds. [`Resolver::system`] is the default; another is set in [`crate::Setup`].
 ///
-/// A node asks one query at a time, the next only once it was answered, and none while nothing is to resolve.
+/// A node asks for one name after the other: for the next when the last was answered, or was not within
+/// `Config::join_retry`. A name that was not answered is not asked for again before it is, so at most one query for each
+/// name is under way, `Config::seeds_max` in all. Nothing is asked while nothing is to resolve.
 #[derive(Clone)]
 pub struct Resolver {
     ask: Arc<dyn Fn(Query) + Send + Sync>,
@@ -67,17 +69,21 @@ impl fmt::Debug for Resolver {
 
 /// A name that a node wants to know the addresses of. Dropped without an answer, it has failed.
 pub struct Query {
+    /// Which of the node's names this is.
+    at: usize,
     name: Name,
+    /// The socket sends to IPv4 addresses only.
+    v4_only: bool,
     /// Taken by the answer. A mailbox that is closed meanwhile takes none, and keeps nobody alive.
     mailbox: Option<SharedArc<Mailbox>>,
 }
 
 impl Query {
-    /// Most addresses of one name that count: the first ones.
+    /// Most addresses of one name that count: the first ones that the node's socket can send to.
     pub const ADDRS_MAX: usize = 64;
 
-    pub(crate) fn new(name: Name, mailbox: SharedArc<Mailbox>) -> Self {
-        Self { name, mailbox: Some(mailbox) }
+    pub(crate) fn new((at, name): (usize, Name), v4_only: bool, mailbox: SharedArc<Mailbox>) -> Self {
+        Self { at, name, v4_only, mailbox: Some(mailbox) }
     }
 
     /// The host.
@@ -90,17 +96,18 @@ impl Query {
         self.name.port
     }
 
-    /// All addresses of the host. An error, or no address, is a failure: then those that were known last stay, and the
-    /// node asks again later.
+    /// All addresses of the host, however late. An error, or no address that the node's socket can send to, is a failure:
+    /// then those that were known last stay, and the node asks again later.
     pub fn answer(mut self, addrs: io::Result<Vec<SocketAddr>>) {
         self.send(addrs.unwrap_or_default());
     }
 
-    fn send(&mut self, mut addrs: Vec<SocketAddr>) {
-        if let Some(mailbox) = self.mailbox.take() {
-            addrs.truncate(Self::ADDRS_MAX);
-            mailbox.answer(addrs.into());
-        }
+    fn send(&mut self, addrs: Vec<SocketAddr>) {
+        let Some(mailbox) = self.mailbox.take() else { return };
+        let sendable = |addr: &SocketAddr| is_reachable(*addr) && (addr.is_ipv4() || !self.v4_only);
+        // What cannot be sent to takes nobody's place.
+        let addrs = addrs.into_iter().map(canonical).filter(sendable).take(Self::ADDRS_MAX).collect();
+        mailbox.answer(Answer { at: self.at, addrs });
     }
 }
 

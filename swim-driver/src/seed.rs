@@ -129,12 +129,32 @@ fn check_host(host: &str) -> Result<(), SeedError> {
     if host.len() > Seed::HOST_MAX {
         return Err(SeedError::HostTooLong { bytes: host.len() });
     }
-    if !host.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c)) {
+    // One dot may stand at the end: it says that the name is complete.
+    let labels = host.strip_suffix('.').unwrap_or(host);
+    let is_label = |label: &str| !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || "-_".contains(c));
+    if !labels.split('.').all(is_label) {
         return Err(SeedError::Host);
     }
     // No name of a host ends in a number; resolvers take these for odd spellings of addresses, or ask for them in vain.
-    let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
-    if last.bytes().all(|b| b.is_ascii_digit()) { Err(SeedError::Address) } else { Ok(()) }
+    if labels.rsplit('.').next().is_some_and(is_number) { Err(SeedError::Address) } else { Ok(()) }
+}
+
+/// Decimal, octal or hexadecimal, as resolvers read a part of an IPv4 address.
+fn is_number(label: &str) -> bool {
+    match label.strip_prefix("0x").or_else(|| label.strip_prefix("0X")) {
+        Some(hex) => hex.bytes().all(|b| b.is_ascii_hexdigit()),
+        None => label.bytes().all(|b| b.is_ascii_digit()),
+    }
+}
+
+/// As the node compares addresses.
+pub(crate) fn canonical(addr: SocketAddr) -> SocketAddr {
+    SocketAddr::new(addr.ip().to_canonical(), addr.port())
+}
+
+/// Whether anything can be sent to this address, which is canonical.
+pub(crate) fn is_reachable(addr: SocketAddr) -> bool {
+    addr.port() != 0 && !addr.ip().is_unspecified()
 }
 
 impl fmt::Display for Seed {
@@ -166,7 +186,7 @@ pub enum SeedError {
     Unspecified,
     /// There is nothing in front of the port.
     HostEmpty,
-    /// The host name has a character that none has.
+    /// The host name has a character that none has, or a dot where none has one.
     Host,
     /// The host name is longer than [`Seed::HOST_MAX`].
     HostTooLong {
@@ -193,7 +213,9 @@ impl fmt::Display for SeedError {
                 "nothing can be sent to the unspecified address: give the address at which the other node is reached",
             ),
             Self::HostEmpty => write!(f, "the host is missing: {LIKE}"),
-            Self::Host => write!(f, "the host name has a character that no host name has: {LIKE}"),
+            Self::Host => {
+                write!(f, "the host name has a character, or a dot in a place, that no host name has: {LIKE}")
+            }
             Self::HostTooLong { bytes } => {
                 write!(f, "the host name has {bytes} bytes, and none has more than {}: check it", Seed::HOST_MAX)
             }

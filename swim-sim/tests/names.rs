@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use swim_core::{Config, Event, State};
-use swim_driver::{Resolver, Seed};
+use swim_driver::{Query, Resolver, Seed};
 use swim_sim::{NodeIx, World, millis, secs};
 use util::over_seeds;
 
@@ -29,10 +29,12 @@ impl Names {
 
     fn resolver(&self) -> Resolver {
         let names = self.clone();
-        Resolver::new(move |query| {
-            let known = names.0.lock().unwrap().get(query.host()).cloned();
-            query.answer(known.ok_or(Error::from(ErrorKind::NotFound)));
-        })
+        Resolver::new(move |query| names.answer(query))
+    }
+
+    fn answer(&self, query: Query) {
+        let known = self.0.lock().unwrap().get(query.host()).cloned();
+        query.answer(known.ok_or(Error::from(ErrorKind::NotFound)));
     }
 
     /// Starts a node that joins through these seeds.
@@ -61,7 +63,7 @@ fn resolutions(w: &World, node: NodeIx) -> u64 {
 /// B4: the seeds are down when the node starts, and so is their name; five minutes later both are there.
 #[test]
 fn b4_a_seed_that_comes_up_later_under_a_name_that_was_unknown() {
-    over_seeds(20, |seed| {
+    over_seeds(100, |seed| {
         let (mut w, names) = (World::new(seed), Names::default());
         let a = names.spawn(&mut w, "a", &["seed.example:7946"]);
         w.run(secs(300) + millis(seed * 37 % 1_000));
@@ -79,7 +81,7 @@ fn b4_a_seed_that_comes_up_later_under_a_name_that_was_unknown() {
 /// B4: the name has an address when the node starts, but nobody is there; and it has another one when somebody is.
 #[test]
 fn b4_a_name_that_means_another_address_by_the_time_the_seed_is_up() {
-    over_seeds(20, |seed| {
+    over_seeds(100, |seed| {
         let (mut w, names) = (World::new(seed), Names::default());
         let gone = w.spawn("gone");
         w.kill(gone);
@@ -98,7 +100,7 @@ fn b4_a_name_that_means_another_address_by_the_time_the_seed_is_up() {
 /// A pod that is replaced: another node, at another address, under the same name. Who lost it is alone, and asks at once.
 #[test]
 fn b4_who_is_left_alone_finds_the_seeds_successor_by_its_name() {
-    over_seeds(20, |seed| {
+    over_seeds(100, |seed| {
         let (mut w, names) = (World::new(seed), Names::default());
         let former = w.spawn("seed-1");
         names.mean("seed.example", &[former]);
@@ -178,6 +180,33 @@ fn addresses_and_names_make_one_list() {
     w.run_until(secs(180), |w| w.all_see(3)).expect("an address that is no live member's is tried again");
 }
 
+/// A name whose resolution hangs stands before that of the seed: which is found all the same, and when it is replaced at
+/// another address, its successor.
+#[test]
+fn b4_a_name_that_hangs_keeps_nobody_from_the_others() {
+    over_seeds(100, |seed| {
+        let (mut w, names) = (World::new(seed), Names::default());
+        let first = w.spawn("first");
+        names.mean("seed.example", &[first]);
+        let hanging = Arc::new(Mutex::new(Vec::new()));
+        let (known, hangs) = (names.clone(), Arc::clone(&hanging));
+        let a = w.spawn_with("a", |setup| {
+            setup.resolver = Resolver::new(move |query| match query.host() {
+                "hangs.example" => hangs.lock().unwrap().push(query),
+                _ => known.answer(query),
+            });
+        });
+        let seeds: Vec<Seed> = ["hangs.example:7946", "seed.example:7946"].map(|seed| seed.parse().unwrap()).into();
+        w.handle(a).join(&seeds).unwrap();
+        w.run_until(secs(5), |w| w.all_see(2)).expect("joined after `join_retry`");
+        w.kill(first);
+        let second = w.spawn("second");
+        names.mean("seed.example", &[second]);
+        w.run_until(secs(200), |w| w.sees(a, second) == Some(State::Alive)).expect("found by its name");
+        assert_eq!(hanging.lock().unwrap().len(), 1, "asked once");
+    });
+}
+
 /// The resolver is part of a run, so the same answers give the same run.
 #[test]
 fn names_leave_runs_reproducible() {
@@ -209,7 +238,7 @@ fn a_world_has_addresses_only() {
 /// successor soon after its name has been resolved: one of two knocks is at a missing seed.
 #[test]
 fn b4_a_new_address_is_not_behind_all_the_lost() {
-    over_seeds(20, |seed| {
+    over_seeds(100, |seed| {
         let (mut w, names) = (World::new(seed), Names::default());
         let former: Vec<NodeIx> = (0..40).map(|i| w.spawn(&format!("n{i}"))).collect();
         for &node in &former[1..] {

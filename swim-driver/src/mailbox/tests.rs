@@ -130,20 +130,24 @@ fn an_answer_is_no_command_but_wakes_like_one() {
         mailbox.push(order(1, n)).unwrap();
     }
     let before = woken.load(Ordering::SeqCst);
-    let addrs = [SocketAddr::from(([10, 0, 0, 1], 1))];
-    mailbox.answer(addrs.into());
+    let answer = |at| Answer { at, addrs: [SocketAddr::from(([10, 0, 0, 1], 1))].into() };
+    mailbox.answer(answer(7));
     assert_eq!(woken.load(Ordering::SeqCst), before + 1, "a full mailbox has a place for it");
-    assert_eq!(mailbox.take_answer().as_deref(), Some(&addrs[..]));
+    mailbox.answer(answer(0));
+    assert_eq!(woken.load(Ordering::SeqCst), before + 2, "and for that of another name");
+    assert_eq!((mailbox.take_answer(), mailbox.take_answer()), (Some(answer(7)), Some(answer(0))), "as they came");
     assert!(mailbox.take_answer().is_none());
     while mailbox.take().is_some() {}
 
-    mailbox.answer(addrs.into());
+    mailbox.answer(answer(0));
+    mailbox.answer(answer(1));
+    assert!(mailbox.take_answer().is_some());
     assert!(!mailbox.is_empty() && mailbox.take().is_none() && !mailbox.is_empty(), "it waits beside the commands");
     assert!(mailbox.close_if_delivered(), "and holds up no end");
     assert!(mailbox.is_empty() && lock(&mailbox.state).is_empty(), "nor is it kept");
-    mailbox.answer(addrs.into());
+    mailbox.answer(answer(0));
     assert!(mailbox.is_empty() && lock(&mailbox.state).is_empty());
-    assert_eq!((mailbox.undelivered(), woken.load(Ordering::SeqCst)), (0, before + 2));
+    assert_eq!((mailbox.undelivered(), woken.load(Ordering::SeqCst)), (0, before + 4));
 }
 
 /// A waker that looks back into the mailbox would deadlock if it were called, or dropped, under the lock.

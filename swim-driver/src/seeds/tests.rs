@@ -47,7 +47,7 @@ impl Desk {
             while let Some(tx) = self.pump.poll_transmit(&mut [0; 1_400]) {
                 to.push(tx.to.to_string());
             }
-            assert!(self.queries.lock().unwrap().len() <= 1, "one query at a time");
+            self.check();
             if self.pump.mailbox().is_empty() {
                 break;
             }
@@ -58,13 +58,29 @@ impl Desk {
         to
     }
 
-    /// Lets time pass until a name is asked for; how long it took.
+    fn check(&self) {
+        let queries = self.queries.lock().unwrap();
+        let names: HashSet<_> = queries.iter().map(|query| (query.host(), query.port())).collect();
+        assert_eq!(names.len(), queries.len(), "a name has one query at a time");
+    }
+
+    /// Lets time pass until another name is asked for; how long it took.
     fn await_query(&mut self) -> Duration {
-        let start = self.now;
-        while self.queries.lock().unwrap().is_empty() {
+        let (start, before) = (self.now, self.pump.stats().resolutions);
+        while self.pump.stats().resolutions == before {
             self.next_deadline();
         }
         self.now.since(start)
+    }
+
+    /// Lets so much time pass, and says to whom datagrams go meanwhile.
+    fn run(&mut self, time: Duration) -> Vec<String> {
+        let (end, mut to) = (self.now + time, Vec::new());
+        while self.pump.poll_timeout().is_some_and(|at| at <= end) {
+            to.extend(self.next_deadline());
+        }
+        self.now = end;
+        to
     }
 
     fn next_deadline(&mut self) -> Vec<String> {
@@ -75,15 +91,17 @@ impl Desk {
         self.sent()
     }
 
-    /// The host that is asked for now.
+    /// The host that was asked for last, of those that are not yet answered.
     fn asked(&self) -> Option<String> {
         self.queries.lock().unwrap().last().map(|query| query.host().into())
     }
 
     /// Answers the query for this host, and says to whom datagrams go then.
     fn answer(&mut self, host: &str, addrs: &[&str]) -> Vec<String> {
-        assert_eq!(self.asked().as_deref(), Some(host));
-        let query = self.queries.lock().unwrap().pop().unwrap();
+        let mut queries = self.queries.lock().unwrap();
+        let at = queries.iter().position(|query| query.host() == host).expect("it is asked for");
+        let query = queries.remove(at);
+        drop(queries);
         let addrs = addrs.iter().map(|addr| format!("{addr}:{}", query.port()).parse().unwrap()).collect();
         query.answer(Ok(addrs));
         self.sent()
@@ -311,17 +329,105 @@ fn an_answer_after_a_leave_counts_only_for_the_next_join() {
 }
 
 #[test]
-fn a_query_that_hangs_over_a_leave_stays_the_only_one() {
+fn a_query_that_hangs_over_a_leave_stays_the_only_one_for_its_name() {
     let mut desk = Desk::new();
     let handle = desk.handle.clone().unwrap();
     desk.join(&["a:1"]);
     desk.sent();
     handle.leave().unwrap();
-    desk.join(&["b:1"]);
+    desk.join(&["a:1", "b:1"]);
     desk.sent();
-    assert_eq!((desk.asked().as_deref(), desk.pump.stats().resolutions), (Some("a"), 1));
+    assert_eq!((desk.asked().as_deref(), desk.pump.stats().resolutions), (Some("b"), 2));
     assert_eq!(desk.answer("a", &["10.0.0.2"]), ["10.0.0.2:1"]);
     assert_eq!(desk.answer("b", &["10.0.0.3"]), ["10.0.0.2:1", "10.0.0.3:1"]);
+}
+
+/// The node is full of what a name means, and refuses what it is told to join.
+#[test]
+fn an_address_is_contacted_also_when_names_fill_the_list() {
+    for fails in [false, true] {
+        let mut desk = Desk::with(|setup| setup.config.seeds_max = 2);
+        desk.join(&["many:1"]);
+        desk.sent();
+        assert_eq!(desk.answer("many", &["10.0.0.2", "10.0.0.3"]), ["10.0.0.2:1", "10.0.0.3:1"]);
+        desk.join(&["10.0.0.9:1"]);
+        desk.sent();
+        let again: &[&str] = if fails { &[] } else { &["10.0.0.2", "10.0.0.3"] };
+        assert_eq!(desk.answer("many", again), ["10.0.0.2:1", "10.0.0.9:1"], "addresses come first");
+        desk.await_query();
+        assert_eq!(desk.answer("many", again), [""; 0], "and that was all the news");
+    }
+}
+
+#[test]
+fn a_name_that_hangs_holds_up_the_others_once_and_not_for_long() {
+    let mut desk = Desk::new();
+    desk.join(&["hangs:1", "b:1", "c:1"]);
+    assert_eq!(desk.sent(), [""; 0]);
+    assert_eq!((desk.await_query(), desk.asked().as_deref()), (SECOND, Some("b")), "`join_retry`");
+    assert_eq!(desk.answer("b", &["10.0.0.2"]), ["10.0.0.2:1"]);
+    assert_eq!(desk.answer("c", &["10.0.0.3"]), ["10.0.0.2:1", "10.0.0.3:1"]);
+    for round in 0..5 {
+        desk.await_query();
+        assert_eq!(desk.asked().as_deref(), Some("b"), "round {round}: it is stepped over at once");
+        desk.answer("b", &[]);
+        assert_eq!(desk.asked().as_deref(), Some("c"));
+        desk.answer("c", &[]);
+    }
+    // However late the answer comes, it counts, and then the name is asked for as all others are.
+    assert_eq!(desk.answer("hangs", &["10.0.0.4"]), ["10.0.0.2:1", "10.0.0.3:1", "10.0.0.4:1"]);
+    assert_eq!((desk.asked(), desk.pump.stats().resolve_failures), (None, 10));
+    desk.await_query();
+    assert_eq!(desk.asked().as_deref(), Some("hangs"));
+}
+
+/// The round ends without the last name, and what it has found is contacted then.
+#[test]
+fn a_name_that_hangs_at_the_end_of_a_round_does_not_hold_back_what_was_found() {
+    let mut desk = Desk::new();
+    desk.join(&["a:1", "b:1", "hangs:1"]);
+    desk.sent();
+    assert_eq!(desk.answer("a", &["10.0.0.2"]), ["10.0.0.2:1"]);
+    assert_eq!(desk.answer("b", &["10.0.0.3"]), [""; 0], "the round is not over");
+    assert!(desk.run(SECOND).contains(&"10.0.0.3:1".into()), "it is now");
+    // In the next round, before its turn: the answer is part of the list at the end, whatever becomes of the next query.
+    desk.await_query();
+    assert_eq!(desk.asked().as_deref(), Some("a"));
+    assert_eq!(desk.answer("hangs", &["10.0.0.4"]), [""; 0]);
+    assert_eq!(desk.answer("a", &[]), [""; 0]);
+    assert_eq!(desk.answer("b", &[]), [""; 0]);
+    assert_eq!(desk.asked().as_deref(), Some("hangs"));
+    assert!(desk.run(SECOND).contains(&"10.0.0.4:1".into()));
+}
+
+#[test]
+fn names_that_all_hang_are_asked_for_once_each() {
+    let mut desk = Desk::with(|setup| setup.config.seeds_max = 3);
+    for _ in 0..2 {
+        desk.join(&["a:1", "b:1", "c:1"]);
+        desk.sent();
+        desk.run(3_600 * SECOND);
+        assert_eq!((desk.queries.lock().unwrap().len(), desk.pump.stats().resolutions), (3, 3));
+    }
+    // None of them holds up what another has to say.
+    for (host, addr) in [("b", "10.0.0.2"), ("a", "10.0.0.3"), ("c", "10.0.0.4")] {
+        assert!(desk.answer(host, &[addr]).contains(&format!("{addr}:1")));
+    }
+    assert_eq!(desk.asked(), None);
+}
+
+/// Two answers that come together are taken one after the other, before the commands that wait.
+#[test]
+fn answers_that_come_together_all_count() {
+    let mut desk = Desk::new();
+    desk.join(&["a:1", "b:1"]);
+    desk.sent();
+    desk.await_query();
+    for (query, addr) in desk.queries.lock().unwrap().drain(..).zip(["10.0.0.2:1", "10.0.0.3:1"]) {
+        query.answer(Ok(vec![addr.parse().unwrap()]));
+    }
+    assert_eq!(desk.sent(), ["10.0.0.2:1", "10.0.0.3:1"]);
+    assert_eq!((desk.pump.stats().resolutions, desk.pump.stats().resolve_failures), (2, 0));
 }
 
 /// A node that knows another.
@@ -351,12 +457,12 @@ fn an_answer_among_lost_events_is_one_only_in_company() {
     let slow = Config::lan("c").join_retry_max * 3 / 4;
     for (desk, answered) in [(acquainted(), true), (Desk::new(), false)] {
         let node = desk.pump.node();
-        let mut seeds = Seeds::new(node, "10.0.0.1:7946".parse().unwrap());
+        let mut seeds = Seeds::new(node);
         let name = "a:1".parse::<Seed>().unwrap().into_name().unwrap();
-        assert_eq!(seeds.on_join(&[], &[name]), 0);
+        assert_eq!(seeds.on_join(Instant::ORIGIN, &[], &[name]), 0);
         seeds.on_events(Instant::ORIGIN, &[Event::Lagged { missed: 1 }], node);
         assert!(seeds.ask().is_some() && seeds.ask().is_none());
-        assert!(seeds.on_answer(Instant::ORIGIN, &["10.0.0.2:1".parse().unwrap()]));
+        seeds.on_answer(Instant::ORIGIN, 0, ["10.0.0.2:1".parse().unwrap()].into());
         let waits = seeds.next_deadline().since(Instant::ORIGIN);
         assert_eq!(waits >= slow, answered, "{waits:?}");
     }
