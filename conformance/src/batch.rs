@@ -34,7 +34,11 @@ impl Seeds {
         let read = |name| {
             std::env::var(name).ok().map(|v| v.parse::<u64>().unwrap_or_else(|_| panic!("{name}={v}: not a number")))
         };
-        match (read("SWIM_SEED"), read("SWIM_SEEDS")) {
+        self.chosen(read("SWIM_SEED"), read("SWIM_SEEDS"), sensible)
+    }
+
+    fn chosen(self, one: Option<u64>, many: Option<u64>, sensible: impl Fn(u64) -> u64) -> Vec<u64> {
+        match (one, many) {
             (Some(one), _) => vec![one],
             (None, Some(n)) => (1..=sensible(n.min(self.most))).collect(),
             (None, None) => (1..=sensible(self.few)).collect(),
@@ -45,7 +49,7 @@ impl Seeds {
 /// Runs a scenario with its seeds, and prints the figures that it notes. `again` is the command that reruns it.
 ///
 /// # Panics
-/// When the scenario does; then it has said with which seed.
+/// When the scenario does; then it has said with which seed. When there is no seed.
 pub fn batch<H: Harness>(seeds: impl Into<Seeds>, again: &str, scenario: fn(&mut Run)) {
     let runs = over(seeds.into().list(H::seeds), again, |seed| {
         let mut run = Run::new(seed);
@@ -65,11 +69,16 @@ pub fn batch<H: Harness>(seeds: impl Into<Seeds>, again: &str, scenario: fn(&mut
 }
 
 /// Runs `f` for every seed, on all cores; results come in the order of the seeds. A failure names its seed.
+///
+/// # Panics
+/// When `f` does. When there is no seed.
 pub fn over_seeds<T: Send>(seeds: impl Into<Seeds>, f: impl Fn(u64) -> T + Sync) -> Vec<T> {
     over(seeds.into().list(|n| n), "and the name of this test", f)
 }
 
 fn over<T: Send>(seeds: Vec<u64>, again: &str, f: impl Fn(u64) -> T + Sync) -> Vec<T> {
+    // A test of nothing would pass.
+    assert!(!seeds.is_empty(), "no seed, so nothing was shown");
     let next = AtomicU64::new(0);
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get()).min(seeds.len());
     let work = || {
@@ -152,6 +161,19 @@ mod tests {
     fn a_failing_seed_fails_the_batch() {
         let batch = || over((1..=8).collect(), "", |seed| assert_ne!(seed, 5));
         assert!(std::panic::catch_unwind(batch).is_err());
+    }
+
+    #[test]
+    fn without_a_seed_nothing_is_shown() {
+        let asked_for_none = Seeds::from(100).chosen(None, Some(0), |n| n);
+        let lists_none = Seeds::from(0).chosen(None, None, |n| n);
+        let none_makes_sense = Seeds::from(100).chosen(None, None, |_| 0);
+        for seeds in [asked_for_none, lists_none, none_makes_sense] {
+            let panic = std::panic::catch_unwind(|| over(seeds, "", |_| ())).expect_err("nothing was shown");
+            assert_eq!(panic.downcast_ref::<&str>(), Some(&"no seed, so nothing was shown"));
+        }
+        assert_eq!(Seeds::from(1..=3).chosen(None, Some(9), |n| n), [1, 2, 3]);
+        assert_eq!(Seeds::from(1..=3).chosen(Some(9), Some(0), |n| n), [9]);
     }
 
     #[test]

@@ -95,6 +95,7 @@ macro_rules! suite_inspect {
             }
             gossip {
                 f4_every_datagram_parses: 100,
+                f5_each_message_carries_its_own: 100,
                 f9_one_update_reaches_all: 100,
                 f9_one_update_reaches_a_thousand: 1..=10,
             }

@@ -1,7 +1,9 @@
 //! Who is who after a restart, and who may say so: former lives, replays, verdicts about this node. Scenarios A4, A6,
-//! A7, A14 and A15, at one node or between two.
+//! A7, A14, A15 and C4, at one node or between two.
 
 mod util;
+
+use std::time::Duration;
 
 use swim_core::wire::{Detail, Item, Message, More};
 use swim_core::{Event, Identity, Incarnation, Node, NodeId, Profile, State, Status};
@@ -276,4 +278,81 @@ fn a15_a_stranger_does_not_make_me_refute() {
     b.recv_from(stranger.addr, &frame(&stranger, None, &[], &[row(&stranger)]));
     b.gossip(&stranger, &[dead]);
     assert_eq!(b.node.me().status(), status(4, State::Alive), "a member's word counts");
+}
+
+/// C4: in the middle of a probe its target is another process at the same address, which starts below what is known: in an
+/// older epoch, or in the same one with its refutations forgotten. It is told so at once and comes back above. The probe was
+/// of the one before it: whether it ends or fails, the new one is not suspected.
+#[test]
+fn c4_a_lower_incarnation_at_the_same_address() {
+    for (known, starts_at) in
+        [(inc(0), Incarnation::new(EPOCH - 1, 0)), (inc(5), inc(0)), (inc(5), Incarnation::new(1, 9))]
+    {
+        for wait in [0, 300, 700, 990] {
+            let (mut b, mut peers) = Bench::with_peers(config(), 4);
+            peers[0].incarnation = known;
+            b.gossip(&peers[0], &[]);
+            b.quiesce(&peers);
+            let target = peers[0];
+            b.ping_to(&target, &peers);
+            b.run(ms(wait));
+            b.clear();
+            let fresh = Peer { incarnation: starts_at, ..target };
+            b.recv_from(fresh.addr, &frame(&fresh, Some(Message::Pull { nonce: 3 }), &[], &[row(&fresh)]));
+            let told: Vec<_> =
+                b.sent.iter().filter(|s| s.to == fresh.addr).filter_map(|s| s.update_of(fresh.id)).collect();
+            assert_eq!(told, [Status::alive(known)], "it hears what is known of it");
+            assert_eq!(
+                b.node.member(target.id).map(|m| m.status()),
+                Some(Status::alive(known)),
+                "and is believed nothing"
+            );
+            let above = if starts_at.epoch() == known.epoch() { known.next() } else { Incarnation::new(EPOCH + 1, 0) };
+            peers[0].incarnation = above;
+            b.run(ms(5));
+            b.recv_from(fresh.addr, &frame(&peers[0], None, &[], &[row(&peers[0])]));
+            b.run_with(ms(8_000), &peers);
+            assert_eq!((b.suspects(), b.downs()), (0, 0), "{starts_at} after {known}, {wait} ms into the probe");
+            assert_eq!(b.node.member(target.id).map(|m| m.status()), Some(Status::alive(above)));
+        }
+    }
+}
+
+/// C4: in the middle of a probe its target dies or leaves, is forgotten, for tombstones may be shorter than a period, and is
+/// admitted again at the very incarnation that was probed. The probe ended with the row: its deadline convicts nobody, and
+/// an ack with its nonce is nobody's.
+#[test]
+fn c4_forgotten_and_admitted_again_at_the_same_incarnation() {
+    let mut c = config();
+    (c.gossip_interval, c.members_max, c.members_reserved) = (ms(1), 64, 0);
+    c.tombstone_ttl = ms(1);
+    while c.validate().is_err() {
+        c.tombstone_ttl += ms(1);
+    }
+    assert!(c.tombstone_ttl < ms(100), "{:?}", c.tombstone_ttl);
+    for (state, wait) in [(State::Left, 100), (State::Dead, 100), (State::Left, 600), (State::Dead, 600)] {
+        let (mut b, peers) = Bench::with_peers(c.clone(), 4);
+        let target = peers[0];
+        let nonce = b.ping_to(&target, &peers);
+        let pinged = b.now;
+        b.run(ms(wait));
+        b.gossip(&peers[1], &[accused(target.id, status(0, state), &[])]);
+        assert_eq!(b.state(&target), Some(state));
+        b.run(c.tombstone_ttl + ms(1));
+        assert!(b.node.member(target.id).is_none(), "forgotten");
+        b.clear();
+        b.admit(&target);
+        assert_eq!(b.node.member(target.id).map(|m| m.status()), Some(Status::alive(target.incarnation)));
+        let before = *b.node.stats();
+        b.recv(&target, Some(Message::Ack { nonce }), &[]);
+        let after = *b.node.stats();
+        assert_eq!((after.probes_acked, after.stray_acks), (before.probes_acked, before.stray_acks + 1));
+        // The target stays silent until the old probe's time is over.
+        let left = 999_999 - b.now.micros_since(pinged);
+        b.run_with(Duration::from_micros(left), &peers[1..]);
+        let probes = b.node.stats().probes;
+        b.run_with(ms(4_000), &peers);
+        assert_eq!((b.suspects(), b.downs(), b.node.stats().probes_failed), (0, 0, before.probes_failed), "{state}");
+        assert!(b.node.stats().probes > probes, "the next periods are clean");
+    }
 }

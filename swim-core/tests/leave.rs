@@ -1,4 +1,4 @@
-//! Leaving and coming back. Scenarios E1 to E5, at one node.
+//! Leaving and coming back. Scenarios C3 and E1 to E5, at one node.
 
 mod util;
 
@@ -177,5 +177,33 @@ fn e4_a_return_is_a_fresh_start() {
         assert!(accused.is_empty(), "{accused:?}");
         assert!(!b.events.iter().any(|e| matches!(e, Event::MemberDown { .. })), "after {away} ms: {:?}", b.events);
         assert_eq!((b.node.stats().pauses, b.node.health()), (0, 0), "after {away} ms");
+    }
+}
+
+/// C3: the node's own leave in the middle of a probe, before or after relays were asked, ends that probe. A return within the
+/// same period finds nothing left of it: no relay is asked at its time, no verdict falls at its deadline, and an ack of it
+/// is nobody's. What is probed then is probed anew.
+#[test]
+fn c3_the_own_leave_ends_the_probe() {
+    for (probed, away) in [(0, 1), (100, 200), (499, 1), (600, 100), (999, 1), (300, 5_000)] {
+        let (mut b, peers) = Bench::with_peers(config(), 5);
+        let target = peers[0];
+        let nonce = b.ping_to(&target, &peers);
+        b.run(ms(probed));
+        let before = *b.node.stats();
+        b.command(Command::Leave);
+        assert_eq!(b.node.poll_timeout(), None, "nothing of the probe is due");
+        b.now = b.now + ms(away);
+        b.clear();
+        b.command(Command::Join(&[peers[1].addr]));
+        b.recv(&target, Some(Message::Ack { nonce }), &[]);
+        let after = *b.node.stats();
+        assert_eq!((after.probes_acked, after.stray_acks), (before.probes_acked, before.stray_acks + 1), "{probed} ms");
+        b.run_with(ms(4_000), &peers);
+        let after = *b.node.stats();
+        assert_eq!((b.ping_reqs(0), after.probes_failed), (vec![], before.probes_failed), "left after {probed} ms");
+        assert_eq!((b.suspects(), b.downs(), b.node.health()), (0, 0, 0));
+        let anew = after.probes - before.probes;
+        assert!((3..=5).contains(&anew) && after.probes_acked - before.probes_acked >= anew - 1, "{anew} probes");
     }
 }

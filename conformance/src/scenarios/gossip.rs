@@ -1,12 +1,13 @@
-//! How news spreads, and that all of it can be read. Scenarios F4 and F9.
+//! How news spreads, and that all of it can be read. Scenarios F4, F5 and F9.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use swim_core::Config;
-use swim_core::wire::Message;
+use swim_core::wire::{Frame, Message};
+use swim_core::{Config, NodeId};
 
-use crate::{Harness, Inspect, Link, Peer, Run, Way};
+use super::common::others;
+use crate::{Harness, Inspect, Link, Run, Spec, Way};
 
 /// F4: every datagram that is ever sent is accepted by the strict parser, and none is above the mtu: with crashes, restarts,
 /// cuts, loss, large profiles and a small mtu.
@@ -36,6 +37,87 @@ pub fn f4_every_datagram_parses<H: Inspect>(run: &mut Run) {
     assert!(datagrams > 1_000 && longest > 700, "{datagrams} datagrams, the longest {longest} bytes");
     let malformed: u64 = h.running().iter().map(|&p| h.node(p).stats().dropped_malformed).sum();
     assert_eq!(malformed, 0);
+}
+
+/// F5: what each kind of datagram carries, while every kind is sent: with loss, a way that is cut in one direction, a death,
+/// an address that is taken over, a leave, a split that outlasts all news, and profiles that fill the datagrams.
+pub fn f5_each_message_carries_its_own<H: Inspect>(run: &mut Run) {
+    let mut config = H::base_config();
+    config.mtu = Config::MTU_MIN;
+    let (mut h, nodes) = run.cluster::<H>(config, 12);
+    let seen = h.tap_into::<Carried>(|seen, s| seen.note(s.from, s.to, &s.parsed()));
+    h.set_network(Link { loss: 5, duplicate: 5, reorder: 5, ..Link::default() });
+    let mut rest = nodes.clone();
+    let (deaf, dead, taken, leaver) =
+        (run.take(&mut rest), run.take(&mut rest), run.take(&mut rest), run.take(&mut rest));
+    for (i, &p) in nodes.iter().enumerate() {
+        h.set_meta(p, &vec![i as u8; 40 * i]);
+    }
+    h.cut(&[rest[0]], &[deaf], Way::To);
+    h.kill(dead);
+    h.restart(taken, Spec::named("successor"));
+    h.join_through(taken, &rest[1..2]);
+    h.leave(leaver);
+    h.run(h.periods(40));
+    h.cut(&rest[..4], &[&rest[4..], &[deaf, taken]].concat(), Way::Both);
+    h.run(h.periods(20));
+    // In each half, so that both have something to tell when they meet again, after all news of it has ended.
+    rest.iter().for_each(|&p| h.set_meta(p, &[0xff; 300]));
+    h.run(h.periods(40));
+    h.heal();
+    h.until(h.periods(120), |h| h.is_whole(10)).expect("one cluster again");
+    let seen = seen.get();
+    for (kind, name) in KINDS.iter().enumerate() {
+        assert!(seen.kinds[kind] > 0, "no {name} was sent");
+    }
+}
+
+/// In the order of [`Carried::note`].
+const KINDS: [&str; 12] =
+    ["gossip", "ping", "ack", "ping-req", "relayed ack", "nack", "not-me", "pull", "page", "compare", "differ", "push"];
+
+#[derive(Default)]
+struct Carried {
+    /// How many of each kind there were.
+    kinds: [u64; KINDS.len()],
+    /// Who has written from an address.
+    at: BTreeMap<SocketAddr, BTreeSet<NodeId>>,
+}
+
+impl Carried {
+    /// Looks into one frame: what its kind has no room for must not be in it.
+    fn note(&mut self, from: SocketAddr, to: SocketAddr, frame: &Frame<'_>) {
+        self.at.entry(from).or_default().insert(frame.sender);
+        let updates: Vec<NodeId> = frame.updates().map(|item| item.id).collect();
+        let rows: Vec<NodeId> = frame.rows().map(|item| item.id).collect();
+        let (held, wanted) = (frame.held().count(), frame.wanted().count());
+        // What one believes of the receiver, and nothing else.
+        let believed = |id: &NodeId| self.at.get(&to).is_some_and(|ids| ids.contains(id));
+        let is_belief = updates.len() <= 1 && updates.iter().all(believed);
+        let no_rows = rows.is_empty() && held + wanted == 0;
+        let bare = no_rows && updates.is_empty();
+        let introduces_itself = rows == [frame.sender];
+        let (kind, fits) = match frame.message {
+            None => (0, no_rows || introduces_itself && updates.is_empty() && held + wanted == 0),
+            Some(Message::Ping { .. }) => (1, no_rows),
+            Some(Message::Ack { .. }) => (2, no_rows),
+            Some(Message::PingReq { .. }) => (3, no_rows),
+            Some(Message::RelayedAck { .. }) => (4, no_rows),
+            Some(Message::Nack { .. }) => (5, no_rows),
+            Some(Message::NotMe { .. }) => (6, no_rows),
+            Some(Message::Pull { .. }) => {
+                (7, updates.is_empty() && wanted == 0 && (rows.is_empty() || introduces_itself))
+            }
+            Some(Message::Page { .. }) => (8, held == 0 && is_belief),
+            Some(Message::Compare { .. }) => (9, bare),
+            Some(Message::Differ { .. }) => (10, bare),
+            Some(Message::Push) => (11, updates.is_empty() && held + wanted == 0),
+            // A new kind needs a rule.
+            Some(other) => panic!("nothing says what {other:?} may carry"),
+        };
+        assert!(fits, "a {} with updates of {updates:?}, rows of {rows:?}, {held} held, {wanted} wanted", KINDS[kind]);
+        self.kinds[kind] += 1;
+    }
 }
 
 /// F9: one update reaches all of many nodes within a small multiple of log N gossip intervals, and each of them tells it at
@@ -98,7 +180,7 @@ pub fn a_missed_profile_is_repaired<H: Harness>(run: &mut Run) {
 pub fn a_profile_that_nobody_heard_is_repaired<H: Harness>(run: &mut Run) {
     let (mut h, nodes) = run.five::<H>();
     let subject = run.pick(&nodes);
-    let rest: Vec<Peer> = nodes.into_iter().filter(|&p| p != subject).collect();
+    let rest = others(&nodes, subject);
     h.cut(&[subject], &rest, Way::Both);
     h.set_meta(subject, b"new");
     // As often as it is told, and shorter than anybody takes to suspect.

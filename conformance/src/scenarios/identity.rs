@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use swim_core::wire::Message;
 use swim_core::{Event, Fact, Instant, NodeId, State};
 
+use super::common::others;
 use crate::{Harness, Inspect, Peer, Run, Spec, claim, frame, is_down, is_suspect};
 
 /// A2: restarted in an older epoch than the others know, with its state lost, it goes past it with the first answer: one
@@ -118,7 +119,7 @@ pub fn a9_a_member_moves<H: Harness>(run: &mut Run) {
     let (mut h, nodes) = run.five::<H>();
     let mark = h.mark();
     let (old, new) = move_one(&mut h, run, &nodes, 2);
-    for &p in nodes.iter().filter(|&&p| p != old) {
+    for p in others(&nodes, old) {
         let row = h.view(p).member(h.id(new)).map(|m| (m.addr(), m.state(), m.incarnation().epoch()));
         assert_eq!(row, Some((h.addr(new), State::Alive, 2)));
         let about: Vec<Event> = h.since(p, &mark).into_iter().filter(|e| e.member() == Some(h.id(new))).collect();
@@ -136,7 +137,7 @@ pub fn a9_nothing_goes_to_the_former_address<H: Inspect>(run: &mut Run) {
     let mark = h.mark();
     let sent = h.tap_into::<Vec<(Instant, SocketAddr, SocketAddr)>>(|all, s| all.push((s.at, s.from, s.to)));
     let (old, new) = move_one(&mut h, run, &nodes, 2);
-    for &p in nodes.iter().filter(|&&p| p != old) {
+    for p in others(&nodes, old) {
         let skip = h.events(p).len() - h.since(p, &mark).len();
         let moved = h.log(p)[skip..].iter().find(|(_, e)| matches!(e, Event::MemberMoved { .. })).expect("it moved").0;
         let late = |to| sent.get().iter().filter(|s| s.1 == h.addr(p) && s.2 == to && s.0 > moved).count();
@@ -155,7 +156,7 @@ pub fn a9_a_move_within_one_epoch<H: Harness>(run: &mut Run) {
     }
     let mark = h.mark();
     let (old, new) = move_one(&mut h, run, &nodes, 1);
-    for &p in nodes.iter().filter(|&&p| p != old) {
+    for p in others(&nodes, old) {
         assert_eq!(h.count_since(p, &mark, is_down), 0, "nobody is reported dead");
         assert_eq!(h.sees(p, new), Some(State::Alive));
     }
@@ -189,7 +190,7 @@ pub fn a10_an_address_is_taken_over<H: Harness>(run: &mut Run) {
     h.join_through(taken, &nodes[..1]);
     let new = h.id(taken);
     assert_ne!(old, new);
-    let rest: Vec<Peer> = nodes.into_iter().filter(|&p| p != taken).collect();
+    let rest = others(&nodes, taken);
     let state = |h: &H, p: Peer, id: NodeId| h.view(p).member(id).map(|m| m.state());
     let (_, longest) = h.config().suspicion_bounds(6);
     // Everybody is probed within 2n-1 periods; then a period for the probe, and the suspicion.

@@ -2,7 +2,8 @@
 
 use swim_core::{Event, State};
 
-use crate::{Harness, Link, Peer, Run, is_down};
+use super::common::others;
+use crate::{Harness, Link, Run, is_down};
 
 /// E1: the process exits as soon as the leave is complete: all report that it left, nobody that it died, at 10 % loss.
 pub fn e1_leave_then_exit<H: Harness>(run: &mut Run) {
@@ -13,7 +14,7 @@ pub fn e1_leave_then_exit<H: Harness>(run: &mut Run) {
     h.leave(leaver);
     h.until(h.periods(1), |h| !h.is_running(leaver)).expect("the leave completes");
     assert!(h.since(leaver, &mark).contains(&Event::Left));
-    let rest: Vec<Peer> = nodes.into_iter().filter(|&p| p != leaver).collect();
+    let rest = others(&nodes, leaver);
     let left = |h: &mut H| rest.iter().all(|&p| h.view(p).member(id).is_some_and(|m| m.state() == State::Left));
     h.until(h.periods(10), left).expect("all know that it left");
     for &p in &rest {

@@ -8,11 +8,8 @@ use std::time::Duration;
 use swim_core::wire::Message;
 use swim_core::{Event, Incarnation, Instant, NodeId, State};
 
+use super::common::others;
 use crate::{Harness, Inspect, Link, Peer, Run, Spec, Way, alive, claim, detail, frame, is_down, is_suspect, says};
-
-fn others(nodes: &[Peer], not: Peer) -> Vec<Peer> {
-    nodes.iter().copied().filter(|&p| p != not).collect()
-}
 
 /// A1: of two nodes, and of five, one crashes and is back in a newer epoch between a direct ping to it and the indirect ones:
 /// relays are asked elsewhere only, each of the others reports one restart, nobody a death, and no probe or suspicion of

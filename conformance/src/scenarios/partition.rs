@@ -111,8 +111,8 @@ pub fn b4_seeds_come_up_later<H: Inspect>(run: &mut Run) {
     h.until(h.periods(10), |h| h.is_whole(4)).expect("and all know it");
 }
 
-/// B4: the same when the seeds come up at other addresses. Names are the embedder's to look up: told to join at the new
-/// ones, the node does so at once.
+/// B4: the same when the seeds come up at other addresses, and are no names that could be looked up again: told to join at
+/// the new ones, the node does so at once. Seeds that are names are tested where there is a resolver.
 pub fn b4_seeds_come_up_elsewhere<H: Inspect>(run: &mut Run) {
     let (mut h, node, seeds) = early_bird::<H>(run);
     let specs: Vec<Spec> = seeds.iter().map(|&p| h.spec(p)).collect();

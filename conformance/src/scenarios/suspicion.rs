@@ -2,6 +2,7 @@
 
 use swim_core::{Event, Incarnation, NodeId, State};
 
+use super::common::others;
 use crate::{Harness, Inspect, Link, Peer, Run, Way, claim, frame, is_down, is_suspect, says};
 
 /// D4: the first to suspect crashes right after saying so: every hearer runs a timer of its own, so the dead is dead within
@@ -12,7 +13,7 @@ pub fn d4_the_first_accuser_crashes<H: Harness>(run: &mut Run) {
     let id = h.id(victim);
     h.kill(victim);
     let mark = h.mark();
-    let rest: Vec<Peer> = nodes.into_iter().filter(|&p| p != victim).collect();
+    let rest = others(&nodes, victim);
     let by_itself = |h: &H, p: Peer| {
         let mine = Some(h.id(p));
         h.since(p, &mark).iter().any(|e| matches!(e, Event::MemberSuspect { by, .. } if *by == mine))
@@ -26,7 +27,7 @@ pub fn d4_the_first_accuser_crashes<H: Harness>(run: &mut Run) {
     let accuser = accuser.expect("somebody suspects");
     h.kill(accuser);
     let (_, longest) = h.config().suspicion_bounds(5);
-    let survivors: Vec<Peer> = rest.into_iter().filter(|&p| p != accuser).collect();
+    let survivors = others(&rest, accuser);
     let dead = |h: &mut H| survivors.iter().all(|&p| h.sees(p, victim) == Some(State::Dead));
     h.until(longest + h.periods(1), dead).expect("dead within the longest suspicion");
     for &p in &survivors {

@@ -129,10 +129,15 @@ pub fn p8_flipped_bits_change_nothing<H: Inspect>(run: &mut Run) {
     }
 }
 
-/// P11: sixteen nodes, each with the longest name and the most metadata there can be, in the smallest datagrams, all start
-/// at the same instant with one seed. Every datagram fits and parses, and all of them see all.
+/// P11: a name or metadata one byte longer than the longest is refused when it is set. Sixteen nodes, each with the longest
+/// of both, in the smallest datagrams, all start at the same instant with one seed. Every datagram fits and parses, and all
+/// of them see all.
 pub fn p11_the_largest_profiles_start_cold<H: Inspect>(run: &mut Run) {
     const N: usize = 16;
+    let (longest_name, most_meta) = ("x".repeat(Profile::MAX_NAME), [0; Profile::MAX_META]);
+    assert!(Profile::new(&longest_name, &most_meta).is_ok());
+    assert!(Profile::new(&format!("{longest_name}x"), b"").is_err(), "a longer name");
+    assert!(Profile::new("x", &[0; Profile::MAX_META + 1]).is_err(), "more metadata");
     let mut config = H::base_config();
     config.mtu = Config::MTU_MIN;
     let mut h: H = run.world_with(config);

@@ -1,7 +1,8 @@
 //! Which tests there are, read from the sources.
 //!
 //! Invariant: what is counted is a function with a test attribute and without `ignore`, or a name in the list of a suite
-//! that some file invokes. Comments and strings are blanked out first, so what only looks like a test is none.
+//! that some file invokes. Comments and strings are blanked out first, so what only looks like a test is none. So is what a
+//! `cfg` guards, but for `cfg(test)`: it may be compiled nowhere.
 
 /// The source with every comment and the inside of every string and character blanked out.
 pub(crate) fn code_only(source: &str) -> String {
@@ -72,6 +73,56 @@ fn quoted(chars: &[char], at: usize, quote: char) -> usize {
     (i + 1).min(chars.len())
 }
 
+/// Code without comments and strings, and without the items under a `cfg`; and the modules among them, whose code stands in
+/// files of their own.
+pub(crate) fn unconditional(code: &str) -> (String, Vec<String>) {
+    let whole_file = code.match_indices("#![").any(|(at, _)| {
+        let (attributes, _) = attributes(&code[at..].replacen("#![", "#[", 1));
+        attributes.first().is_some_and(|a| is_condition(a))
+    });
+    if whole_file {
+        return (String::new(), Vec::new());
+    }
+    let (mut kept, mut modules, mut rest) = (String::with_capacity(code.len()), Vec::new(), code);
+    while let Some(at) = rest.find("#[") {
+        kept.push_str(&rest[..at]);
+        let (attributes, item) = attributes(&rest[at..]);
+        if attributes.iter().any(|a| is_condition(a)) {
+            let words = item.split_whitespace().skip_while(|word| word.starts_with("pub"));
+            if let ["mod", name] = words.take(2).collect::<Vec<_>>()[..] {
+                modules.extend(name.strip_suffix(';').map(str::to_owned));
+            }
+            rest = &item[item_len(item)..];
+        } else {
+            kept.push_str(&rest[at..rest.len() - item.len()]);
+            rest = item;
+        }
+    }
+    kept.push_str(rest);
+    (kept, modules)
+}
+
+/// Whether this attribute keeps its item out of some builds of the tests.
+fn is_condition(attribute: &str) -> bool {
+    let text: String = attribute.chars().filter(|c| !c.is_whitespace()).collect();
+    text.starts_with("cfg(") && text != "cfg(test)"
+}
+
+/// How long the item is that stands here: up to its semicolon, or the end of its body or of what it stands in.
+fn item_len(item: &str) -> usize {
+    let mut depth = 0;
+    for (at, c) in item.char_indices() {
+        depth += i32::from("([{".contains(c)) - i32::from(")]}".contains(c));
+        if depth < 0 {
+            return at;
+        }
+        if depth == 0 && (c == ';' || c == '}') {
+            return at + 1;
+        }
+    }
+    item.len()
+}
+
 /// The names of all test functions in code without comments and strings.
 pub(crate) fn tests(code: &str) -> Vec<String> {
     let mut found = Vec::new();
@@ -117,14 +168,16 @@ fn function(item: &str) -> Option<&str> {
     name.starts_with(|c: char| c.is_alphabetic() || c == '_').then_some(name)
 }
 
-/// The names in the list of this macro.
-pub(crate) fn listed(code: &str, suite: &str) -> Vec<String> {
+/// The names in the list of this macro, and with how many seeds each is run: of a range, the fewest.
+pub(crate) fn listed(code: &str, suite: &str) -> Vec<(String, u64)> {
     let Some((_, from)) = code.split_once(&format!("macro_rules! {suite} ")) else { return Vec::new() };
     let body = from.split("macro_rules!").next().unwrap_or_default();
     let entry = |line: &str| {
         let (name, seeds) = line.trim().split_once(": ")?;
         let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        (is_name && seeds.ends_with(',')).then(|| name.to_owned())
+        let fewest = seeds.strip_suffix(',')?.split("..").next()?;
+        // What cannot be read is no seeds at all, which no list may have.
+        is_name.then(|| (name.to_owned(), fewest.parse().unwrap_or(0)))
     };
     body.lines().filter_map(entry).collect()
 }
