@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::SocketAddr;
 
-use swim_core::{Command, Config, Event, Identity, Input, Instant, Node, NodeId, Profile};
+use swim_core::{Command, Config, Event, Identity, Input, Instant, Node, NodeId, Profile, Stats};
 
 struct Counting;
 
@@ -166,11 +166,19 @@ fn two_hundred_nodes_for_ten_minutes() {
     // Warm-up under the loss that is counted: what grows on first use has grown.
     net.loss_percent = 15;
     net.run_to(120 * SECOND);
-    let (before, suspected, refuted) = (allocations(), net.suspected, net.refuted);
+    let synced = |net: &Net| {
+        let sum = |f: fn(&Stats) -> u64| net.nodes.iter().map(|x| f(x.stats())).sum::<u64>();
+        (sum(|s| s.syncs), sum(|s| s.pages_received), sum(|s| s.rows_pushed))
+    };
+    let (before, suspected, refuted, syncs) = (allocations(), net.suspected, net.refuted, synced(&net));
     net.run_to((120 + 600) * SECOND);
     let (suspected, refuted) = (net.suspected - suspected, net.refuted - refuted);
     println!("{n} nodes, 600 s, 15 % loss: {suspected} suspicions, {refuted} refutations, {} deaths", net.down);
     assert!(suspected > 1_000 && refuted > 10, "the run has seen suspicions and refutations");
     assert_eq!(net.down, 0, "and no deaths");
+    let after = synced(&net);
+    let (syncs, pages, pushed) = (after.0 - syncs.0, after.1 - syncs.1, after.2 - syncs.2);
+    println!("  {syncs} syncs with {pages} pages, {pushed} rows pushed");
+    assert!(syncs > 100 && pages > 100 && pushed > 100, "and syncs that bring something");
     assert_eq!(allocations() - before, 0);
 }
