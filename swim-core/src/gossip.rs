@@ -167,6 +167,11 @@ impl Gossip {
         self.recent.reserve();
     }
 
+    /// Ends all news but the suspicions, which no view hash covers; returns how much it was.
+    pub(crate) fn settle(&mut self, mut is_suspect: impl FnMut(u32) -> bool) -> usize {
+        self.statuses.retain(&mut is_suspect) + self.details.retain(is_suspect)
+    }
+
     /// Every index against its plain meaning.
     pub(crate) fn check(&self, is_member: impl FnMut(u32) -> bool) -> Result<(), &'static str> {
         self.recent.check(is_member)?;

@@ -50,6 +50,8 @@ pub struct Stats {
     pub suspicions_untracked: u64,
     /// Times this node raised its incarnation to refute.
     pub refutations: u64,
+    /// Pieces of news that were told no further, because enough members had shown that they know them.
+    pub news_settled: u64,
     /// Members that this node itself declared dead.
     pub deaths_declared: u64,
 

@@ -3,14 +3,20 @@
 //!
 //! A local observation: it speaks of the live peers that were heard, since when they were heard, and of nobody else.
 
+use alloc::vec::Vec;
+
 use serde::{Deserialize, Serialize};
 
 use crate::cx::Cx;
 use crate::event::Event;
+use crate::status::NodeId;
 use crate::time::Instant;
 
 /// So many times sooner does a sync begin while the embedder has not been told that views agree.
 const EAGER: u64 = 4;
+
+/// Most members whose agreement can be asked for; the send budget is below.
+const SAME_MAX: usize = 64;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Views {
@@ -26,6 +32,9 @@ pub(crate) struct Views {
     fruitless: u32,
     /// Has made way for a peer's sync since the last one of its own.
     yielded: bool,
+    /// Who has reported this node's own view since that became `of`.
+    same: Vec<NodeId>,
+    of: u64,
 }
 
 impl Default for Views {
@@ -38,6 +47,8 @@ impl Default for Views {
             sync_after: Instant::ORIGIN,
             fruitless: 0,
             yielded: false,
+            same: Vec::with_capacity(SAME_MAX),
+            of: 0,
         }
     }
 }
@@ -61,6 +72,31 @@ impl Views {
             (self.fruitless, self.yielded) = (0, false);
         }
         !agrees && cx.now >= self.lasting_at && cx.now >= self.sync_after
+    }
+
+    /// This live member has the view `hash`, which is this node's own. Tells whether `enough` different ones have said so
+    /// since it became that; then it counts from the start.
+    ///
+    /// News that so many members know has been told to as many as a node tells it, be it by others. Different ones,
+    /// because one that repeats this node's hash to it must not silence it.
+    pub(crate) fn on_same(&mut self, by: NodeId, hash: u64, enough: usize) -> bool {
+        if self.of != hash {
+            self.of = hash;
+            self.same.clear();
+        }
+        if !self.same.contains(&by) && self.same.len() < SAME_MAX {
+            self.same.push(by);
+        }
+        let reached = self.same.len() >= enough.min(SAME_MAX);
+        if reached {
+            self.same.clear();
+        }
+        reached
+    }
+
+    /// Takes the room again that a restored copy lacks.
+    pub(crate) fn reserve(&mut self) {
+        self.same.reserve_exact(SAME_MAX.saturating_sub(self.same.len()));
     }
 
     /// A view that is known to be behind, as that of a newcomer among newcomers, is not given time to mend by itself.

@@ -162,3 +162,31 @@ fn who_has_missed_something_is_reminded() {
     b.run_with(ms(3_000), &raised);
     assert!(!ask(&mut b, false), "later a sync brings it");
 }
+
+/// Once as many different members have shown that they have this node's view as it would tell, its news is none any more;
+/// a suspicion, which no view hash covers, is. One member that repeats the hash does not count for many.
+#[test]
+fn what_enough_members_know_is_no_news() {
+    let (mut b, peers) = Bench::with_peers(config(), 30);
+    let limit = b.node.config().retransmit_limit(31);
+    let accuser = [peers[3].id];
+    let suspicion = accused(peers[2].id, status(0, State::Suspect), &accuser);
+    b.gossip(&peers[29], &[accused(peers[0].id, status(1, State::Alive), &[]), suspicion]);
+    assert_eq!(b.node.gossip_queued(), 2);
+    for _ in 0..3 * limit {
+        b.gossip(&peers[5], &[]);
+    }
+    assert_eq!((b.node.gossip_queued(), b.node.stats().news_settled), (2, 0), "an echo silences nobody");
+    // Something new begins the count anew.
+    for p in &peers[6..5 + limit] {
+        b.gossip(p, &[]);
+    }
+    b.gossip(&peers[28], &[accused(peers[1].id, status(1, State::Alive), &[])]);
+    for p in &peers[6..5 + limit] {
+        b.gossip(p, &[]);
+    }
+    assert_eq!((b.node.gossip_queued(), b.node.stats().news_settled), (3, 0));
+    b.gossip(&peers[20], &[]);
+    b.gossip(&peers[21], &[]);
+    assert_eq!((b.node.gossip_queued(), b.node.stats().news_settled), (1, 2), "the suspicion is still told");
+}

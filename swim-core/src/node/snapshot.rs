@@ -53,6 +53,7 @@ impl Node {
         node.suspicions.reserve();
         node.sync.reserve();
         node.gossip.reserve();
+        node.views.reserve();
         node.reserve_answers();
         node.heal.reserve();
         node.evidence.reserve();

@@ -8,7 +8,7 @@ use crate::hash::short_hash;
 use crate::identity::Addr;
 use crate::members::Row;
 use crate::outbox::{Intent, What};
-use crate::status::NodeId;
+use crate::status::{NodeId, State};
 use crate::sync::{Ended, HELD_MAX, NODES_MAX};
 use crate::wire::{Frame, Item, Message, PAGE_END};
 
@@ -42,6 +42,9 @@ impl Node {
             return false;
         }
         let agrees = frame.view_hash == self.table.view_hash();
+        if agrees && self.gossip.len() > 0 {
+            self.settle_news(frame);
+        }
         // Anybody can say that its view is mine; whom I ask is my own draw, so none can hide what the others say.
         let counts = !agrees || self.is_answer_to_probe(from, frame);
         let due = counts && self.views.on_report(agrees, self.table.live(), &mut self.cx);
@@ -51,6 +54,16 @@ impl Node {
             self.start_sync(from, frame.sender);
         }
         !agrees
+    }
+
+    /// One more member has this node's view, with all that is news in it.
+    fn settle_news(&mut self, frame: &Frame<'_>) {
+        let enough = usize::from(self.limit());
+        if self.views.on_same(frame.sender, frame.view_hash, enough) {
+            let table = &self.table;
+            let settled = self.gossip.settle(|slot| table[slot].state() == State::Suspect);
+            self.cx.stats.news_settled += settled as u64;
+        }
     }
 
     fn start_sync(&mut self, addr: Addr, peer: NodeId) {

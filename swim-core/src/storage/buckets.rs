@@ -127,6 +127,17 @@ impl Buckets {
         }
     }
 
+    /// Takes every slot out that `keep` does not hold back; returns how many.
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(u32) -> bool) -> usize {
+        let before = self.len;
+        for slot in 0..self.sent.len() as u32 {
+            if self.contains(slot) && !keep(slot) {
+                self.remove(slot);
+            }
+        }
+        before - self.len
+    }
+
     /// Counts one sending of a queued slot outside a visit. Tells whether it was the last.
     pub(crate) fn count(&mut self, slot: u32, limit: u8) -> bool {
         let Some(sent) = self.sent(slot) else { return false };
