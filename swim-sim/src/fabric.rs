@@ -1,8 +1,9 @@
-//! Which link a datagram takes, whether that way is cut, and how often each fate befell one.
+//! Which link a datagram takes, and whether that way is cut.
 
 use std::collections::BTreeMap;
 
 use crate::host::NodeIx;
+use crate::latency::Latency;
 use crate::link::Link;
 
 /// Which way [`crate::World::cut`] cuts, seen from its first group.
@@ -16,13 +17,17 @@ pub enum Way {
     From,
 }
 
-/// Cuts and links that differ from the world's.
+/// Cuts, and what differs from the world's link.
 #[derive(Debug, Default)]
 pub(crate) struct Fabric {
     /// Bit `to` of row `from`: that direction is cut. One look-up whatever was cut, and at most n²/8 bytes.
     cuts: Vec<Vec<u64>>,
     /// Looked up, never iterated for a decision.
     links: BTreeMap<(NodeIx, NodeIx), Link>,
+    /// By node; those behind the end are in zone 0.
+    zones: Vec<u16>,
+    /// From zone to zone, where it is not the world's.
+    latencies: BTreeMap<(u16, u16), Latency>,
 }
 
 impl Fabric {
@@ -71,42 +76,44 @@ impl Fabric {
         };
     }
 
-    /// The link between these two, if it is not the world's.
-    pub(crate) fn link(&self, from: NodeIx, to: NodeIx) -> Option<&Link> {
-        if self.links.is_empty() { None } else { self.links.get(&(from, to)) }
+    pub(crate) fn set_zone(&mut self, node: NodeIx, zone: u16) {
+        if self.zones.len() <= node.index() {
+            self.zones.resize(node.index() + 1, 0);
+        }
+        self.zones[node.index()] = zone;
     }
-}
 
-/// What became of the datagrams of a world. A test that injects a fault shows here that the fault took place.
-///
-/// Each datagram that was sent or injected, and each duplicate, ends in exactly one of `delivered`, `lost`, `cut`,
-/// `overflowed`, `unreachable`, unless it is still under way or waits for a paused node ([`crate::World::in_flight`]).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct NetworkStats {
-    /// Sent by nodes.
-    pub sent: u64,
-    /// Forged by [`crate::World::inject`].
-    pub injected: u64,
-    /// Second copies of datagrams.
-    pub duplicated: u64,
-    /// Held back by reordering, first and second copies alike.
-    pub held_back: u64,
-    /// Handed to a process.
-    pub delivered: u64,
-    /// Lost by chance.
-    pub lost: u64,
-    /// Lost because that way was cut.
-    pub cut: u64,
-    /// Lost because the socket buffer of a paused node was full.
-    pub overflowed: u64,
-    /// Sent to an address where no process runs: killed, left, or never there.
-    pub unreachable: u64,
+    pub(crate) fn zone(&self, node: NodeIx) -> u16 {
+        self.zones.get(node.index()).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn set_zone_latency(&mut self, from: u16, to: u16, latency: Option<Latency>) {
+        match latency {
+            Some(latency) => self.latencies.insert((from, to), latency),
+            None => self.latencies.remove(&(from, to)),
+        };
+    }
+
+    /// The link between these two: one of its own, or else `world` with the latency between their zones.
+    pub(crate) fn link(&self, from: NodeIx, to: NodeIx, world: &Link) -> Link {
+        if !self.links.is_empty() {
+            if let Some(own) = self.links.get(&(from, to)) {
+                return *own;
+            }
+        }
+        if !self.latencies.is_empty() {
+            if let Some(&latency) = self.latencies.get(&(self.zone(from), self.zone(to))) {
+                return world.with_latency(latency);
+            }
+        }
+        *world
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{millis, secs};
 
     fn n(index: usize) -> NodeIx {
         NodeIx::new(index)
@@ -139,10 +146,31 @@ mod tests {
     #[test]
     fn a_link_of_its_own_has_a_direction() {
         let mut fabric = Fabric::default();
-        let slow = Link { latency_min: crate::secs(1), ..Link::default() };
+        let (world, slow) = (Link::default(), Link { latency_min: secs(1), ..Link::default() });
         fabric.set_link(n(0), n(1), Some(slow));
-        assert_eq!((fabric.link(n(0), n(1)), fabric.link(n(1), n(0))), (Some(&slow), None));
+        assert_eq!((fabric.link(n(0), n(1), &world), fabric.link(n(1), n(0), &world)), (slow, world));
         fabric.set_link(n(0), n(1), None);
-        assert_eq!(fabric.link(n(0), n(1)), None);
+        assert_eq!(fabric.link(n(0), n(1), &world), world);
+    }
+
+    #[test]
+    fn zones_change_the_latency_and_nothing_else() {
+        let mut fabric = Fabric::default();
+        let world = Link { loss: 7, ..Link::default() };
+        let far = Latency::constant(secs(1));
+        fabric.set_zone(n(2), 5);
+        fabric.set_zone_latency(0, 5, Some(far));
+        assert_eq!([n(0), n(2), n(9)].map(|node| fabric.zone(node)), [0, 5, 0]);
+        let link = fabric.link(n(0), n(2), &world);
+        assert_eq!((link.latency(), link.loss), (far, 7));
+        assert_eq!(fabric.link(n(2), n(0), &world), world, "the way back has a latency of its own");
+        assert_eq!(fabric.link(n(0), n(1), &world), world);
+
+        let own = Link { latency_max: millis(2), ..Link::default() };
+        fabric.set_link(n(0), n(2), Some(own));
+        assert_eq!(fabric.link(n(0), n(2), &world), own, "a link of its own comes first");
+        fabric.set_link(n(0), n(2), None);
+        fabric.set_zone_latency(0, 5, None);
+        assert_eq!(fabric.link(n(0), n(2), &world), world);
     }
 }

@@ -7,6 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use swim_core::{Event, Instant};
 use swim_driver::{Events, Handle, Pump, Setup};
 
+use crate::clock::Clock;
+use crate::pace::Pace;
 use crate::pool::Slot;
 
 /// A node of a [`crate::World`], by the order in which they were spawned.
@@ -93,16 +95,19 @@ pub(crate) struct Host {
     pub(crate) handle: Handle,
     pub(crate) events: Events,
     pub(crate) life: Life,
-    /// What came while it was paused, oldest first.
+    /// What came while it was paused, or faster than it is, oldest first.
     pub(crate) socket: VecDeque<Slot>,
+    /// The machine's, so it goes on over restarts; like `pace`.
+    pub(crate) clock: Clock,
+    pub(crate) pace: Pace,
     pub(crate) sent: Traffic,
     pub(crate) log: Vec<(Instant, Event)>,
 }
 
 impl Host {
-    /// A running process of this set-up at this address.
-    pub(crate) fn start(setup: Setup, ix: NodeIx, now: Instant) -> Self {
-        let (handle, pump) = match setup.clone().start(ix.addr(), now) {
+    /// A running process of this set-up at this address, on a machine with this clock.
+    pub(crate) fn start(setup: Setup, ix: NodeIx, now: Instant, clock: Clock) -> Self {
+        let (handle, pump) = match setup.clone().start(ix.addr(), clock.at(now)) {
             Ok(started) => started,
             Err(e) => panic!("{ix:?} ({}) cannot start: {e}", setup.name),
         };
@@ -113,17 +118,38 @@ impl Host {
             pump,
             life: Life::Running,
             socket: VecDeque::new(),
+            clock,
+            pace: Pace::default(),
             sent: Traffic::default(),
             log: Vec::new(),
         }
     }
 
+    /// When in the world its deadline comes, by its own clock; `NEVER` when it has none.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.pump.poll_timeout().map_or(Instant::NEVER, |at| self.clock.when(at))
+    }
+
+    /// Whether anything waits for the process to take it, its deadline aside.
+    pub(crate) fn has_input(&self) -> bool {
+        !self.socket.is_empty() || !self.pump.mailbox().is_empty()
+    }
+
     /// When its alarm has to go off. A process that was away for long may have a deadline that has passed.
     pub(crate) fn alarm(&self, now: Instant) -> Instant {
-        match self.pump.poll_timeout() {
-            Some(deadline) if self.life == Life::Running => deadline.max(now),
-            _ => Instant::NEVER,
-        }
+        let wanted = match self.life {
+            Life::Running => self.pace.next(self.deadline()),
+            Life::Paused | Life::Ended => Instant::NEVER,
+        };
+        wanted.max(now)
+    }
+
+    /// What the node's next life is started with, but for the seed of its choices.
+    pub(crate) fn next_life(&self) -> Setup {
+        let mut setup = self.setup.clone();
+        // The process may have raised its epoch itself, as one does that meets a claim of its own from the future.
+        setup.epoch = Some(self.pump.node().me().incarnation().epoch().saturating_add(1));
+        setup
     }
 }
 

@@ -3,8 +3,8 @@
 use swim_core::{Event, Instant, Node, NodeId, State};
 use swim_driver::{Handle, Pump};
 
-use crate::fabric::NetworkStats;
 use crate::host::{Host, Life, NodeIx, Traffic};
+use crate::stats::NetworkStats;
 use crate::world::World;
 
 impl World {
@@ -87,7 +87,7 @@ impl World {
         self.net.stats
     }
 
-    /// Datagrams that are under way, or wait in the socket of a paused node.
+    /// Datagrams that are under way, or wait in the socket of a node that is paused or slow.
     pub fn in_flight(&self) -> usize {
         self.net.pool.len()
     }

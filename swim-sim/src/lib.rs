@@ -4,6 +4,18 @@
 //! whose socket and clock are made up. One seed draws latency, loss, and whatever else is random, so a run can be
 //! repeated byte for byte, and hours pass in seconds.
 //!
+//! What can go wrong, alone or together:
+//! - ways between nodes: [`World::cut`], and everything that a [`Link`] does: loss, also in [`Bursts`], duplicates,
+//!   reordering, [`Latency`] with or without a long tail, [`Damage`], a black hole for large datagrams, and [`Clog`];
+//! - by zones ([`World::set_zone_latency`]), for all that a node sends ([`World::set_uplink`]), or for single datagrams
+//!   as a test decides ([`World::add_rule`]);
+//! - machines: paused ([`World::pause`]), slow ([`World::set_slow`]), with a wrong clock ([`World::drift`],
+//!   [`World::clock_forth`], [`World::clock_back`]);
+//! - processes: [`World::kill`], [`World::restart`], [`World::relocate`], and crowds of them: [`World::mass_join`],
+//!   [`World::mass_kill`], [`World::rolling_restart`].
+//!
+//! [`World::network`] counts what took place.
+//!
 //! ```
 //! use swim_core::State;
 //! use swim_sim::{Way, World, secs};
@@ -23,23 +35,39 @@
 #![forbid(unsafe_code)]
 
 mod alarms;
+mod burst;
+mod clock;
+mod clog;
+mod crowd;
+mod damage;
 mod digest;
 mod fabric;
+mod faults;
 mod host;
 mod inspect;
+mod latency;
 mod link;
 mod network;
+mod pace;
 mod pool;
 mod queue;
 mod rng;
+mod rule;
+mod stats;
 mod turn;
 mod world;
 
 #[cfg(test)]
 mod tests;
 
-pub use fabric::{NetworkStats, Way};
+pub use burst::Bursts;
+pub use clog::Clog;
+pub use damage::Damage;
+pub use fabric::Way;
 pub use host::{NodeIx, Traffic};
+pub use latency::{Latency, Spread};
 pub use link::{Link, millis, percent, secs};
 pub use network::Sent;
+pub use rule::Verdict;
+pub use stats::NetworkStats;
 pub use world::World;

@@ -2,9 +2,17 @@
 
 use std::time::Duration;
 
+use crate::burst::Bursts;
+use crate::clog::Clog;
+use crate::damage::Damage;
+use crate::latency::{Latency, Spread, micros};
 use crate::rng::Stream;
 
 /// How a direction between two nodes treats datagrams. Chances are per million; [`percent`] writes them.
+///
+/// A datagram meets the faults in this order: `mtu`, `clog`, `bursts`, `loss`, `duplicate`; then each copy for itself
+/// `damage`, latency and `reorder`. Those that are off draw nothing, so a run in which a fault is off is the run that it
+/// would be if there were no such fault.
 ///
 /// ```
 /// use swim_sim::{Link, millis, percent};
@@ -19,13 +27,24 @@ pub struct Link {
     pub duplicate: u32,
     /// Chance that a datagram is held back for up to `reorder_delay` on top of its latency.
     pub reorder: u32,
-    /// The shortest latency. Latency is drawn uniformly for each datagram, so datagrams that are sent within less than
+    /// The shortest latency. Latency is drawn for each datagram, so datagrams that are sent within less than
     /// `latency_max - latency_min` can overtake each other even without `reorder`.
     pub latency_min: Duration,
     /// The longest latency; `latency_min` when it is below that.
     pub latency_max: Duration,
     /// The longest time for which `reorder` holds a datagram back.
     pub reorder_delay: Duration,
+    /// How latencies are spread between the shortest and the longest.
+    pub spread: Spread,
+    /// Loss that comes in bursts, on top of `loss`.
+    pub bursts: Option<Bursts>,
+    /// Bits that flip, and ends that are cut off.
+    pub damage: Damage,
+    /// A datagram of more bytes is dropped and nobody told, as where fragments are filtered: a black hole. Counted
+    /// as a node counts its own `mtu`, envelope included, headers of IP and UDP not.
+    pub mtu: Option<usize>,
+    /// A rate, and a queue in front of it, for each direction between two nodes that has this link.
+    pub clog: Option<Clog>,
 }
 
 impl Default for Link {
@@ -38,6 +57,11 @@ impl Default for Link {
             latency_min: Duration::from_micros(100),
             latency_max: Duration::from_millis(1),
             reorder_delay: Duration::from_millis(100),
+            spread: Spread::Uniform,
+            bursts: None,
+            damage: Damage::default(),
+            mtu: None,
+            clog: None,
         }
     }
 }
@@ -61,7 +85,17 @@ pub(crate) struct Delay {
 }
 
 impl Link {
-    /// Draws the fate of one datagram.
+    /// This link with these latencies.
+    pub const fn with_latency(self, latency: Latency) -> Self {
+        Self { latency_min: latency.min, latency_max: latency.max, spread: latency.spread, ..self }
+    }
+
+    /// Its latencies, without what `reorder` and `clog` add to them.
+    pub const fn latency(&self) -> Latency {
+        Latency { min: self.latency_min, max: self.latency_max, spread: self.spread }
+    }
+
+    /// Draws whether one datagram is lost by chance, and how long each copy is under way.
     pub(crate) fn fate(&self, draws: &mut Stream) -> Fate {
         if draws.chance(self.loss) {
             return Fate::Lost;
@@ -71,16 +105,13 @@ impl Link {
         Fate::Arrives { first, again }
     }
 
-    fn delay(&self, draws: &mut Stream) -> Delay {
-        let latency = draws.within(micros(self.latency_min), micros(self.latency_max));
+    /// Draws how long one copy is under way.
+    pub(crate) fn delay(&self, draws: &mut Stream) -> Delay {
+        let latency = self.latency().draw(draws);
         let held_back = draws.chance(self.reorder);
         let extra = if held_back { draws.within(1, micros(self.reorder_delay)) } else { 0 };
         Delay { micros: latency.saturating_add(extra), held_back }
     }
-}
-
-fn micros(d: Duration) -> u64 {
-    u64::try_from(d.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// A chance per million of so many in a hundred.

@@ -1,4 +1,4 @@
-//! The datagrams that are under way, or wait in the socket buffer of a paused node.
+//! The datagrams that are under way, or wait in the socket buffer of a node that is paused or slow.
 //!
 //! Buffers are reused, last freed first, so a steady network allocates nothing and stays in the cache.
 
@@ -43,6 +43,11 @@ impl Pool {
     /// Whom the datagram is for.
     pub(crate) fn to(&self, slot: Slot) -> NodeIx {
         self.slots[slot.0 as usize].to
+    }
+
+    /// The datagram's bytes, to be damaged.
+    pub(crate) fn bytes_mut(&mut self, slot: Slot) -> &mut Vec<u8> {
+        &mut self.slots[slot.0 as usize].bytes
     }
 
     /// Lends the datagram's bytes out, so that new ones can be put while it is being read. [`Pool::give_back`] ends

@@ -45,6 +45,12 @@ pub(crate) enum Purpose {
     Network = 1,
     /// The seeds that nodes are started with.
     Nodes = 2,
+    /// States of links that lose in bursts, and what they lose.
+    Bursts = 3,
+    /// Which datagrams are damaged, and how.
+    Damage = 4,
+    /// When things happen that a whole crowd of nodes does.
+    Crowds = 5,
 }
 
 /// The finaliser of SplitMix64: a bijection of 64 bits.
@@ -90,12 +96,8 @@ mod tests {
     #[test]
     fn purposes_and_seeds_have_streams_of_their_own() {
         let first = |seed, purpose| Stream::new(seed, purpose).next_u64();
-        let draws = [
-            first(0, Purpose::Network),
-            first(0, Purpose::Nodes),
-            first(1, Purpose::Network),
-            first(1, Purpose::Nodes),
-        ];
+        let purposes = [Purpose::Network, Purpose::Nodes, Purpose::Bursts, Purpose::Damage, Purpose::Crowds];
+        let draws: Vec<u64> = (0..2).flat_map(|seed| purposes.map(|purpose| first(seed, purpose))).collect();
         for (i, draw) in draws.iter().enumerate() {
             assert!(!draws[..i].contains(draw), "{draws:x?}");
         }

@@ -1,4 +1,6 @@
-//! The world's own promises: that runs repeat, and that each fault does what its name says and nothing else.
+//! The world's own promises: that runs repeat, and that each fault does what its name says and nothing else. Here cuts,
+//! plain links and the life of processes; [`faults`] has the other faults of the network, [`machines`] those of machines
+//! and of whole crowds.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -6,6 +8,9 @@ use std::rc::Rc;
 use swim_core::{Event, Instant, NodeId, State};
 
 use crate::{Link, NetworkStats, NodeIx, Sent, Way, World, millis, percent, secs};
+
+mod faults;
+mod machines;
 
 /// A cluster of `n` nodes that all see each other.
 fn cluster(seed: u64, n: usize) -> (World, Vec<NodeIx>) {
@@ -73,9 +78,7 @@ fn the_same_seed_is_the_same_run_and_another_is_not() {
 #[test]
 fn every_datagram_ends_somewhere() {
     let (_, network, w) = stormy_run(9);
-    let begun = network.sent + network.injected + network.duplicated;
-    let ended = network.delivered + network.lost + network.cut + network.overflowed + network.unreachable;
-    assert_eq!(begun, ended + w.in_flight() as u64, "{network:?}");
+    assert_eq!(network.begun(), network.ended() + w.in_flight() as u64, "{network:?}");
     let per_node: u64 = w.nodes().map(|node| w.sent(node).datagrams).sum();
     assert_eq!((network.sent, w.sent_total().datagrams), (per_node, per_node));
 }

@@ -5,6 +5,7 @@ use swim_driver::Pump;
 
 use crate::host::{Life, NodeIx};
 use crate::network::Sent;
+use crate::pace::Take;
 use crate::pool::Slot;
 use crate::queue::Happening;
 use crate::world::World;
@@ -27,9 +28,12 @@ impl World {
         let to = self.net.pool.to(slot);
         let host = &mut self.hosts[to.index()];
         match host.life {
-            Life::Running => self.read(to, slot),
-            Life::Paused if host.socket.len() < self.socket_buffer => host.socket.push_back(slot),
-            Life::Paused => {
+            Life::Running if !host.pace.is_slow() => self.read(to, slot),
+            Life::Running | Life::Paused if host.socket.len() < self.socket_buffer => {
+                host.socket.push_back(slot);
+                self.await_turn(to);
+            }
+            Life::Running | Life::Paused => {
                 self.net.stats.overflowed += 1;
                 self.net.pool.free(slot);
             }
@@ -49,16 +53,44 @@ impl World {
     }
 
     fn wake(&mut self, ix: NodeIx) {
+        if self.hosts[ix.index()].pace.is_slow() {
+            return self.take_one(ix);
+        }
         self.turn(ix, Pump::timeout);
         // What a resolver has found waits where commands wait.
         self.take_commands(ix);
-        let next = self.hosts[ix.index()].pump.poll_timeout();
-        assert!(next.is_none_or(|at| at > self.now), "{ix:?} would spin: at {:?} it waits for {next:?}", self.now);
+        let next = self.hosts[ix.index()].deadline();
+        assert!(next > self.now, "{ix:?} would spin: at {:?} it waits for {next:?}", self.now);
+    }
+
+    /// A slow process is done with an input: what that leads to, and then the next has its time.
+    fn take_one(&mut self, ix: NodeIx) {
+        let host = &mut self.hosts[ix.index()];
+        let (command, due) = (!host.pump.mailbox().is_empty(), host.deadline() <= self.now);
+        match host.pace.take(!host.socket.is_empty(), command, due) {
+            Take::Datagram => {
+                let slot = host.socket.pop_front().expect("a datagram is taken only where one waits");
+                self.read(ix, slot);
+            }
+            Take::Command => self.turn(ix, Pump::command),
+            Take::Timeout => self.turn(ix, Pump::timeout),
+            Take::Nothing => {}
+        }
+        let host = &mut self.hosts[ix.index()];
+        host.pace.done(self.now, host.has_input());
+        self.rearm(ix);
+    }
+
+    /// Something has come to a process that is not to take it at once. A paused one notices when it is resumed.
+    fn await_turn(&mut self, ix: NodeIx) {
+        self.hosts[ix.index()].pace.wait(self.now);
+        self.rearm(ix);
     }
 
     /// One input and everything that follows from it: the loop of every binding, turned once.
     fn turn(&mut self, ix: NodeIx, input: impl FnOnce(&mut Pump, Instant)) {
-        input(&mut self.hosts[ix.index()].pump, self.now);
+        let host = &mut self.hosts[ix.index()];
+        input(&mut host.pump, host.clock.at(self.now));
         self.drain(ix);
     }
 
@@ -110,8 +142,14 @@ impl World {
         self.rearm(ix);
     }
 
-    /// A paused process runs again. Timers that are due wait until the world runs, behind the datagrams of this instant.
+    /// A process that was paused or slow is not any more, or not so slow. Timers that are due wait until the world runs,
+    /// behind the datagrams of this instant.
     pub(crate) fn wake_up(&mut self, ix: NodeIx) {
+        let host = &mut self.hosts[ix.index()];
+        if host.pace.is_slow() {
+            host.pace.done(self.now, host.has_input());
+            return self.rearm(ix);
+        }
         while self.hosts[ix.index()].life == Life::Running {
             let Some(slot) = self.hosts[ix.index()].socket.pop_front() else { break };
             self.read(ix, slot);
@@ -120,12 +158,15 @@ impl World {
         self.rearm(ix);
     }
 
-    /// Lets a process take the commands in its mailbox, unless it is paused.
+    /// Lets a process take the commands in its mailbox, unless it is paused. A slow one takes them when it comes to it.
     pub(crate) fn take_commands(&mut self, ix: NodeIx) {
         loop {
             let host = &self.hosts[ix.index()];
             if host.life != Life::Running || host.pump.mailbox().is_empty() {
                 return;
+            }
+            if host.pace.is_slow() {
+                return self.await_turn(ix);
             }
             self.turn(ix, Pump::command);
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use swim_core::{Config, Instant, Profile};
 use swim_driver::{CommandError, Handle, Plain, Resolver, Seal, Setup};
 
+use crate::clock::Clock;
 use crate::fabric::Way;
 use crate::host::{Host, Life, NodeIx};
 use crate::link::Link;
@@ -21,10 +22,10 @@ use crate::rng::{Purpose, Stream};
 /// A method that is given a node panics when the world has no such node, or when the node's process would have to run
 /// and has ended: that is a mistake in the test.
 pub struct World {
-    /// What every link does, where [`World::set_link`] says nothing else. Change it at any time; datagrams that are
-    /// under way are not touched.
+    /// What every link does, where [`World::set_link`] and [`World::set_zone_latency`] say nothing else. Change it at any
+    /// time; datagrams that are under way are not touched.
     pub link: Link,
-    /// Datagrams that the socket of a paused node holds. More are dropped, as a kernel drops them.
+    /// Datagrams that the socket of a node holds which is paused or slow. More are dropped, as a kernel drops them.
     pub socket_buffer: usize,
     /// Whether [`World::events`] keeps what nodes tell. Switch it off for long runs of many nodes; the digest has all
     /// events either way.
@@ -40,6 +41,8 @@ pub struct World {
     pub(crate) header_len: usize,
     config: Config,
     node_seeds: Stream,
+    /// When things happen that a whole crowd does.
+    pub(crate) crowds: Stream,
 }
 
 impl World {
@@ -57,12 +60,13 @@ impl World {
             log_events: true,
             now: Instant::ORIGIN,
             hosts: Vec::new(),
-            net: Network::new(Stream::new(seed, Purpose::Network)),
+            net: Network::new(seed),
             out: Vec::new(),
             header_len: seal.header_len(),
             seal,
             config,
             node_seeds: Stream::new(seed, Purpose::Nodes),
+            crowds: Stream::new(seed, Purpose::Crowds),
         }
     }
 
@@ -86,7 +90,7 @@ impl World {
         // A world has addresses only; a test whose story has names brings a resolver that answers at once.
         setup.resolver = Resolver::new(drop);
         change(&mut setup);
-        self.hosts.push(Host::start(setup, ix, self.now));
+        self.hosts.push(Host::start(setup, ix, self.now, Clock::TRUE));
         self.net.queue.alarms.add();
         self.begin(ix);
         ix
@@ -133,7 +137,7 @@ impl World {
     }
 
     /// Starts a node's process anew, after killing it if it still runs: same identity, same address, the next epoch,
-    /// and nothing that it knew.
+    /// and nothing that it knew. The machine stays what it is: its clock goes on, and a slow one is slow.
     pub fn restart(&mut self, node: NodeIx) {
         self.restart_with(node, |_| ());
     }
@@ -150,14 +154,15 @@ impl World {
         let rng_seed = self.node_seeds.next_u64();
         let now = self.now;
         let host = self.host_mut(node);
-        let mut setup = host.setup.clone();
-        // The process may have raised its epoch itself, as one does that meets a claim of its own from the future.
-        setup.epoch = Some(host.pump.node().me().incarnation().epoch().saturating_add(1));
+        let mut setup = host.next_life();
         setup.rng_seed = Some(rng_seed);
         change(&mut setup);
-        let former = std::mem::replace(host, Host::start(setup, node, now));
+        let clock = host.clock;
+        let former = std::mem::replace(host, Host::start(setup, node, now, clock));
         host.sent = former.sent;
         host.log = former.log;
+        host.pace = former.pace;
+        host.pace.done(now, false);
         self.begin(node);
     }
 

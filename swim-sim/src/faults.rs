@@ -1,0 +1,130 @@
+//! What can be done to machines and to the ways between them, beside [`crate::world`]'s cuts and kills.
+
+use std::time::Duration;
+
+use swim_core::Instant;
+use swim_driver::Setup;
+
+use crate::clog::Clog;
+use crate::host::{Life, NodeIx};
+use crate::latency::Latency;
+use crate::network::Sent;
+use crate::pace::Pace;
+use crate::rule::Verdict;
+use crate::world::World;
+
+/// The network.
+impl World {
+    /// Puts a node into a zone: a rack, a site, a continent. All are in zone 0 at first.
+    pub fn set_zone(&mut self, node: NodeIx, zone: u16) {
+        self.host(node);
+        self.net.fabric.set_zone(node, zone);
+    }
+
+    /// The zone of a node.
+    pub fn zone(&self, node: NodeIx) -> u16 {
+        self.host(node);
+        self.net.fabric.zone(node)
+    }
+
+    /// Gives the direction from one zone to another, or within one, latencies of its own, or with `None` those of
+    /// [`World::link`] again, from which everything else is taken. [`World::set_link`] goes before it.
+    pub fn set_zone_latency(&mut self, from: u16, to: u16, latency: Option<Latency>) {
+        self.net.fabric.set_zone_latency(from, to, latency);
+    }
+
+    /// Gives everything that a node sends, to whomever, one rate and one queue, or with `None` takes them away. What is
+    /// queued already leaves as it was to. Where a link is clogged too, datagrams pass both.
+    pub fn set_uplink(&mut self, node: NodeIx, clog: Option<Clog>) {
+        self.host(node);
+        self.net.set_uplink(node, clog);
+    }
+
+    /// Lets `rule` decide about datagrams from now on, behind the rules that there are: for each that is not cut off
+    /// they are asked in their order, until one says something. Forged datagrams pass all of them.
+    ///
+    /// A rule that is to repeat with the world's seed decides by what it is shown, and by nothing from outside.
+    pub fn add_rule(&mut self, rule: impl FnMut(&Sent<'_>) -> Verdict + 'static) {
+        self.net.rules.push(Box::new(rule));
+    }
+
+    /// Takes all rules away again.
+    pub fn clear_rules(&mut self) {
+        self.net.rules.clear();
+    }
+}
+
+/// Machines.
+impl World {
+    /// Makes a node's machine slow, or with [`Duration::ZERO`] quick again: its process takes so long for each input,
+    /// and one at a time, be it a datagram, a command or a timer. What comes meanwhile waits, datagrams in the socket
+    /// buffer ([`World::socket_buffer`]). What an input leads to is seen when its time has passed.
+    pub fn set_slow(&mut self, node: NodeIx, per_input: Duration) {
+        let host = self.host_mut(node);
+        host.pace = Pace::of(per_input);
+        if host.life == Life::Running {
+            self.wake_up(node);
+        }
+    }
+
+    /// Lets the clock of a node's machine go fast or slow from now on, by so many microseconds in a million: at 50 000
+    /// it gains 3 s a minute, at 0 it goes right again, but does not show the right time. A quartz is off by 100 at
+    /// most.
+    ///
+    /// # Panics
+    /// At -1 000 000 and below: a clock goes forward.
+    pub fn drift(&mut self, node: NodeIx, ppm: i32) {
+        let now = self.now;
+        self.host_mut(node).clock.drift(now, ppm);
+        self.rearm(node);
+    }
+
+    /// Puts the clock of a node's machine forward. Its timers are due the sooner, as after a machine's sleep.
+    ///
+    /// For a clock that is wrong from the start, do it between [`World::kill`] and [`World::restart`].
+    pub fn clock_forth(&mut self, node: NodeIx, by: Duration) {
+        self.set_clock(node, |shown| shown + by);
+    }
+
+    /// Puts the clock of a node's machine back, at most to its origin. A node goes by the latest time that it was given,
+    /// so its timers stand still until the clock has caught up.
+    pub fn clock_back(&mut self, node: NodeIx, by: Duration) {
+        self.set_clock(node, |shown| shown.minus_micros(crate::latency::micros(by)));
+    }
+
+    fn set_clock(&mut self, node: NodeIx, change: impl FnOnce(Instant) -> Instant) {
+        let (now, shown) = (self.now, self.clock(node));
+        self.host_mut(node).clock.set(now, change(shown));
+        self.rearm(node);
+    }
+
+    /// What the clock of a node's machine shows. It shows the world's time until it is told otherwise.
+    pub fn clock(&self, node: NodeIx) -> Instant {
+        self.host(node).clock.at(self.now)
+    }
+
+    /// Moves a node to another address: kills its process if it still runs, and starts its next life, with the same
+    /// identity and nothing that it knew, as a new node of the world. That is alone until it joins, on a machine that is
+    /// quick, has a clock that is right, and stands in zone 0.
+    pub fn relocate(&mut self, node: NodeIx) -> NodeIx {
+        self.relocate_with(node, |_| ())
+    }
+
+    /// Relocates a node after `change` has had its say on how its next life starts.
+    ///
+    /// # Panics
+    /// When the set-up is refused.
+    pub fn relocate_with(&mut self, node: NodeIx, change: impl FnOnce(&mut Setup)) -> NodeIx {
+        if self.host(node).life != Life::Ended {
+            self.end(node);
+        }
+        let mut next = self.host(node).next_life();
+        // Where others were to reach it before is where it was.
+        next.advertise = None;
+        self.spawn_with(&next.name.clone(), |setup| {
+            next.rng_seed = setup.rng_seed;
+            *setup = next;
+            change(setup);
+        })
+    }
+}
