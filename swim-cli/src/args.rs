@@ -6,6 +6,8 @@ use bind_mio::swim_core::Config;
 use bind_mio::{Seed, SeedError};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::sim::SimCommand;
+
 /// Cluster membership by gossip: who is there, and what has just happened.
 #[derive(Debug, Parser)]
 #[command(name = "swim", version, arg_required_else_help = true, after_help = CODES)]
@@ -25,6 +27,9 @@ pub(crate) enum Command {
     /// Show with five real nodes on this machine how a cluster forms, loses a node, and gets it back.
     #[command(after_long_help = DEMO_HELP, after_help = CODES)]
     Demo(DemoArgs),
+    /// Simulate, without any network.
+    #[command(subcommand, after_help = CODES)]
+    Sim(SimCommand),
 }
 
 #[derive(Debug, Args)]

@@ -1,7 +1,7 @@
-//! `swim`: a node to run by hand, and a demonstration of five.
+//! `swim`: a node to run by hand, a demonstration of five, and experiments.
 //!
 //! Standard output carries data only, and what is for people beside it goes to standard error. Exit codes: 0 when the
-//! node has left or the demo has shown everything, 1 when something failed at run time, 2 when what was asked for
+//! node has left, or the demo or the experiment has shown everything, 1 when something failed at run time, 2 when what was asked for
 //! cannot work.
 
 #![forbid(unsafe_code)]
@@ -10,6 +10,7 @@ mod agent;
 mod args;
 mod demo;
 mod output;
+mod sim;
 mod why;
 
 use std::io::{self, IsTerminal};
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
     let outcome = match &cli.command {
         Command::Agent(args) => agent::run(args),
         Command::Demo(args) => demo::run(args),
+        Command::Sim(command) => sim::run(command),
     };
     let Err(failure) = outcome else { return ExitCode::SUCCESS };
     let code = failure.exit_code();

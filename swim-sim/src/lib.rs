@@ -31,6 +31,8 @@
 //! assert_eq!(w.sees(b, a), Some(State::Dead));
 //! assert_eq!(w.sees(b, c), Some(State::Alive));
 //! ```
+//!
+//! [`experiments`] is apart from that: it measures the models of the papers, which know rounds and no datagrams.
 
 #![forbid(unsafe_code)]
 
@@ -41,6 +43,7 @@ mod clog;
 mod crowd;
 mod damage;
 mod digest;
+pub mod experiments;
 mod fabric;
 mod faults;
 mod host;

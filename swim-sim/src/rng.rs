@@ -1,4 +1,4 @@
-//! Where every draw of a world comes from: one generator per purpose, all derived from the world's seed.
+//! Where every draw comes from: one generator per purpose, all derived from one seed, a world's or an experiment's.
 //!
 //! Separate streams keep purposes apart: a node more does not move the network's draws, a lost datagram more does not
 //! move the seeds that later nodes get.
@@ -51,6 +51,8 @@ pub(crate) enum Purpose {
     Damage = 4,
     /// When things happen that a whole crowd of nodes does.
     Crowds = 5,
+    /// The draws of an experiment, which has no world.
+    Experiment = 6,
 }
 
 /// The finaliser of SplitMix64: a bijection of 64 bits.
