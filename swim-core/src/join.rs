@@ -146,6 +146,11 @@ impl Join {
         self.contacted(nonce).is_some()
     }
 
+    /// The seeds that are being contacted.
+    pub(crate) fn awaited(&self) -> &[Addr] {
+        if self.wanted && matches!(self.phase, Phase::Contacting { .. }) { &self.seeds } else { &[] }
+    }
+
     /// Who was sent this nonce.
     pub(crate) fn contacted(&self, nonce: u32) -> Option<Addr> {
         let Phase::Contacting { nonce: first } = self.phase else { return None };

@@ -154,7 +154,11 @@ fn e5_nobody_to_tell() {
 fn leave_while_joining() {
     let mut b = Bench::new(config());
     b.command(Command::Join(&[addr(1), addr(2)]));
+    b.clear();
     b.command(Command::Leave);
+    // The seeds may have admitted it, though it has not heard so.
+    let goodbye = |s: &Sent| s.frame().updates().any(|item| item.id == b.me() && item.status.state() == State::Left);
+    assert!(b.sent.iter().map(|s| s.to).eq([addr(1), addr(2)]) && b.sent.iter().all(goodbye));
     b.clear();
     b.run(ms(100_000));
     assert!(b.sent.is_empty() && b.node.has_left());

@@ -33,6 +33,10 @@ impl Node {
                 }
             }
             What::Gossip | What::Farewell if self.has_updates(intent) => self.put_updates(&mut w, intent),
+            What::Farewell if intent.peer == NONE && w.open_updates() => {
+                w.item(&status_item(&self.table[ME], &[]));
+                w.close_section();
+            }
             What::Gossip | What::Farewell => {}
             What::Join { nonce } => {
                 w.message(Message::Pull { nonce });

@@ -1,9 +1,11 @@
 //! Leaving: said to enough peers at once, then silence.
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use super::Node;
 use crate::event::Event;
+use crate::identity::Addr;
 use crate::members::ME;
 use crate::outbox::{Intent, What};
 use crate::rivals::Rivals;
@@ -35,11 +37,15 @@ impl Leave {
 }
 
 impl Node {
-    /// Says goodbye to as many random peers as an update is told to, but at least `TOLD_MIN`; they tell the others.
+    /// Says goodbye to as many random peers as an update is told to, but at least `TOLD_MIN`; they tell the others. So are
+    /// a few seeds that have not answered yet.
     pub(super) fn on_leave(&mut self) {
         if self.leave.has_begun() {
             return;
         }
+        // They may have heard of this node already, and it not yet of them.
+        let seeds: SmallVec<[Addr; TOLD_MIN]> =
+            self.join.awaited().iter().copied().filter(|&a| self.table.aliases(a) == 0).take(TOLD_MIN).collect();
         self.stop_all();
         let incarnation = self.table[ME].status.incarnation();
         self.table.set_status(ME, Status::new(incarnation, State::Left), &mut self.cx.rng);
@@ -50,6 +56,9 @@ impl Node {
         for &slot in &picks {
             let farewell = Intent::to_member(self.table[slot].addr, slot, What::Farewell);
             telling += u32::from(self.cx.try_send(farewell));
+        }
+        for seed in seeds {
+            telling += u32::from(self.cx.try_send(Intent::to_stranger(seed, What::Farewell)));
         }
         self.leave = Leave::Telling(telling);
         self.conclude_leave();
