@@ -35,6 +35,8 @@ pub(crate) struct Gossip {
     /// Which of the two goes first in the next datagram.
     details_first: bool,
     recent: Recent,
+    /// How often anything became news.
+    news: u64,
     /// The next tick; `NEVER` while there is nothing to tell.
     next: Instant,
     last: Instant,
@@ -50,6 +52,7 @@ impl Gossip {
             details: Buckets::new(),
             details_first: false,
             recent: Recent::new(),
+            news: 0,
             next: Instant::NEVER,
             last: Instant::ORIGIN,
             limit: 0,
@@ -68,6 +71,7 @@ impl Gossip {
 
     /// This row has news: its status, or (`detail`) address and profile with it. That is told from the start again.
     pub(crate) fn enqueue(&mut self, slot: u32, detail: bool, cx: &Cx) {
+        self.news = self.news.wrapping_add(1);
         if detail {
             self.statuses.remove(slot);
             self.details.enqueue(slot);
@@ -167,9 +171,24 @@ impl Gossip {
         self.recent.reserve();
     }
 
-    /// Ends all news but the suspicions, which no view hash covers; returns how much it was.
-    pub(crate) fn settle(&mut self, mut is_suspect: impl FnMut(u32) -> bool) -> usize {
-        self.statuses.retain(&mut is_suspect) + self.details.retain(is_suspect)
+    /// How often anything became news.
+    pub(crate) fn news(&self) -> u64 {
+        self.news
+    }
+
+    /// Ends all news but what `lasts`; returns how much it was. It is recent from now on.
+    pub(crate) fn settle(&mut self, lasts: impl Fn(u32) -> bool, cx: &Cx) -> usize {
+        let mut settled = 0;
+        for (detail, queue) in [(false, &mut self.statuses), (true, &mut self.details)] {
+            settled += queue.retain(|slot| {
+                let lasts = lasts(slot);
+                if !lasts {
+                    self.recent.note(slot, detail, cx.now);
+                }
+                lasts
+            });
+        }
+        settled
     }
 
     /// Every index against its plain meaning.

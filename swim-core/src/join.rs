@@ -13,11 +13,8 @@ use crate::time::Instant;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Phase {
     Idle,
-    /// Seeds, or a lost member, have been sent my row; the first page that comes back decides with whom to sync. The
-    /// seeds have this nonce and those that follow it, each its own, and the lost member the one behind theirs.
-    Contacting {
-        nonce: u32,
-    },
+    /// Seeds, or a lost member, have been sent my row; the first page that comes back decides with whom to sync.
+    Contacting,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -25,8 +22,8 @@ pub(crate) struct Join {
     seeds: Vec<Addr>,
     /// Addresses that turned out to be this node's own.
     own: Vec<Addr>,
-    /// The address that was contacted last besides the seeds.
-    knocked: Option<Addr>,
+    /// Who is being contacted, each under a nonce of its own: one must not answer in another's name.
+    asked: Vec<(Addr, u32)>,
     phase: Phase,
     /// Wants to be in the cluster, and has not yet seen all that a seed knows.
     wanted: bool,
@@ -44,7 +41,7 @@ impl Join {
         Self {
             seeds: Vec::with_capacity(seeds_max),
             own: Vec::new(),
-            knocked: None,
+            asked: Vec::with_capacity(seeds_max + 1),
             phase: Phase::Idle,
             wanted: false,
             answered: false,
@@ -60,6 +57,8 @@ impl Join {
 
     /// Remembers these seeds and contacts them now.
     pub(crate) fn on_command(&mut self, seeds: impl Iterator<Item = Addr>, peers: usize, cx: &mut Cx) {
+        // Named again, it is tried again.
+        self.own.clear();
         self.remember(seeds, cx);
         self.attempts = 0;
         self.wanted = !self.seeds.is_empty();
@@ -71,10 +70,11 @@ impl Join {
 
     /// These are the seeds from now on: their names mean other addresses than they did. While none has answered yet, they
     /// are contacted now.
-    pub(crate) fn replace_seeds(&mut self, seeds: impl Iterator<Item = Addr>, cx: &mut Cx) {
+    pub(crate) fn replace_seeds(&mut self, seeds: impl Iterator<Item = Addr> + Clone, cx: &mut Cx) {
         self.seeds.clear();
+        self.own.retain(|own| seeds.clone().any(|seed| seed == *own));
         self.remember(seeds, cx);
-        if self.wanted && !self.seeds.is_empty() && matches!(self.phase, Phase::Contacting { .. }) {
+        if self.wanted && !self.answered && !self.seeds.is_empty() {
             self.contact(cx);
         }
     }
@@ -99,13 +99,18 @@ impl Join {
 
     fn contact(&mut self, cx: &mut Cx) {
         self.drop_own();
+        self.asked.clear();
+        self.answered = false;
         if self.seeds.is_empty() {
-            return self.stop();
+            // Until it is told of others, there is nobody to catch up with.
+            (self.phase, self.next, self.from_nothing) = (Phase::Idle, Instant::NEVER, false);
+            return;
         }
-        let nonce = cx.rng.next_u32();
-        (self.phase, self.answered) = (Phase::Contacting { nonce }, false);
-        for (i, &seed) in self.seeds.iter().enumerate() {
-            cx.send(Intent::to_stranger(seed, What::Join { nonce: nonce.wrapping_add(i as u32) }));
+        self.phase = Phase::Contacting;
+        for &seed in &self.seeds {
+            let nonce = cx.rng.next_u32();
+            self.asked.push((seed, nonce));
+            cx.send(Intent::to_stranger(seed, What::Join { nonce }));
         }
         self.wait(cx);
     }
@@ -122,22 +127,19 @@ impl Join {
         if self.wanted { &[] } else { &self.seeds }
     }
 
-    /// Contacts one address, as if it were a seed.
+    /// Contacts one address, as if it were a seed; the seeds may be being contacted, perhaps in vain.
     pub(crate) fn knock(&mut self, addr: Addr, cx: &mut Cx) {
-        let nonce = match self.phase {
-            // The seeds are being contacted, perhaps in vain: one address more.
-            Phase::Contacting { nonce } => nonce,
-            Phase::Idle => {
-                self.drop_own();
-                let nonce = cx.rng.next_u32();
-                self.phase = Phase::Contacting { nonce };
-                self.next = self.next.min(cx.now.plus_micros(cx.pace.probe_timeout.saturating_mul(2)));
-                nonce
-            }
-        };
+        if self.phase == Phase::Idle {
+            self.asked.clear();
+            self.phase = Phase::Contacting;
+            self.next = self.next.min(cx.now.plus_micros(cx.pace.probe_timeout.saturating_mul(2)));
+        }
+        let nonce = cx.rng.next_u32();
+        // One besides the seeds: the former one has had its time.
+        self.asked.truncate(if self.wanted { self.seeds.len() } else { 0 });
+        self.asked.push((addr, nonce));
         cx.stats.knocks += 1;
-        self.knocked = Some(addr);
-        cx.send(Intent::to_stranger(addr, What::Join { nonce: nonce.wrapping_add(self.seeds.len() as u32) }));
+        cx.send(Intent::to_stranger(addr, What::Join { nonce }));
     }
 
     /// Is this nonce that of the contact under way? A seed with several addresses may answer from another than it was
@@ -146,16 +148,16 @@ impl Join {
         self.contacted(nonce).is_some()
     }
 
-    /// The seeds that are being contacted.
-    pub(crate) fn awaited(&self) -> &[Addr] {
-        if self.wanted && matches!(self.phase, Phase::Contacting { .. }) { &self.seeds } else { &[] }
+    /// The seeds that have been sent this node's row, while all that they know has not been seen.
+    pub(crate) fn awaited(&self) -> impl Iterator<Item = Addr> {
+        let seeds: &[Addr] = if self.wanted { &self.seeds } else { &[] };
+        seeds.iter().copied().filter(|&seed| !self.is_own(seed))
     }
 
     /// Who was sent this nonce.
     pub(crate) fn contacted(&self, nonce: u32) -> Option<Addr> {
-        let Phase::Contacting { nonce: first } = self.phase else { return None };
-        let i = nonce.wrapping_sub(first) as usize;
-        self.seeds.get(i).copied().or_else(|| self.knocked.filter(|_| i == self.seeds.len()))
+        let asked = self.asked.iter().find(|asked| asked.1 == nonce);
+        asked.filter(|_| self.phase == Phase::Contacting).map(|asked| asked.0)
     }
 
     /// A contact has come back to this node: the address is another of its own, and nobody else is to be found there.
@@ -171,7 +173,6 @@ impl Join {
         self.own.contains(&addr)
     }
 
-    /// Not while seeds are being contacted: their places tell whose nonce is whose.
     fn drop_own(&mut self) {
         let own = &self.own;
         self.seeds.retain(|seed| !own.contains(seed));

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cx::Cx;
 use crate::event::Event;
-use crate::status::NodeId;
+use crate::identity::Addr;
 use crate::time::Instant;
 
 /// So many times sooner does a sync begin while the embedder has not been told that views agree.
@@ -32,9 +32,9 @@ pub(crate) struct Views {
     fruitless: u32,
     /// Has made way for a peer's sync since the last one of its own.
     yielded: bool,
-    /// Who has reported this node's own view since that became `of`.
-    same: Vec<NodeId>,
-    of: u64,
+    /// Where from this node's own view was reported, while `of`, its hash and how much has been news, stayed the same.
+    same: Vec<Addr>,
+    of: (u64, u64),
 }
 
 impl Default for Views {
@@ -48,7 +48,7 @@ impl Default for Views {
             fruitless: 0,
             yielded: false,
             same: Vec::with_capacity(SAME_MAX),
-            of: 0,
+            of: (0, 0),
         }
     }
 }
@@ -74,14 +74,14 @@ impl Views {
         !agrees && cx.now >= self.lasting_at && cx.now >= self.sync_after
     }
 
-    /// This live member has the view `hash`, which is this node's own. Tells whether `enough` different ones have said so
-    /// since it became that; then it counts from the start.
+    /// The live member at this address has this node's own view. Tells whether `enough` addresses have said so since
+    /// anything was news; then it counts from the start.
     ///
-    /// News that so many members know has been told to as many as a node tells it, be it by others. Different ones,
+    /// News that so many members know has been told to as many as a node tells it, be it by others. Different addresses,
     /// because one that repeats this node's hash to it must not silence it.
-    pub(crate) fn on_same(&mut self, by: NodeId, hash: u64, enough: usize) -> bool {
-        if self.of != hash {
-            self.of = hash;
+    pub(crate) fn on_same(&mut self, by: Addr, of: (u64, u64), enough: usize) -> bool {
+        if self.of != of {
+            self.of = of;
             self.same.clear();
         }
         if !self.same.contains(&by) && self.same.len() < SAME_MAX {
@@ -92,6 +92,11 @@ impl Views {
             self.same.clear();
         }
         reached
+    }
+
+    /// Somebody has another view.
+    pub(crate) fn on_other(&mut self) {
+        self.same.clear();
     }
 
     /// Takes the room again that a restored copy lacks.

@@ -190,3 +190,49 @@ fn what_enough_members_know_is_no_news() {
     b.gossip(&peers[21], &[]);
     assert_eq!((b.node.gossip_queued(), b.node.stats().news_settled), (1, 2), "the suspicion is still told");
 }
+
+/// What a node says of itself is for those who doubt it: no agreement of others ends it.
+#[test]
+fn a_refutation_is_told_to_the_end() {
+    let (mut b, peers) = Bench::with_peers(config(), 30);
+    let (me, accuser) = (b.me(), [peers[3].id]);
+    b.gossip(&peers[3], &[accused(me, status(0, State::Suspect), &accuser)]);
+    assert_eq!(b.node.gossip_queued(), 1);
+    for p in &peers[4..20] {
+        b.gossip(p, &[]);
+    }
+    assert_eq!((b.node.gossip_queued(), b.node.stats().news_settled), (1, 0));
+}
+
+/// News that changes no view hash, as that a dead member has left, is not taken for known on old agreement.
+#[test]
+fn agreement_counts_from_the_last_news_on() {
+    let (mut b, peers) = Bench::with_peers(config(), 30);
+    let limit = b.node.config().retransmit_limit(29);
+    b.gossip(&peers[29], &[accused(peers[1].id, status(0, State::Dead), &[])]);
+    for p in &peers[5..4 + limit] {
+        b.gossip(p, &[]);
+    }
+    let (queued, hash) = (b.node.gossip_queued(), b.node.view_hash());
+    b.gossip(&peers[28], &[accused(peers[1].id, status(0, State::Left), &[])]);
+    b.gossip(&peers[27], &[]);
+    assert_eq!((b.node.gossip_queued(), b.node.stats().news_settled, b.node.view_hash()), (queued, 0, hash));
+}
+
+/// News that was settled is recent like any other that is told no more.
+#[test]
+fn what_was_settled_is_recent() {
+    let (mut b, mut peers) = Bench::with_peers(config(), 30);
+    let limit = b.node.config().retransmit_limit(31);
+    b.gossip(&peers[29], &[accused(peers[0].id, status(1, State::Alive), &[])]);
+    peers[0].incarnation = inc(1);
+    for p in &peers[5..5 + limit] {
+        b.gossip(p, &[]);
+    }
+    assert_eq!(b.node.stats().news_settled, 1);
+    b.run_with(ms(300), &peers);
+    b.clear();
+    b.agree = false;
+    b.recv(&peers[20], Some(Message::Ping { target: b.me(), nonce: 5 }), &[]);
+    assert!(b.sent.iter().any(|s| s.to == peers[20].addr && s.update_of(peers[0].id).is_some()));
+}

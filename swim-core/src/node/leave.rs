@@ -45,7 +45,7 @@ impl Node {
         }
         // They may have heard of this node already, and it not yet of them.
         let seeds: SmallVec<[Addr; TOLD_MIN]> =
-            self.join.awaited().iter().copied().filter(|&a| self.table.aliases(a) == 0).take(TOLD_MIN).collect();
+            self.join.awaited().filter(|&a| self.table.aliases(a) == 0).take(TOLD_MIN).collect();
         self.stop_all();
         let incarnation = self.table[ME].status.incarnation();
         self.table.set_status(ME, Status::new(incarnation, State::Left), &mut self.cx.rng);

@@ -6,7 +6,7 @@ use super::Node;
 use crate::event::Event;
 use crate::hash::short_hash;
 use crate::identity::Addr;
-use crate::members::Row;
+use crate::members::{ME, Row};
 use crate::outbox::{Intent, What};
 use crate::status::{NodeId, State};
 use crate::sync::{Ended, HELD_MAX, NODES_MAX};
@@ -42,8 +42,10 @@ impl Node {
             return false;
         }
         let agrees = frame.view_hash == self.table.view_hash();
-        if agrees && self.gossip.len() > 0 {
-            self.settle_news(frame);
+        if !agrees {
+            self.views.on_other();
+        } else if self.gossip.len() > 0 {
+            self.settle_news(from, frame.view_hash);
         }
         // Anybody can say that its view is mine; whom I ask is my own draw, so none can hide what the others say.
         let counts = !agrees || self.is_answer_to_probe(from, frame);
@@ -57,11 +59,13 @@ impl Node {
     }
 
     /// One more member has this node's view, with all that is news in it.
-    fn settle_news(&mut self, frame: &Frame<'_>) {
+    fn settle_news(&mut self, from: Addr, hash: u64) {
         let enough = usize::from(self.limit());
-        if self.views.on_same(frame.sender, frame.view_hash, enough) {
+        if self.views.on_same(from, (hash, self.gossip.news()), enough) {
             let table = &self.table;
-            let settled = self.gossip.settle(|slot| table[slot].state() == State::Suspect);
+            // What I say of myself is for those who doubt me, and suspicions are in no view hash.
+            let lasts = |slot: u32| slot == ME || table[slot].state() == State::Suspect;
+            let settled = self.gossip.settle(lasts, &self.cx);
             self.cx.stats.news_settled += settled as u64;
         }
     }
@@ -129,7 +133,7 @@ impl Node {
                 let wanted = !agrees && !all_told && (self.join.is_wanted() || !self.sync.is_busy());
                 // It may have answered from another address than it was asked at. Questions go where it is known to be.
                 let row = self.table.find(frame.sender).map(|s| self.table[s].addr);
-                if let Some(addr) = row.or(asked_at.filter(|&a| a == from)).filter(|_| wanted) {
+                if let Some(addr) = asked_at.filter(|&a| a == from).or(row).filter(|_| wanted) {
                     self.start_sync(addr, frame.sender);
                 }
                 complete.then_some(Ended::Done)

@@ -130,9 +130,14 @@ impl Buckets {
     /// Takes every slot out that `keep` does not hold back; returns how many.
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(u32) -> bool) -> usize {
         let before = self.len;
-        for slot in 0..self.sent.len() as u32 {
-            if self.contains(slot) && !keep(slot) {
-                self.remove(slot);
+        for bucket in 0..self.heads.len() {
+            let mut slot = self.heads[bucket];
+            while slot != NONE {
+                let next = self.next[slot as usize];
+                if !keep(slot) {
+                    self.remove(slot);
+                }
+                slot = next;
             }
         }
         before - self.len
