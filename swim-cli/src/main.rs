@@ -10,6 +10,7 @@ mod agent;
 mod args;
 mod demo;
 mod output;
+mod plot;
 mod sim;
 mod why;
 

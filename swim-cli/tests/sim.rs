@@ -2,6 +2,8 @@
 
 mod util;
 
+use std::path::Path;
+
 use util::Swim;
 
 fn printed(args: &[&str]) -> String {
@@ -53,4 +55,19 @@ fn what_cannot_be_measured_is_refused() {
         assert_eq!(swim.exit_code(), Some(2), "{args:?}");
         assert!(swim.stderr.text().contains(args[1]), "{}", swim.stderr.text());
     }
+}
+
+#[test]
+fn curves_are_drawn_on_request() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("rounds.svg");
+    let _ = std::fs::remove_file(&file);
+    let args = ["rounds", "--trials", "5", "--nodes", "10,100", "--plot", file.to_str().unwrap()];
+    assert!(printed(&args).contains("Rounds until all know"), "the table is printed as ever");
+    let svg = std::fs::read_to_string(&file).unwrap();
+    assert!(svg.starts_with("<svg") && svg.contains("push-pull, fan-out 3"), "{svg}");
+
+    let nowhere = file.join("place.svg");
+    let mut swim = Swim::start(&["sim", "experiment", "demers", "--trials", "2", "--plot", nowhere.to_str().unwrap()]);
+    assert_eq!(swim.exit_code(), Some(1));
+    assert!(swim.stderr.text().contains("place.svg"), "{}", swim.stderr.text());
 }

@@ -1,17 +1,13 @@
-//! `swim sim`: what needs no network, because it happens on virtual time or in a model.
+//! `swim sim experiment`: what a paper measured, measured again.
+
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use swim_sim::experiments::{DemersArgs, Mode, ResidueArgs, RoundsArgs, Rumor, Table, demers, residue, rounds};
 use swim_sim::percent;
 
 use crate::output::{Failure, Out};
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum SimCommand {
-    /// Repeat a paper's experiment, and print what is measured beside what was published.
-    #[command(subcommand)]
-    Experiment(Experiment),
-}
+use crate::plot::{Plot, Scale};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Experiment {
@@ -24,7 +20,7 @@ pub(crate) enum Experiment {
 }
 
 /// What all experiments have in common.
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Common {
     /// All chance is drawn from this: the same seed and trials give the same output on every machine.
     #[arg(long, default_value_t = 1)]
@@ -35,6 +31,9 @@ pub(crate) struct Common {
     /// What is printed.
     #[arg(long, value_enum, default_value_t = TableFormat::Human)]
     format: TableFormat,
+    /// Draw the curves into this SVG file as well.
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -92,6 +91,16 @@ enum PaperTable {
     PullCounter,
 }
 
+impl PaperTable {
+    fn name(self) -> &'static str {
+        match self {
+            Self::PushCounter => "push, feedback and counter",
+            Self::PushCoin => "push, blind and coin",
+            Self::PullCounter => "pull, feedback and counter",
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Residue {
     #[command(flatten)]
@@ -107,12 +116,34 @@ pub(crate) struct Residue {
     loss: Vec<u32>,
 }
 
-pub(crate) fn run(command: &SimCommand) -> Result<(), Failure> {
-    let SimCommand::Experiment(experiment) = command;
+pub(crate) fn run(experiment: &Experiment) -> Result<(), Failure> {
+    use Scale::{Linear, Log};
     match experiment {
-        Experiment::Rounds(args) => print(&[args.measure()], args.common.format),
-        Experiment::Demers(args) => print(&args.measure(), args.common.format),
-        Experiment::Residue(args) => print(&[args.measure()], args.common.format),
+        Experiment::Rounds(args) => {
+            let table = args.measure();
+            args.common
+                .show(&[&table], || Plot::of_table(&table, ("nodes", Log), ("rounds", Linear), &["mode", "fan-out"]))
+        }
+        Experiment::Demers(args) => {
+            let tables = args.measure();
+            args.common.show(&tables.iter().collect::<Vec<_>>(), || {
+                let plot = |table| Plot::of_table(table, ("k", Linear), ("residue s", Log), &[]);
+                let named = args.table.iter().zip(&tables).map(|(kind, table)| (kind.name(), plot(table)));
+                Plot::merged("Residue of rumors (Demers et al. 1987)", named)
+            })
+        }
+        Experiment::Residue(args) => {
+            let table = args.measure();
+            args.common.show(&[&table], || Plot::of_table(&table, ("F", Linear), ("somebody misses", Log), &["loss %"]))
+        }
+    }
+}
+
+impl Common {
+    /// Prints the tables, and draws the curves when they were asked for.
+    fn show(&self, tables: &[&Table], plot: impl FnOnce() -> Plot) -> Result<(), Failure> {
+        print(tables, self.format)?;
+        self.plot.as_ref().map_or(Ok(()), |file| plot().write(file))
     }
 }
 
@@ -163,7 +194,7 @@ impl Residue {
     }
 }
 
-fn print(tables: &[Table], format: TableFormat) -> Result<(), Failure> {
+fn print(tables: &[&Table], format: TableFormat) -> Result<(), Failure> {
     let mut out = Out::new();
     for (i, table) in tables.iter().enumerate() {
         match format {
