@@ -19,11 +19,16 @@ use bind_mio::{BindError, Handle, Seed, Setup, bind};
 
 use self::record::{Known, Record};
 use crate::args::{AgentArgs, EventFormat};
+use crate::config_file::{File, Resolved, Sources};
 use crate::output::{Failure, Out, notice};
 
 pub(crate) fn run(args: &AgentArgs) -> Result<(), Failure> {
     let start = Instant::now();
-    let mut setup = Setup::new(&args.name, args.preset.config(&args.cluster));
+    let file = args.config.as_deref().map(File::read).transpose()?;
+    let sources = Sources { cluster: args.cluster.as_deref(), preset: args.preset, file, set: &[] };
+    let Resolved { config, preset } = sources.config(None)?;
+    let cluster = config.cluster.clone();
+    let mut setup = Setup::new(&args.name, config);
     setup.meta = args.meta.clone().into_bytes();
     setup.advertise = args.advertise;
     setup.resolver = names::telling_resolver(args.bind.is_ipv4());
@@ -34,10 +39,10 @@ pub(crate) fn run(args: &AgentArgs) -> Result<(), Failure> {
         .name("driver".into())
         .spawn(move || driver.run())
         .map_err(|e| cannot_start("no thread can be started", &e))?;
-    notice(format_args!("to join this node: {}", hint::next_command(args, handle.addr())));
+    notice(format_args!("to join this node: {}", hint::next_command(args, &cluster, preset, handle.addr())));
 
     let mut printer = Printer { out: Out::new(), format: args.format, start };
-    let followed = follow(&handle, &mut events, args, &mut printer);
+    let followed = follow(&handle, &mut events, args, &cluster, &mut printer);
     if followed.is_err() {
         // Nobody is told any more what happens here; that is no reason to vanish without a word.
         accepted(handle.leave());
@@ -52,6 +57,7 @@ fn follow(
     handle: &Handle,
     events: &mut Events,
     args: &AgentArgs,
+    cluster: &str,
     printer: &mut Printer,
 ) -> Result<Option<SocketAddr>, Failure> {
     let seeds: Vec<Seed> = args.join.iter().filter(|seed| seed.addr() != Some(handle.addr())).cloned().collect();
@@ -65,7 +71,7 @@ fn follow(
     }
     let mut known = Known::new(args.why);
     let mut loses_to = None;
-    printer.print(&Record::started(printer.now(), &args.cluster, &handle.view()))?;
+    printer.print(&Record::started(printer.now(), cluster, &handle.view()))?;
     loop {
         match events.recv_timeout(patience) {
             Ok(event) => {
@@ -79,7 +85,7 @@ fn follow(
                 printer.print(&record)?;
             }
             Err(RecvTimeoutError::Timeout) => {
-                no_seed_answers(&args.cluster, &seeds);
+                no_seed_answers(cluster, &seeds);
                 patience = Duration::MAX;
             }
             Err(RecvTimeoutError::Closed) => return Ok(loses_to),

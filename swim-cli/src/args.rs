@@ -1,11 +1,14 @@
 //! What can be asked for on the command line. Addresses and names are checked here; whatever the library checks is left to it.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use bind_mio::swim_core::Config;
 use bind_mio::{Seed, SeedError};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::config_file::FILE_HELP;
+use crate::plan::{self, PlanArgs};
 use crate::sim::SimCommand;
 
 /// Cluster membership by gossip: who is there, and what has just happened.
@@ -22,11 +25,14 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run one node and print a line for everything that happens, until SIGINT or SIGTERM.
-    #[command(after_long_help = AGENT_HELP, after_help = CODES)]
+    #[command(after_long_help = format!("{AGENT_HELP}\n\n{FILE_HELP}"), after_help = CODES)]
     Agent(AgentArgs),
     /// Show with five real nodes on this machine how a cluster forms, loses a node, and gets it back.
     #[command(after_long_help = DEMO_HELP, after_help = CODES)]
     Demo(DemoArgs),
+    /// Tell what a configuration means for a cluster: times, traffic, memory; computed, nothing is run.
+    #[command(after_long_help = plan::help(), after_help = CODES)]
+    Plan(PlanArgs),
     /// Simulate, without any network.
     #[command(subcommand, after_help = CODES)]
     Sim(SimCommand),
@@ -34,9 +40,9 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct AgentArgs {
-    /// The cluster's name; nodes of other clusters are not heard.
-    #[arg(long)]
-    pub(crate) cluster: String,
+    /// The cluster's name; nodes of other clusters are not heard. Goes before the name in --config.
+    #[arg(long, required_unless_present = "config")]
+    pub(crate) cluster: Option<String>,
     /// This node's name, unique in the cluster and kept over restarts.
     #[arg(long)]
     pub(crate) name: String,
@@ -61,9 +67,12 @@ pub(crate) struct AgentArgs {
     /// What the node says about itself to all others, at most 512 bytes.
     #[arg(long, value_name = "STRING", default_value = "", hide_default_value = true)]
     pub(crate) meta: String,
-    /// How fast the node probes and how long it is patient.
-    #[arg(long, value_enum, default_value_t = Preset::Lan)]
-    pub(crate) preset: Preset,
+    /// How fast the node probes and how long it is patient; lan unless --config names another.
+    #[arg(long, value_enum)]
+    pub(crate) preset: Option<Preset>,
+    /// A TOML file with the cluster's name, a preset, and fields of the configuration that are changed; see below.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     /// What is printed for each event.
     #[arg(long, value_enum, default_value_t = EventFormat::Human)]
     pub(crate) format: EventFormat,
@@ -90,6 +99,14 @@ pub(crate) enum Preset {
 }
 
 impl Preset {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Lan => "lan",
+            Self::Wan => "wan",
+        }
+    }
+
     pub(crate) fn config(self, cluster: &str) -> Config {
         match self {
             Self::Local => Config::local(cluster),

@@ -8,10 +8,13 @@
 
 mod agent;
 mod args;
+mod config_file;
 mod demo;
 mod output;
+mod plan;
 mod plot;
 mod sim;
+mod units;
 mod why;
 
 use std::io::{self, IsTerminal};
@@ -30,6 +33,7 @@ fn main() -> ExitCode {
     let outcome = match &cli.command {
         Command::Agent(args) => agent::run(args),
         Command::Demo(args) => demo::run(args),
+        Command::Plan(args) => plan::run(args),
         Command::Sim(command) => sim::run(command),
     };
     let Err(failure) = outcome else { return ExitCode::SUCCESS };

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use plotters::coord::Shift;
 use plotters::prelude::*;
 use swim_sim::experiments::{Cell, Table};
 
@@ -126,22 +127,38 @@ impl Plot {
     /// # Errors
     /// When there is nothing to draw, or the file cannot be written.
     pub(crate) fn write(&self, file: &Path) -> Result<(), Failure> {
-        let svg = self.svg().map_err(|e| Failure::Runtime(format!("cannot draw {:?}: {e}", self.title)))?;
+        Self::write_panels(std::slice::from_ref(self), file)
+    }
+
+    /// Writes several plots to this file, one below the other.
+    ///
+    /// # Errors
+    /// As [`Plot::write`].
+    pub(crate) fn write_panels(panels: &[Self], file: &Path) -> Result<(), Failure> {
+        let titles = || panels.iter().map(|panel| &*panel.title).collect::<Vec<_>>().join(", ");
+        let svg = Self::svg(panels).map_err(|e| Failure::Runtime(format!("cannot draw {:?}: {e}", titles())))?;
         std::fs::write(file, svg).map_err(|e| {
             Failure::Runtime(format!("cannot write the plot to {}: {e}; choose a place that can be", file.display()))
         })
     }
 
     /// The curves as an SVG document.
-    fn svg(&self) -> Result<String, String> {
-        let placed: Vec<(&Curve, Vec<(f64, f64)>)> = self.curves.iter().map(|c| (c, self.place(c))).collect();
-        let points = || placed.iter().flat_map(|(_, points)| points);
-        let (xs, ys) = (span(points().map(|p| p.0)), span(points().map(|p| p.1)));
-        let (Some(xs), Some(ys)) = (xs, ys) else {
-            return Err("there is no point to draw".to_owned());
-        };
+    fn svg(panels: &[Self]) -> Result<String, String> {
         let mut svg = String::new();
-        self.draw(&placed, (xs, ys), &mut svg).map_err(|e| e.to_string())?;
+        let height = if panels.len() == 1 { 600 } else { 400 * panels.len() as u32 };
+        let root = SVGBackend::with_string(&mut svg, (960, height)).into_drawing_area();
+        root.fill(&WHITE).map_err(|e| e.to_string())?;
+        for (panel, area) in panels.iter().zip(root.split_evenly((panels.len(), 1))) {
+            let placed: Vec<(&Curve, Vec<(f64, f64)>)> = panel.curves.iter().map(|c| (c, panel.place(c))).collect();
+            let points = || placed.iter().flat_map(|(_, points)| points);
+            let (xs, ys) = (span(points().map(|p| p.0)), span(points().map(|p| p.1)));
+            let (Some(xs), Some(ys)) = (xs, ys) else {
+                return Err("there is no point to draw".to_owned());
+            };
+            panel.draw(&placed, (xs, ys), &area).map_err(|e| e.to_string())?;
+        }
+        root.present().map_err(|e| e.to_string())?;
+        drop(root);
         Ok(svg)
     }
 
@@ -154,11 +171,9 @@ impl Plot {
         &self,
         placed: &[(&Curve, Vec<(f64, f64)>)],
         ((x_low, x_high), (y_low, y_high)): ((f64, f64), (f64, f64)),
-        svg: &mut String,
+        area: &DrawingArea<SVGBackend<'_>, Shift>,
     ) -> Result<(), Box<dyn std::error::Error>> {
-        let root = SVGBackend::with_string(svg, (960, 600)).into_drawing_area();
-        root.fill(&WHITE)?;
-        let mut chart = ChartBuilder::on(&root)
+        let mut chart = ChartBuilder::on(area)
             .caption(&self.title, ("sans-serif", 20))
             .margin(12)
             .x_label_area_size(44)
@@ -188,7 +203,9 @@ impl Plot {
                     .draw_series(line)?
                     .label(&curve.name)
                     .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
-                chart.draw_series(points.iter().map(|&p| Circle::new(p, 2, colour.filled())))?;
+                if points.len() <= DOTS_MAX {
+                    chart.draw_series(points.iter().map(|&p| Circle::new(p, 2, colour.filled())))?;
+                }
             }
         }
         chart
@@ -197,10 +214,12 @@ impl Plot {
             .border_style(BLACK.mix(0.3))
             .position(corner(placed.iter().flat_map(|(_, points)| points), (x_low, x_high), (y_low, y_high)))
             .draw()?;
-        root.present()?;
         Ok(())
     }
 }
+
+/// A curve of more points shows its line alone.
+const DOTS_MAX: usize = 100;
 
 fn number(cell: &Cell) -> Option<f64> {
     match *cell {
@@ -269,14 +288,21 @@ mod tests {
 
     #[test]
     fn the_drawing_names_title_axes_and_curves() {
-        let svg = sample().svg().unwrap();
+        let svg = Plot::svg(&[sample()]).unwrap();
         assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "{svg}");
         for text in ["Rounds until all know", "nodes", "rounds", "push, fan-out 1", "pull, fan-out 1"] {
             assert!(svg.contains(text), "{text} is not in {svg}");
         }
         let lines = |svg: &str| svg.matches("<polyline").count();
         let axes = Plot { curves: sample().curves.into_iter().filter(|c| c.reference).collect(), ..sample() };
-        assert_eq!(lines(&svg) - lines(&axes.svg().unwrap()), 4, "two curves, and two in the legend: {svg}");
+        assert_eq!(lines(&svg) - lines(&Plot::svg(&[axes]).unwrap()), 4, "two curves, and two in the legend: {svg}");
+    }
+
+    #[test]
+    fn panels_stand_one_below_the_other() {
+        let other = Plot { title: "The other".to_owned(), ..sample() };
+        let svg = Plot::svg(&[sample(), other]).unwrap();
+        assert!(svg.contains("height=\"800\"") && svg.contains("Rounds until all know") && svg.contains("The other"));
     }
 
     #[test]
@@ -284,7 +310,7 @@ mod tests {
         let axis = || Axis::new("x", Scale::Log);
         let curve = Curve { name: "c".to_owned(), points: vec![(0.0, 1.0), (1.0, f64::NAN)], reference: false };
         let plot = Plot { title: "t".to_owned(), x: axis(), y: axis(), curves: vec![curve] };
-        assert!(plot.svg().unwrap_err().contains("no point"));
+        assert!(Plot::svg(&[plot]).unwrap_err().contains("no point"));
     }
 
     #[test]

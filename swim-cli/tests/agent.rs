@@ -236,3 +236,17 @@ fn logs_are_apart_from_data() {
     assert!(a.stderr.text().contains("DEBUG") && a.stderr.text().contains("Left"), "{}", a.stderr.text());
     a.stdout.seen.iter().for_each(|line| drop(parsed(line)));
 }
+
+#[test]
+fn cluster_and_preset_come_from_a_file() {
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("agent.toml");
+    std::fs::write(&file, "cluster = 'filed'\npreset = 'local'\nprobe_interval = '150ms'\n").unwrap();
+    let args =
+        ["agent", "--name", "a", "--bind", "127.0.0.1:0", "--format", "jsonl", "--config", file.to_str().unwrap()];
+    let mut a = Swim::start(&args);
+    assert_eq!(a.stdout.find_event("started")["cluster"], "filed");
+    let hint = a.stderr.find(|line| line.starts_with("to join this node: "));
+    assert!(hint.contains("--cluster filed") && hint.contains("--config ") && !hint.contains("--preset"), "{hint}");
+    a.signal("-TERM");
+    assert_eq!(a.exit_code(), Some(0));
+}

@@ -51,6 +51,21 @@ fn addresses_that_do_not_parse() {
 }
 
 #[test]
+fn config_files_that_cannot_work() {
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("agent-bad.toml");
+    std::fs::write(&file, "preset = 'lan'\nprobe_timeout = '1s'\n").unwrap();
+    let path = file.to_str().unwrap();
+    agent(
+        &["--config", path],
+        2,
+        &["agent-bad.toml:2: config: probe_timeout must be shorter", "half of probe_interval"],
+    );
+    agent(&["--config", path, "--preset", "wan"], 2, &["--preset wan contradicts", "preset = \"lan\"", "take one"]);
+    refused(&["agent", "--name", "a", "--config", path], 2, &["cluster has no name", "--cluster", "agent-bad.toml"]);
+    agent(&["--config", "nowhere.toml"], 2, &["nowhere.toml", "cannot read"]);
+}
+
+#[test]
 fn addresses_that_nobody_can_send_to() {
     agent_with("--bind", "0.0.0.0:0", 2, &["0.0.0.0", "--advertise"]);
     agent(&["--advertise", "0.0.0.0:7946"], 2, &["--advertise 0.0.0.0:7946", "others reach"]);

@@ -32,6 +32,9 @@
 //! assert_eq!(w.sees(b, c), Some(State::Alive));
 //! ```
 //!
+//! [`drill`] plays a timeline of faults to a cluster and reports what followed; [`plan`] computes what a configuration
+//! means, and simulates nothing.
+//!
 //! [`experiments`] is apart from that: it measures the models of the papers, which know rounds and no datagrams.
 
 #![forbid(unsafe_code)]
@@ -43,6 +46,7 @@ mod clog;
 mod crowd;
 mod damage;
 mod digest;
+pub mod drill;
 pub mod experiments;
 mod fabric;
 mod faults;
@@ -52,6 +56,7 @@ mod latency;
 mod link;
 mod network;
 mod pace;
+pub mod plan;
 mod pool;
 mod queue;
 mod rng;

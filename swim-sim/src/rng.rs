@@ -53,6 +53,8 @@ pub(crate) enum Purpose {
     Crowds = 5,
     /// The draws of an experiment, which has no world.
     Experiment = 6,
+    /// Whom the faults of a drill befall.
+    Drill = 16,
 }
 
 /// The finaliser of SplitMix64: a bijection of 64 bits.

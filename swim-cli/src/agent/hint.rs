@@ -3,17 +3,16 @@
 use std::net::{IpAddr, SocketAddr};
 
 use bind_mio::swim_core::Profile;
-use clap::ValueEnum;
 
 use crate::args::{AgentArgs, Preset};
 
 /// The command for a next node that joins through this one, which is reached at `addr`.
-pub(super) fn next_command(args: &AgentArgs, addr: SocketAddr) -> String {
+pub(super) fn next_command(args: &AgentArgs, cluster: &str, preset: Preset, addr: SocketAddr) -> String {
     let program = std::env::args().next().unwrap_or_else(|| "swim".into());
     let mut command = format!(
         "{} agent {} {}",
         quoted(&program),
-        option("--cluster", &args.cluster),
+        option("--cluster", cluster),
         option("--name", &next_name(&args.name))
     );
     command += &match addr.ip() {
@@ -22,8 +21,11 @@ pub(super) fn next_command(args: &AgentArgs, addr: SocketAddr) -> String {
         IpAddr::V6(_) => format!(" --bind '[ITS-OWN-ADDRESS]:{}'", addr.port()),
     };
     command += &format!(" --join {}", quoted(&addr.to_string()));
-    if let Some(preset) = args.preset.to_possible_value().filter(|_| args.preset != Preset::Lan) {
-        command += &format!(" --preset {}", preset.get_name());
+    if let Some(file) = &args.config {
+        command += &format!(" --config {}", quoted(&file.display().to_string()));
+    }
+    if args.preset.is_some() && preset != Preset::Lan {
+        command += &format!(" --preset {}", preset.name());
     }
     command
 }
@@ -65,7 +67,9 @@ mod tests {
 
     /// The command without its first word, which is the test's own program.
     fn hint(args: &[&str], addr: &str) -> String {
-        next_command(&agent(args), addr.parse().unwrap()).split_once(" agent ").unwrap().1.into()
+        let args = agent(args);
+        let (cluster, preset) = (args.cluster.clone().unwrap_or("c".into()), args.preset.unwrap_or(Preset::Lan));
+        next_command(&args, &cluster, preset, addr.parse().unwrap()).split_once(" agent ").unwrap().1.into()
     }
 
     #[test]
@@ -81,6 +85,10 @@ mod tests {
         assert_eq!(
             hint(&["--cluster", "c", "--name", "a"], "192.0.2.7:80"),
             "--cluster c --name a-2 --bind ITS-OWN-ADDRESS:80 --join 192.0.2.7:80"
+        );
+        assert_eq!(
+            hint(&["--config", "my swim.toml", "--name", "a"], "127.0.0.1:80"),
+            "--cluster c --name a-2 --bind 127.0.0.1:0 --join 127.0.0.1:80 --config 'my swim.toml'"
         );
     }
 

@@ -1,10 +1,13 @@
 //! `swim sim`: what needs no network, because it happens on virtual time or in a model.
 
 mod experiment;
+mod fault_spec;
+mod run;
 
 use clap::Subcommand;
 
 use self::experiment::Experiment;
+use self::run::RunArgs;
 use crate::output::Failure;
 
 #[derive(Debug, Subcommand)]
@@ -12,10 +15,14 @@ pub(crate) enum SimCommand {
     /// Repeat a paper's experiment, and print what is measured beside what was published.
     #[command(subcommand)]
     Experiment(Experiment),
+    /// Run a cluster of any size and configuration under faults: detection, convergence, false alarms, traffic.
+    #[command(after_long_help = run::help())]
+    Run(RunArgs),
 }
 
 pub(crate) fn run(command: &SimCommand) -> Result<(), Failure> {
     match command {
         SimCommand::Experiment(experiment) => experiment::run(experiment),
+        SimCommand::Run(args) => run::run(args),
     }
 }

@@ -24,6 +24,7 @@ mod tests;
 pub use demers::{DemersArgs, Rumor, demers};
 pub use residue::{ResidueArgs, residue};
 pub use rounds::{Mode, RoundsArgs, rounds};
+pub(crate) use table::six_digits;
 pub use table::{Cell, Table};
 
 use crate::rng::{Purpose, Stream, mix64};

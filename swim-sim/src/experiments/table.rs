@@ -129,7 +129,7 @@ impl fmt::Display for Cell {
     }
 }
 
-fn six_digits(x: f64) -> f64 {
+pub(crate) fn six_digits(x: f64) -> f64 {
     format!("{x:.5e}").parse().expect("what was written as a float can be read as one")
 }
 

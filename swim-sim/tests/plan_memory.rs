@@ -1,0 +1,88 @@
+//! What a plan says of memory, counted by the allocator itself.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::net::SocketAddr;
+
+use swim_core::wire::{Detail, Item, More, Writer};
+use swim_core::{Config, Incarnation, NodeId, State, Status};
+use swim_sim::plan::{Plan, Question};
+use swim_sim::{World, millis};
+
+struct Counting;
+
+thread_local! {
+    static LIVE: Cell<isize> = const { Cell::new(0) };
+}
+
+fn note(bytes: isize) {
+    LIVE.set(LIVE.get() + bytes);
+}
+
+// SAFETY: every call is passed on to the system allocator unchanged; the counter is a plain thread-local cell without a
+// destructor, so it can be used at any time.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        note(layout.size() as isize);
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, p: *mut u8, layout: Layout) {
+        note(-(layout.size() as isize));
+        unsafe { System.dealloc(p, layout) }
+    }
+
+    unsafe fn realloc(&self, p: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        note(size as isize - layout.size() as isize);
+        unsafe { System.realloc(p, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Bytes that one node holds that has been told of so many members, each by itself; its view is published, too.
+fn held(members: usize) -> f64 {
+    let before = LIVE.get();
+    let mut w = World::with_config(1, Config::lan("sim"));
+    w.log_events = false;
+    let node = w.spawn("node-00000");
+    let empty = LIVE.get();
+    for i in 1..members {
+        let addr = SocketAddr::from(([172, 16, (i >> 8) as u8, i as u8], 7946));
+        w.inject(node, addr, &introduction(i, addr));
+        w.run(millis(0));
+    }
+    // Nobody answers, so it is over before the first probe has failed.
+    assert_eq!(w.node(node).live_count(), members);
+    let view = w.handle(node).view();
+    assert_eq!(view.live_count(), members);
+    let held = LIVE.get();
+    drop(view);
+    assert!(held >= empty && empty > before);
+    (held - before) as f64
+}
+
+fn introduction(i: usize, addr: SocketAddr) -> Vec<u8> {
+    let name = format!("node-{i:05}");
+    let (id, life) = (NodeId::from_name(&name), Incarnation::new(1 << 30, 1));
+    let mut buf = vec![0; 1_000];
+    let mut writer = Writer::new(&mut buf, id, life, 0).unwrap();
+    assert!(writer.open_rows());
+    let detail = Detail { at: life, addr, name: &name, meta: b"" };
+    assert!(writer.item(&Item { id, status: Status::new(life, State::Alive), more: More::Detail(detail) }));
+    writer.close_section();
+    let written = writer.written();
+    buf.truncate(written);
+    buf
+}
+
+#[test]
+fn memory_is_about_as_planned() {
+    let config = Config::lan("sim");
+    for members in [2, 256, 1_000, 4_096] {
+        let (measured, planned) = (held(members), Plan::of(&Question::new(&config, members)).memory.bytes);
+        println!("{members} members: {measured} bytes, {:.0} per row; planned {planned}", measured / members as f64);
+        assert!((0.85..1.15).contains(&(measured / planned)), "{members} members: {measured}, planned {planned}");
+    }
+}
