@@ -6,19 +6,68 @@ use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use crate::status::NodeId;
 
 /// What a node says about itself: a name (≤ [`Profile::MAX_NAME`] bytes of UTF-8) and opaque metadata
 /// (≤ [`Profile::MAX_META`] bytes).
 ///
-/// Cloning shares the bytes.
-#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// Cloning is cheap: long ones share the bytes.
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(try_from = "Packed", into = "Packed")]
 pub struct Profile {
-    /// Length of the name, the name, the metadata; empty when both are. One allocation per member, none for a member
-    /// that says nothing.
-    packed: Arc<[u8]>,
+    bytes: Bytes,
+}
+
+/// Length of the name, the name, the metadata; empty when both are. A name with little beside it lies in the row itself: in
+/// an allocation of its own it would take twice as much.
+#[derive(Clone)]
+enum Bytes {
+    Short { len: u8, bytes: [u8; SHORT_MAX] },
+    Long(Arc<[u8]>),
+}
+
+/// So that both forms have 24 bytes.
+const SHORT_MAX: usize = 22;
+
+impl Bytes {
+    const EMPTY: Self = Self::Short { len: 0, bytes: [0; SHORT_MAX] };
+
+    fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Short { len, bytes } => &bytes[..usize::from(*len)],
+            Self::Long(bytes) => bytes,
+        }
+    }
+}
+
+impl From<&[u8]> for Bytes {
+    fn from(packed: &[u8]) -> Self {
+        let mut bytes = [0; SHORT_MAX];
+        match bytes.get_mut(..packed.len()) {
+            Some(short) => {
+                short.copy_from_slice(packed);
+                Self::Short { len: packed.len() as u8, bytes }
+            }
+            None => Self::Long(packed.into()),
+        }
+    }
+}
+
+impl PartialEq for Profile {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes.as_slice() == other.bytes.as_slice()
+    }
+}
+
+impl Eq for Profile {}
+
+impl Default for Profile {
+    /// No name and no metadata.
+    fn default() -> Self {
+        Self { bytes: Bytes::EMPTY }
+    }
 }
 
 /// How a profile is written into a snapshot.
@@ -27,7 +76,7 @@ struct Packed(Vec<u8>);
 
 impl From<Profile> for Packed {
     fn from(p: Profile) -> Self {
-        Self(p.packed.to_vec())
+        Self(p.bytes.as_slice().to_vec())
     }
 }
 
@@ -35,7 +84,7 @@ impl TryFrom<Packed> for Profile {
     type Error = &'static str;
 
     fn try_from(p: Packed) -> Result<Self, &'static str> {
-        let held = Self { packed: p.0.into() };
+        let held = Self { bytes: p.0.as_slice().into() };
         let (name, meta) = held.split();
         let name = core::str::from_utf8(name).map_err(|_| "a name is not UTF-8")?;
         let again = Self::new(name, meta).map_err(|_| "a profile is too long")?;
@@ -67,15 +116,15 @@ impl Profile {
         if name.is_empty() && meta.is_empty() {
             return Self::default();
         }
-        let mut packed = Vec::with_capacity(1 + name.len() + meta.len());
+        let mut packed = SmallVec::<[u8; SHORT_MAX]>::new();
         packed.push(name.len() as u8);
         packed.extend_from_slice(name.as_bytes());
         packed.extend_from_slice(meta);
-        Self { packed: packed.into() }
+        Self { bytes: packed.as_slice().into() }
     }
 
     fn split(&self) -> (&[u8], &[u8]) {
-        match self.packed.split_first() {
+        match self.bytes.as_slice().split_first() {
             Some((&n, rest)) => rest.split_at_checked(usize::from(n)).unwrap_or((rest, &[])),
             None => (&[], &[]),
         }
@@ -228,6 +277,30 @@ mod tests {
         assert_eq!((p.name().len(), p.meta()), (64, &[7; 512][..]));
         let empty = Profile::new("", &[]).unwrap();
         assert_eq!((empty.name(), empty.meta()), ("", &[][..]));
+    }
+
+    /// Where the bytes lie shows nowhere.
+    #[test]
+    fn short_and_long_profiles_are_alike() {
+        for len in 0..80 {
+            let meta: Vec<u8> = (0..len).collect();
+            for name in ["", "n", "a-longer-name"] {
+                let p = Profile::new(name, &meta).unwrap();
+                let short = name.len() + meta.len() < SHORT_MAX;
+                assert_eq!(matches!(p.bytes, Bytes::Short { .. }), short);
+                assert_eq!((p.name(), p.meta()), (name, &meta[..]));
+                assert_eq!((&p, &p.clone()), (&p.clone(), &Profile::new(name, &meta).unwrap()));
+                assert_ne!(p, Profile::new("another", &meta).unwrap());
+                let written = postcard::to_allocvec(&p).unwrap();
+                let packed: Vec<u8> = match (name, &meta[..]) {
+                    ("", []) => Vec::new(),
+                    _ => [&[name.len() as u8], name.as_bytes(), &meta].concat(),
+                };
+                assert_eq!(written, postcard::to_allocvec(&packed).unwrap());
+                assert_eq!(postcard::from_bytes::<Profile>(&written).unwrap(), p);
+            }
+        }
+        assert_eq!((size_of::<Profile>(), size_of::<Option<Profile>>()), (24, 24));
     }
 
     #[test]

@@ -6,7 +6,6 @@
 use alloc::vec::Vec;
 use core::ops::Index;
 
-use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
@@ -14,7 +13,7 @@ use crate::hash::{TableKey, row_hash, tree_key};
 use crate::identity::{Addr, Profile};
 use crate::rng::Rng;
 use crate::status::{Incarnation, NodeId, State, Status};
-use crate::storage::{FAN, Order, Radix, Slab};
+use crate::storage::{FAN, Index as SlotIndex, Order, Radix, Slab};
 use crate::wire::Item;
 
 /// This node's own slot.
@@ -57,10 +56,10 @@ pub(crate) struct Members {
     /// Live members but this node, in probe order.
     order: Order,
     #[serde(skip)]
-    by_id: HashTable<u32>,
+    by_id: SlotIndex,
     /// Live members but this node.
     #[serde(skip)]
-    by_addr: HashTable<u32>,
+    by_addr: SlotIndex,
     key: TableKey,
     /// Live members whose address another live member has, too, counted so that 0 means all addresses are distinct.
     shared: usize,
@@ -85,8 +84,8 @@ impl Members {
             rows: Slab::new(reserved),
             rows_max,
             order: Order::new(),
-            by_id: HashTable::with_capacity(reserved),
-            by_addr: HashTable::with_capacity(reserved),
+            by_id: SlotIndex::with_capacity(reserved),
+            by_addr: SlotIndex::with_capacity(reserved),
             key,
             shared: 0,
             view_hash: 0,
@@ -96,7 +95,7 @@ impl Members {
         let hash = key.hash(me.id.as_u64());
         let slot = m.rows.insert(me);
         debug_assert_eq!(slot, ME);
-        m.by_id.insert_unique(hash, slot, |_| hash);
+        m.by_id.insert(slot, |_| hash);
         m.tree.grow(reserved.max(1));
         m.plant(ME);
         m.view_hash = value(&m.rows, ME);
@@ -109,22 +108,19 @@ impl Members {
         self.order.grow(self.rows.slots());
         self.tree = Radix::default();
         self.tree.grow(self.rows.slots());
-        self.by_id = HashTable::with_capacity(self.rows.len());
-        self.by_addr = HashTable::with_capacity(self.order.len());
+        self.by_id = SlotIndex::with_capacity(self.rows.len());
+        self.by_addr = SlotIndex::with_capacity(self.order.len());
         let slots: Vec<u32> = self.rows.iter().map(|(slot, _)| slot).collect();
         for slot in slots {
-            let (id, addr, live) = {
-                let r = &self[slot];
-                (r.id, r.addr, r.status.is_live())
-            };
+            let (id, live) = (self[slot].id, self[slot].status.is_live());
             if self.tree.is_crowded(tree_key(id.as_u64())) {
                 return Err("too many ids in one place of the tree");
             }
             self.plant(slot);
             let (rows, key) = (&self.rows, self.key);
-            self.by_id.insert_unique(key.hash(id.as_u64()), slot, |&s| id_hash(rows, key, s));
+            self.by_id.insert(slot, |s| id_hash(rows, key, s));
             if live && slot != ME {
-                self.by_addr.insert_unique(addr_hash(key, addr), slot, |&s| slot_addr_hash(rows, key, s));
+                self.by_addr.insert(slot, |s| slot_addr_hash(rows, key, s));
             }
         }
         Ok(())
@@ -166,7 +162,7 @@ impl Members {
 
     #[inline]
     pub(crate) fn find(&self, id: NodeId) -> Option<u32> {
-        self.by_id.find(self.key.hash(id.as_u64()), |&s| self[s].id == id).copied()
+        self.by_id.find(self.key.hash(id.as_u64()), |s| self[s].id == id)
     }
 
     /// Is this member known and live?
@@ -176,7 +172,7 @@ impl Members {
 
     /// Live members but this node at this address.
     pub(crate) fn aliases(&self, addr: Addr) -> usize {
-        self.by_addr.iter_hash(addr_hash(self.key, addr)).filter(|&&s| self[s].addr == addr).count()
+        self.by_addr.count(addr_hash(self.key, addr), |s| self[s].addr == addr)
     }
 
     /// May another live member have this address?
@@ -215,10 +211,9 @@ impl Members {
             return Err(Refusal::Crowd);
         }
         let live = row.status.is_live();
-        let hash = self.key.hash(row.id.as_u64());
         let slot = self.rows.insert(row);
         let (rows, key) = (&self.rows, self.key);
-        self.by_id.insert_unique(hash, slot, |&s| id_hash(rows, key, s));
+        self.by_id.insert(slot, |s| id_hash(rows, key, s));
         self.order.grow(self.rows.slots());
         self.tree.grow(self.rows.slots());
         self.plant(slot);
@@ -239,9 +234,7 @@ impl Members {
     pub(crate) fn forget(&mut self, slot: u32) {
         debug_assert!(slot != ME && !self[slot].status.is_live());
         let hash = self.key.hash(self[slot].id.as_u64());
-        if let Ok(entry) = self.by_id.find_entry(hash, |&s| s == slot) {
-            entry.remove();
-        }
+        self.by_id.remove(slot, hash);
         self.tree.remove(slot, 0);
         self.rows.remove(slot);
     }
@@ -314,14 +307,12 @@ impl Members {
         let addr = self[slot].addr;
         self.shared += usize::from(self.aliases(addr) > 0);
         let (rows, key) = (&self.rows, self.key);
-        self.by_addr.insert_unique(addr_hash(key, addr), slot, |&s| slot_addr_hash(rows, key, s));
+        self.by_addr.insert(slot, |s| slot_addr_hash(rows, key, s));
     }
 
     fn unlist_addr(&mut self, slot: u32) {
         let addr = self[slot].addr;
-        if let Ok(entry) = self.by_addr.find_entry(addr_hash(self.key, addr), |&s| s == slot) {
-            entry.remove();
-        }
+        self.by_addr.remove(slot, addr_hash(self.key, addr));
         self.shared -= usize::from(self.aliases(addr) > 0);
     }
 
@@ -397,7 +388,7 @@ impl Members {
             rows += 1;
             ensure(self.find(row.id) == Some(slot), "by_id misses a row")?;
             ensure(row.detail_at <= row.status.incarnation(), "detail is ahead of status")?;
-            let listed = self.by_addr.iter_hash(addr_hash(self.key, row.addr)).any(|&s| s == slot);
+            let listed = self.by_addr.count(addr_hash(self.key, row.addr), |s| s == slot) == 1;
             let peer = row.status.is_live() && slot != ME;
             ensure(listed == peer, "by_addr holds exactly the live peers")?;
             ensure(self.order.contains(slot) == peer, "the order holds exactly the live peers")?;

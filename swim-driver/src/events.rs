@@ -39,7 +39,7 @@ pub(crate) struct EventRing {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The events from `first` to `next`; none while nobody listens.
+    /// The events from `first` to `next`; none while nobody listens, nor when a sole subscriber has had all.
     events: VecDeque<Event>,
     first: Place,
     next: Place,
@@ -104,6 +104,11 @@ impl State {
         };
         let event = *self.events.get(usize::try_from(offset).ok()?)?;
         at.pass(&event);
+        if self.subscribers == 1 && at.index == self.next.index {
+            // Nobody else is to be given them, and who subscribes now is not.
+            self.events.clear();
+            self.first = self.next;
+        }
         Some(event)
     }
 }

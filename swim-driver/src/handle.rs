@@ -114,7 +114,8 @@ impl Handle {
         self.inner.addr
     }
 
-    /// Everybody the node knows, as of now. Cheap: no row is copied.
+    /// Everybody the node knows, as of now, or this node alone where [`crate::Setup::publish_members`] says so. Cheap: no
+    /// row is copied.
     pub fn view(&self) -> Arc<View> {
         self.inner.view.get()
     }

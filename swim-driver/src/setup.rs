@@ -15,7 +15,7 @@ use crate::pump::Pump;
 use crate::resolver::Resolver;
 use crate::seal::Plain;
 use crate::sync::Arc;
-use crate::view::View;
+use crate::view::{Shown, View};
 
 /// What a node starts with. [`Setup::new`] and a binding's `bind` are enough; the fields are for those who need more.
 #[derive(Clone, Debug)]
@@ -37,6 +37,10 @@ pub struct Setup {
     pub rng_seed: Option<u64>,
     /// Resolves the names among the seeds, if there are any. Default: [`Resolver::system`], on a thread of its own.
     pub resolver: Resolver,
+    /// Whether [`Handle::view`] shows all members. A view keeps a second copy of the table, about 100 bytes per member,
+    /// for other threads to read. Who reads the [`Node`] itself, or events alone, can do without: then views show this
+    /// node and nobody else, and are new when that changes. Everything else is the same. Default: yes.
+    pub publish_members: bool,
 }
 
 impl Setup {
@@ -51,6 +55,7 @@ impl Setup {
             advertise: None,
             rng_seed: None,
             resolver: Resolver::default(),
+            publish_members: true,
         }
     }
 
@@ -75,7 +80,8 @@ impl Setup {
             Node::new(Identity { id, addr, epoch, profile }, self.config, rng_seed, now).map_err(SetupError::Config)?;
 
         let mailbox = Arc::new(Mailbox::new());
-        let view = Arc::new(ViewCell::new(View::of(&node)));
+        let shown = if self.publish_members { Shown::All } else { Shown::Me };
+        let view = Arc::new(ViewCell::new(View::of(&node, shown)));
         let events = Arc::new(EventRing::default());
         let seeds_max = node.config().seeds_max;
         let handle = Handle::new((id, addr), seeds_max, Arc::clone(&mailbox), Arc::clone(&view), Arc::clone(&events));

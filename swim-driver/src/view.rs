@@ -1,7 +1,7 @@
 //! What a node knows of its cluster, as an immutable value.
 //!
-//! Invariant: a view holds exactly the node's rows as they stood at the end of one drain, itself and tombstones included;
-//! two views of the same version are equal.
+//! Invariant: a view holds exactly the node's rows as they stood at the end of one drain, itself and tombstones included,
+//! or its own row alone where it was set up so; two views of the same version are equal.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -20,8 +20,17 @@ use crate::rows::Rows;
 pub struct View {
     version: u64,
     me: NodeId,
+    shown: Shown,
     live: usize,
     rows: Rows,
+}
+
+/// Whose rows a view has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    All,
+    /// This node's own, and no other.
+    Me,
 }
 
 /// One member in a [`View`].
@@ -37,9 +46,10 @@ pub struct MemberView {
 
 impl View {
     /// The view of a node that nothing has been published of yet.
-    pub(crate) fn of(node: &Node) -> Self {
-        let mut view = Self { version: 0, me: node.me().id(), live: 0, rows: Rows::default() };
-        for member in node.members() {
+    pub(crate) fn of(node: &Node, shown: Shown) -> Self {
+        let mut view = Self { version: 0, me: node.me().id(), shown, live: 0, rows: Rows::default() };
+        let others = if shown == Shown::All { node.members().len() } else { 0 };
+        for member in node.members().take(others).chain([node.me()]) {
             view.put(member.id(), Some(MemberView::of(member, node)));
         }
         view
@@ -51,6 +61,7 @@ impl View {
     }
 
     /// Every member that is known, this node and tombstones (dead and left members) included, in no particular order.
+    /// This node alone where [`crate::Setup::publish_members`] says so.
     pub fn members(&self) -> impl ExactSizeIterator<Item = &MemberView> + Clone {
         self.rows.iter()
     }
@@ -65,20 +76,22 @@ impl View {
         self.rows.get(self.me).expect("a node's own row is there from the start and is never taken out")
     }
 
-    /// Members that are alive or suspect, this node included.
+    /// Members that are alive or suspect, this node included; of those that the view shows.
     pub fn live_count(&self) -> usize {
         self.live
     }
 
     /// Brings the view to where the node is after these events; on whether anything has changed.
     pub(crate) fn follow(this: &mut Arc<Self>, node: &Node, events: &[Event]) -> bool {
-        if events.iter().any(|event| matches!(event, Event::Lagged { .. })) {
+        let all = this.shown == Shown::All;
+        if all && events.iter().any(|event| matches!(event, Event::Lagged { .. })) {
             // Which rows have changed is not known.
-            *this = Arc::new(Self { version: this.version + 1, ..Self::of(node) });
+            *this = Arc::new(Self { version: this.version + 1, ..Self::of(node, Shown::All) });
             return true;
         }
         let mut changed = false;
-        for id in events.iter().filter_map(Event::member).chain([node.me().id()]) {
+        let named = if all { events } else { &[] };
+        for id in named.iter().filter_map(Event::member).chain([node.me().id()]) {
             let row = node.member(id).map(|member| MemberView::of(member, node));
             if this.member(id) != row.as_ref() {
                 // Copies what somebody else still looks at, and only that.
@@ -89,12 +102,16 @@ impl View {
         if changed {
             Arc::make_mut(this).version += 1;
         }
-        debug_assert_eq!(
-            (this.rows.len(), this.live),
-            (node.members().len(), node.live_count()),
+        debug_assert!(
+            !all || (this.rows.len(), this.live) == (node.members().len(), node.live_count()),
             "an event is missing"
         );
         changed
+    }
+
+    #[cfg(test)]
+    pub(crate) fn shows_all(&self) -> bool {
+        self.shown == Shown::All
     }
 
     fn put(&mut self, id: NodeId, row: Option<MemberView>) {
@@ -110,7 +127,7 @@ impl View {
 
 impl MemberView {
     fn of(member: Member<'_>, node: &Node) -> Self {
-        // The bytes of a profile are shared with the node's own row.
+        // A long profile shares its bytes with the node's own row.
         let profile = member.profile().clone();
         let evidence = worth_keeping(node, member.id());
         Self { id: member.id(), addr: member.addr(), status: member.status(), profile, evidence }

@@ -40,7 +40,8 @@ impl World {
     }
 
     /// The handle that an embedder of this node would have. Commands given through it are taken when the world runs
-    /// next; those given through the world are taken at once.
+    /// next; those given through the world are taken at once. Its views show the node alone, unless it was spawned with
+    /// [`swim_driver::Setup::publish_members`]; [`World::node`] has all rows.
     pub fn handle(&self, node: NodeIx) -> &Handle {
         &self.host(node).handle
     }

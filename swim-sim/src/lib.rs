@@ -12,7 +12,7 @@
 //! - machines: paused ([`World::pause`]), slow ([`World::set_slow`]), with a wrong clock ([`World::drift`],
 //!   [`World::clock_forth`], [`World::clock_back`]);
 //! - processes: [`World::kill`], [`World::restart`], [`World::relocate`], and crowds of them: [`World::mass_join`],
-//!   [`World::mass_kill`], [`World::rolling_restart`].
+//!   [`World::acquaint`], [`World::mass_kill`], [`World::rolling_restart`].
 //!
 //! [`World::network`] counts what took place.
 //!
@@ -39,6 +39,7 @@
 
 #![forbid(unsafe_code)]
 
+mod acquaint;
 mod alarms;
 mod burst;
 mod clock;

@@ -89,6 +89,8 @@ impl World {
         setup.rng_seed = Some(self.node_seeds.next_u64());
         // A world has addresses only; a test whose story has names brings a resolver that answers at once.
         setup.resolver = Resolver::new(drop);
+        // Who drives a world reads the nodes themselves; a second copy of every table would double what it takes.
+        setup.publish_members = false;
         change(&mut setup);
         self.hosts.push(Host::start(setup, ix, self.now, Clock::TRUE));
         self.net.queue.alarms.add();
@@ -244,6 +246,11 @@ impl World {
             self.run_to(end.min(self.now + GRAIN));
         }
         Some(self.now.since(start))
+    }
+
+    /// Bytes of envelope around every frame.
+    pub(crate) fn envelope_len(&self) -> usize {
+        self.seal.header_len() + self.seal.trailer_len()
     }
 
     pub(crate) fn host(&self, node: NodeIx) -> &Host {

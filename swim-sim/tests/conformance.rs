@@ -39,6 +39,7 @@ fn prepare(setup: &mut Setup, spec: &Spec) {
     setup.name.clone_from(&spec.name);
     setup.meta.clone_from(&spec.meta);
     setup.epoch = spec.epoch.or(setup.epoch);
+    setup.publish_members = true;
     if let Some(config) = &spec.config {
         setup.config = config.clone();
     }

@@ -46,7 +46,7 @@ fn held(members: usize) -> f64 {
     let before = LIVE.get();
     let mut w = World::with_config(1, Config::lan("sim"));
     w.log_events = false;
-    let node = w.spawn("node-00000");
+    let node = w.spawn_with("node-00000", |setup| setup.publish_members = true);
     let empty = LIVE.get();
     for i in 1..members {
         let addr = SocketAddr::from(([172, 16, (i >> 8) as u8, i as u8], 7946));

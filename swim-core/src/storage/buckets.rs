@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::NONE;
+use super::{NONE, Slots, make_room};
 
 /// What became of a slot that was visited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +28,8 @@ pub(crate) enum Take {
 /// The queue; `prev`, `next` and `sent` are by slot, `heads`, `tails` and `lens` by bucket.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Buckets {
-    prev: Vec<u32>,
-    next: Vec<u32>,
+    prev: Slots,
+    next: Slots,
     /// How often the slot was sent, which is its bucket; `IDLE` when it is not queued.
     sent: Vec<u8>,
     heads: Vec<u32>,
@@ -41,8 +41,8 @@ pub(crate) struct Buckets {
 impl Buckets {
     pub(crate) fn new() -> Self {
         Self {
-            prev: Vec::new(),
-            next: Vec::new(),
+            prev: Slots::new(),
+            next: Slots::new(),
             sent: Vec::new(),
             heads: vec![NONE; COUNT],
             tails: vec![NONE; COUNT],
@@ -54,8 +54,11 @@ impl Buckets {
     /// Admits slots below `slots`; nothing else allocates.
     pub(crate) fn grow(&mut self, slots: usize) {
         if slots > self.sent.len() {
-            self.prev.resize(slots, NONE);
-            self.next.resize(slots, NONE);
+            for links in [&mut self.prev, &mut self.next] {
+                links.admit(slots);
+                links.fill(slots);
+            }
+            make_room(&mut self.sent, slots);
             self.sent.resize(slots, IDLE);
         }
     }
@@ -69,17 +72,17 @@ impl Buckets {
     /// Takes a slot out of the queue. Does nothing when it is not queued.
     pub(crate) fn remove(&mut self, slot: u32) {
         let Some(bucket) = self.sent(slot).map(usize::from) else { return };
-        let (prev, next) = (self.prev[slot as usize], self.next[slot as usize]);
+        let (prev, next) = (self.prev.at(slot as usize), self.next.at(slot as usize));
         match prev {
             NONE => self.heads[bucket] = next,
-            p => self.next[p as usize] = next,
+            p => self.next.set(p as usize, next),
         }
         match next {
             NONE => self.tails[bucket] = prev,
-            n => self.prev[n as usize] = prev,
+            n => self.prev.set(n as usize, prev),
         }
-        self.prev[slot as usize] = NONE;
-        self.next[slot as usize] = NONE;
+        self.prev.set(slot as usize, NONE);
+        self.next.set(slot as usize, NONE);
         self.sent[slot as usize] = IDLE;
         self.lens[bucket] -= 1;
         self.len -= 1;
@@ -104,7 +107,7 @@ impl Buckets {
             moved_in = 0;
             let mut slot = self.heads[usize::from(bucket)];
             for _ in 0..offers {
-                let next = self.next[slot as usize];
+                let next = self.next.at(slot as usize);
                 let take = if bucket < limit { f(slot, bucket + 1 == limit) } else { Take::Taken };
                 match take {
                     Take::Taken => {
@@ -133,7 +136,7 @@ impl Buckets {
         for bucket in 0..self.heads.len() {
             let mut slot = self.heads[bucket];
             while slot != NONE {
-                let next = self.next[slot as usize];
+                let next = self.next.at(slot as usize);
                 if !keep(slot) {
                     self.remove(slot);
                 }
@@ -192,10 +195,10 @@ impl Buckets {
             if self.sent(slot) != Some(bucket) {
                 return Err("buckets: a slot is in the list of another count");
             }
-            if self.prev[slot as usize] != prev {
+            if self.prev.at(slot as usize) != prev {
                 return Err("buckets: a link back is not the link forth");
             }
-            (prev, slot, len) = (slot, self.next[slot as usize], len + 1);
+            (prev, slot, len) = (slot, self.next.at(slot as usize), len + 1);
         }
         if self.tails[usize::from(bucket)] != prev || self.lens[usize::from(bucket)] as usize != len {
             return Err("buckets: a tail or a length is wrong");
@@ -208,11 +211,11 @@ impl Buckets {
         let tail = self.tails[b];
         match tail {
             NONE => self.heads[b] = slot,
-            t => self.next[t as usize] = slot,
+            t => self.next.set(t as usize, slot),
         }
         self.tails[b] = slot;
-        self.prev[slot as usize] = tail;
-        self.next[slot as usize] = NONE;
+        self.prev.set(slot as usize, tail);
+        self.next.set(slot as usize, NONE);
         self.sent[slot as usize] = bucket;
         self.lens[b] += 1;
         self.len += 1;

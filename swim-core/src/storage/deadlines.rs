@@ -8,29 +8,53 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::NONE;
+use super::{NONE, Slots, make_room};
 use crate::time::Instant;
 
-/// The armed deadlines, least (time, slot) at the root.
+/// The armed deadlines, least (time, slot) at the root. Times and slots of the heap lie apart, since a pair would be
+/// padded to twice the time.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(from = "Stored", into = "Stored")]
 pub(crate) struct Deadlines {
+    times: Vec<Instant>,
+    slots: Slots,
+    /// Where in the heap a slot is, or `NONE`.
+    pos: Slots,
+}
+
+/// How deadlines are written.
+#[derive(Serialize, Deserialize)]
+struct Stored {
     heap: Vec<(Instant, u32)>,
-    /// Where in `heap` a slot is, or `NONE`.
-    pos: Vec<u32>,
+    pos: Slots,
+}
+
+impl From<Deadlines> for Stored {
+    fn from(d: Deadlines) -> Self {
+        Self { heap: (0..d.len()).map(|i| d.entry(i)).collect(), pos: d.pos }
+    }
+}
+
+impl From<Stored> for Deadlines {
+    fn from(Stored { heap, pos }: Stored) -> Self {
+        let (times, slots): (Vec<Instant>, Vec<u32>) = heap.into_iter().unzip();
+        Self { times, slots: slots.into(), pos }
+    }
 }
 
 impl Deadlines {
     pub(crate) fn new() -> Self {
-        Self { heap: Vec::new(), pos: Vec::new() }
+        Self { times: Vec::new(), slots: Slots::new(), pos: Slots::new() }
     }
 
     /// Admits slots below `slots`; no later `set` allocates. Wanted again after cloning or deserialising, which
     /// keep no spare room.
     pub(crate) fn grow(&mut self, slots: usize) {
-        if slots > self.pos.len() {
-            self.pos.resize(slots, NONE);
-        }
-        self.heap.reserve(self.pos.len().saturating_sub(self.heap.len()));
+        self.slots.admit(slots);
+        self.pos.admit(slots);
+        self.pos.fill(slots);
+        make_room(&mut self.times, self.pos.len());
+        self.slots.reserve(self.pos.len());
     }
 
     /// Arms, or moves, the deadline of a slot; `NEVER` cancels it.
@@ -39,13 +63,14 @@ impl Deadlines {
             self.cancel(slot);
             return;
         }
-        let i = match self.pos[slot as usize] {
+        let i = match self.pos.at(slot as usize) {
             NONE => {
-                self.heap.push((at, slot));
-                self.heap.len() - 1
+                self.times.push(at);
+                self.slots.push(slot);
+                self.len() - 1
             }
             p => {
-                self.heap[p as usize].0 = at;
+                self.times[p as usize] = at;
                 p as usize
             }
         };
@@ -67,44 +92,51 @@ impl Deadlines {
 
     /// The earliest deadline.
     pub(crate) fn peek(&self) -> Option<(Instant, u32)> {
-        self.heap.first().copied()
+        (!self.times.is_empty()).then(|| self.entry(0))
     }
 
     pub(crate) fn get(&self, slot: u32) -> Option<Instant> {
-        self.position(slot).map(|i| self.heap[i].0)
+        self.position(slot).map(|i| self.times[i])
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.heap.len()
+        self.times.len()
     }
 
     /// No deadline is earlier than the one above it, and each is at its position.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
-        for (i, entry) in self.heap.iter().enumerate() {
+        for (i, entry) in (0..self.len()).map(|i| (i, self.entry(i))) {
             if entry.0 == Instant::NEVER {
                 return Err("deadlines: one is never");
             }
-            if i > 0 && *entry < self.heap[(i - 1) / 2] {
+            if i > 0 && entry < self.entry((i - 1) / 2) {
                 return Err("deadlines: one is earlier than the one above it");
             }
             if self.position(entry.1) != Some(i) {
                 return Err("deadlines: one is not at its position");
             }
         }
-        if self.pos.iter().filter(|&&p| p != NONE).count() != self.heap.len() {
+        if self.pos.iter().filter(|&p| p != NONE).count() != self.len() {
             return Err("deadlines: a slot without one has a position");
         }
         Ok(())
     }
 
     fn position(&self, slot: u32) -> Option<usize> {
-        self.pos.get(slot as usize).copied().filter(|&p| p != NONE).map(|p| p as usize)
+        Some(self.pos.get(slot as usize)).filter(|&p| p != NONE).map(|p| p as usize)
+    }
+
+    fn entry(&self, i: usize) -> (Instant, u32) {
+        (self.times[i], self.slots.at(i))
     }
 
     fn take(&mut self, i: usize) -> (Instant, u32) {
-        let taken = self.heap.swap_remove(i);
-        self.pos[taken.1 as usize] = NONE;
-        if i < self.heap.len() {
+        let (taken, last) = (self.entry(i), self.len() - 1);
+        self.put(i, self.entry(last));
+        self.pos.set(taken.1 as usize, NONE);
+        self.times.pop();
+        self.slots.pop();
+        if i < last {
             self.settle(i);
         }
         taken
@@ -112,13 +144,13 @@ impl Deadlines {
 
     /// Brings the entry at `i`, the only one that may be out of place, to its place: up, or else down.
     fn settle(&mut self, mut i: usize) {
-        let entry = self.heap[i];
-        while i > 0 && entry < self.heap[(i - 1) / 2] {
-            self.put(i, self.heap[(i - 1) / 2]);
+        let entry = self.entry(i);
+        while i > 0 && entry < self.entry((i - 1) / 2) {
+            self.put(i, self.entry((i - 1) / 2));
             i = (i - 1) / 2;
         }
-        while let Some(child) = self.least_child(i).filter(|&c| self.heap[c] < entry) {
-            self.put(i, self.heap[child]);
+        while let Some(child) = self.least_child(i).filter(|&c| self.entry(c) < entry) {
+            self.put(i, self.entry(child));
             i = child;
         }
         self.put(i, entry);
@@ -126,22 +158,22 @@ impl Deadlines {
 
     fn least_child(&self, i: usize) -> Option<usize> {
         let (left, right) = (2 * i + 1, 2 * i + 2);
-        match self.heap.get(right) {
-            Some(r) if *r < self.heap[left] => Some(right),
-            _ => (left < self.heap.len()).then_some(left),
+        if right < self.len() && self.entry(right) < self.entry(left) {
+            return Some(right);
         }
+        (left < self.len()).then_some(left)
     }
 
-    fn put(&mut self, i: usize, entry: (Instant, u32)) {
-        self.heap[i] = entry;
-        self.pos[entry.1 as usize] = i as u32;
+    fn put(&mut self, i: usize, (at, slot): (Instant, u32)) {
+        self.times[i] = at;
+        self.slots.set(i, slot);
+        self.pos.set(slot as usize, i as u32);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use alloc::collections::BTreeSet;
-    use alloc::vec;
 
     use quickcheck::QuickCheck;
 
@@ -220,18 +252,22 @@ mod tests {
         let mut deadlines: Deadlines = postcard::from_bytes(&bytes).unwrap();
         deadlines.grow(SLOTS);
         deadlines.check().unwrap();
-        let capacity = deadlines.heap.capacity();
+        let capacity = (deadlines.times.capacity(), deadlines.slots.capacity());
         (0..SLOTS as u32).for_each(|s| deadlines.set(s, Instant::from_millis(u64::from(99 - s))));
-        assert_eq!((deadlines.len(), deadlines.heap.capacity()), (SLOTS, capacity));
+        assert_eq!((deadlines.len(), (deadlines.times.capacity(), deadlines.slots.capacity())), (SLOTS, capacity));
     }
 
     #[test]
     fn check_finds_what_is_broken() {
         let at = Instant::from_millis;
-        assert!(Deadlines { heap: vec![(at(2), 0), (at(1), 1)], pos: vec![0, 1] }.check().is_err());
-        assert!(Deadlines { heap: vec![(at(1), 0), (at(2), 1)], pos: vec![1, 0] }.check().is_err());
-        assert!(Deadlines { heap: vec![(at(1), 5)], pos: vec![NONE] }.check().is_err());
-        assert!(Deadlines { heap: vec![], pos: vec![0] }.check().is_err());
-        assert!(Deadlines { heap: vec![(Instant::NEVER, 0)], pos: vec![0] }.check().is_err());
+        let broken = |heap: &[(Instant, u32)], pos: &[u32]| {
+            Deadlines::from(Stored { heap: heap.to_vec(), pos: pos.to_vec().into() }).check().is_err()
+        };
+        assert!(!broken(&[(at(1), 0), (at(2), 1)], &[0, 1]));
+        assert!(broken(&[(at(2), 0), (at(1), 1)], &[0, 1]));
+        assert!(broken(&[(at(1), 0), (at(2), 1)], &[1, 0]));
+        assert!(broken(&[(at(1), 5)], &[NONE]));
+        assert!(broken(&[], &[0]));
+        assert!(broken(&[(Instant::NEVER, 0)], &[0]));
     }
 }

@@ -5,17 +5,35 @@
 
 mod buckets;
 mod deadlines;
+mod index;
 mod order;
 mod radix;
 mod ring;
 mod slab;
+mod slots;
+
+use alloc::vec::Vec;
 
 pub(crate) use buckets::{Buckets, Take};
 pub(crate) use deadlines::Deadlines;
+pub(crate) use index::Index;
 pub(crate) use order::Order;
 pub(crate) use radix::{FAN, KEY_END, LEVELS, Radix, range_of};
 pub(crate) use ring::Ring;
 pub(crate) use slab::Slab;
+pub(crate) use slots::Slots;
 
 /// No slot.
 pub(crate) const NONE: u32 = u32::MAX;
+
+/// From so many on, arrays grow by an eighth: doubling would leave large ones half empty.
+const LARGE: usize = 1_024;
+
+/// Makes room for so many items in all, and for some more, since one more member seldom comes alone.
+pub(crate) fn make_room<T>(items: &mut Vec<T>, room: usize) {
+    let now = items.capacity();
+    if now < room {
+        let more = if now < LARGE { now } else { now / 8 };
+        items.reserve_exact(room.max(now + more) - items.len());
+    }
+}

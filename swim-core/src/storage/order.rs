@@ -12,19 +12,17 @@
 //! whoever else comes and goes: at most n-1 others are left in the lap in which it had its turn, and the next lap takes at
 //! most n turns.
 
-use alloc::vec::Vec;
-
 use serde::{Deserialize, Serialize};
 
-use super::NONE;
+use super::{NONE, Slots};
 use crate::rng::Rng;
 
 /// The members in `dense`: those of `..cursor` had their turn in this lap, those of `cursor..` are pending.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Order {
-    dense: Vec<u32>,
+    dense: Slots,
     /// Where in `dense` a slot is, or `NONE`.
-    pos: Vec<u32>,
+    pos: Slots,
     cursor: usize,
     /// Turns taken in this lap, also by members that are gone.
     turns: usize,
@@ -32,16 +30,16 @@ pub(crate) struct Order {
 
 impl Order {
     pub(crate) fn new() -> Self {
-        Self { dense: Vec::new(), pos: Vec::new(), cursor: 0, turns: 0 }
+        Self { dense: Slots::new(), pos: Slots::new(), cursor: 0, turns: 0 }
     }
 
     /// Admits slots below `slots`; no later `insert` or `remove` allocates. Wanted again after cloning or deserialising,
     /// which keep no spare room.
     pub(crate) fn grow(&mut self, slots: usize) {
-        if slots > self.pos.len() {
-            self.pos.resize(slots, NONE);
-        }
-        self.dense.reserve(self.pos.len().saturating_sub(self.dense.len()));
+        self.dense.admit(slots);
+        self.pos.admit(slots);
+        self.pos.fill(slots);
+        self.dense.reserve(self.pos.len());
     }
 
     /// The next in turn, or `None` when there is nobody. Starts a new lap when the last one is through.
@@ -56,7 +54,7 @@ impl Order {
         self.swap(self.cursor, pick);
         self.cursor += 1;
         self.turns += 1;
-        Some(self.dense[self.cursor - 1])
+        Some(self.dense.at(self.cursor - 1))
     }
 
     /// Adds a slot at a random place. Does nothing when it is there.
@@ -66,7 +64,7 @@ impl Order {
         }
         let last = self.dense.len();
         self.dense.push(slot);
-        self.pos[slot as usize] = last as u32;
+        self.pos.set(slot as usize, last as u32);
         let pending = last - self.cursor;
         let in_this_lap = rng.index(last + 1) >= self.cursor && self.turns + pending <= last;
         if !in_this_lap {
@@ -80,7 +78,7 @@ impl Order {
         if !self.contains(slot) {
             return;
         }
-        let mut hole = self.pos[slot as usize] as usize;
+        let mut hole = self.pos.at(slot as usize) as usize;
         if hole < self.cursor {
             // The last of the done fills the hole first: were it a pending one, that one would miss its turn.
             self.cursor -= 1;
@@ -89,11 +87,11 @@ impl Order {
         }
         self.swap(hole, self.dense.len() - 1);
         self.dense.pop();
-        self.pos[slot as usize] = NONE;
+        self.pos.set(slot as usize, NONE);
     }
 
     pub(crate) fn contains(&self, slot: u32) -> bool {
-        self.pos.get(slot as usize).is_some_and(|&p| p != NONE)
+        self.pos.get(slot as usize) != NONE
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -106,7 +104,7 @@ impl Order {
 
     /// Any member by its place in `0..len`, for uniform draws; the place of a member changes with every turn.
     pub(crate) fn at(&self, index: usize) -> u32 {
-        self.dense[index]
+        self.dense.at(index)
     }
 
     /// Every member is at its position, and no other slot has one.
@@ -114,11 +112,11 @@ impl Order {
         if self.cursor > self.dense.len() {
             return Err("order: the cursor is behind the end");
         }
-        let placed = |(i, &slot): (usize, &u32)| self.pos.get(slot as usize).is_some_and(|&p| p as usize == i);
+        let placed = |(i, slot): (usize, u32)| self.pos.get(slot as usize) as usize == i;
         if !self.dense.iter().enumerate().all(placed) {
             return Err("order: a member is not at its position");
         }
-        if self.pos.iter().filter(|&&p| p != NONE).count() != self.dense.len() {
+        if self.pos.iter().filter(|&p| p != NONE).count() != self.dense.len() {
             return Err("order: a slot that is not a member has a position");
         }
         Ok(())
@@ -126,14 +124,14 @@ impl Order {
 
     fn swap(&mut self, a: usize, b: usize) {
         self.dense.swap(a, b);
-        self.pos[self.dense[a] as usize] = a as u32;
-        self.pos[self.dense[b] as usize] = b as u32;
+        self.pos.set(self.dense.at(a) as usize, a as u32);
+        self.pos.set(self.dense.at(b) as usize, b as u32);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use alloc::vec;
+    use alloc::vec::Vec;
 
     use quickcheck::QuickCheck;
 
@@ -280,9 +278,13 @@ mod tests {
 
     #[test]
     fn check_finds_what_is_broken() {
-        assert!(Order { dense: vec![0, 1], pos: vec![0, 1], cursor: 3, turns: 0 }.check().is_err());
-        assert!(Order { dense: vec![0, 1], pos: vec![1, 0], cursor: 0, turns: 0 }.check().is_err());
-        assert!(Order { dense: vec![0, 9], pos: vec![0, 1], cursor: 0, turns: 0 }.check().is_err());
-        assert!(Order { dense: vec![0], pos: vec![0, 0], cursor: 0, turns: 0 }.check().is_err());
+        let broken = |dense: &[u32], pos: &[u32], cursor| {
+            Order { dense: dense.to_vec().into(), pos: pos.to_vec().into(), cursor, turns: 0 }.check().is_err()
+        };
+        assert!(!broken(&[0, 1], &[0, 1], 0));
+        assert!(broken(&[0, 1], &[0, 1], 3));
+        assert!(broken(&[0, 1], &[1, 0], 0));
+        assert!(broken(&[0, 9], &[0, 1], 0));
+        assert!(broken(&[0], &[0, 0], 0));
     }
 }

@@ -7,7 +7,7 @@
 
 use alloc::vec::Vec;
 
-use super::NONE;
+use super::{NONE, Slots, make_room};
 
 /// Keys are below this.
 pub(crate) const KEY_END: u32 = 1 << KEY_BITS;
@@ -35,12 +35,6 @@ struct Node {
 
 const EMPTY: Node = Node { sums: [0; FAN], heads: [NONE; FAN] };
 
-#[derive(Clone, Copy, Debug)]
-struct Link {
-    next: u32,
-    key: u32,
-}
-
 /// The keys `[from, to)` under a node of the tree.
 pub(crate) fn range_of(level: u32, prefix: u32) -> (u32, u32) {
     let shift = KEY_BITS - level * BITS;
@@ -56,21 +50,26 @@ pub(crate) struct Radix {
     nodes: Vec<Node>,
     /// Places of nodes that were given up.
     free: Vec<u32>,
-    /// By slot.
-    links: Vec<Link>,
+    /// By slot: the next one in its chain.
+    next: Slots,
+    /// By slot; `KEY_END` when it is not in the tree.
+    keys: Vec<u32>,
 }
 
 impl Default for Radix {
     fn default() -> Self {
-        Self { nodes: alloc::vec![EMPTY], free: Vec::new(), links: Vec::new() }
+        Self { nodes: alloc::vec![EMPTY], free: Vec::new(), next: Slots::new(), keys: Vec::new() }
     }
 }
 
 impl Radix {
     /// Admits slots below `slots`.
     pub(crate) fn grow(&mut self, slots: usize) {
-        if self.links.len() < slots {
-            self.links.resize(slots, Link { next: NONE, key: KEY_END });
+        if self.keys.len() < slots {
+            self.next.admit(slots);
+            self.next.fill(slots);
+            make_room(&mut self.keys, slots);
+            self.keys.resize(slots, KEY_END);
         }
     }
 
@@ -83,29 +82,29 @@ impl Radix {
     pub(crate) fn is_crowded(&self, key: u32) -> bool {
         let (node, level) = self.leaf(key);
         let chain = self.chain(self.nodes[node].heads[digit(key, level)]);
-        chain.filter(|&s| self.links[s as usize].key == key).count() >= CROWD_MAX
+        chain.filter(|&s| self.keys[s as usize] == key).count() >= CROWD_MAX
     }
 
     /// Puts a slot in, which adds `value(slot)`; the others' values may be asked for.
     pub(crate) fn insert(&mut self, slot: u32, key: u32, value: impl Fn(u32) -> u64) {
         debug_assert!(key < KEY_END);
-        self.links[slot as usize] = Link { next: NONE, key };
+        self.keys[slot as usize] = key;
         self.add(key, value(slot));
         let (node, level) = self.leaf(key);
         let i = digit(key, level);
         let (mut before, mut at, mut len) = (NONE, self.nodes[node].heads[i], 1);
         while at != NONE {
             len += 1;
-            if (self.links[at as usize].key, at) < (key, slot) {
+            if (self.keys[at as usize], at) < (key, slot) {
                 before = at;
             }
-            at = self.links[at as usize].next;
+            at = self.next.at(at as usize);
         }
-        let next = if before == NONE { self.nodes[node].heads[i] } else { self.links[before as usize].next };
-        self.links[slot as usize].next = next;
+        let next = if before == NONE { self.nodes[node].heads[i] } else { self.next.at(before as usize) };
+        self.next.set(slot as usize, next);
         match before {
             NONE => self.nodes[node].heads[i] = slot,
-            _ => self.links[before as usize].next = slot,
+            _ => self.next.set(before as usize, slot),
         }
         if len > CHAIN_MAX && level + 1 < LEVELS {
             self.split(node, i, level + 1, value);
@@ -118,15 +117,15 @@ impl Radix {
         let mut tails = [NONE; FAN];
         let mut at = self.nodes[node].heads[child];
         while at != NONE {
-            let Link { next, key } = self.links[at as usize];
-            let i = digit(key, level);
+            let next = self.next.at(at as usize);
+            let i = digit(self.keys[at as usize], level);
             new.sums[i] = new.sums[i].wrapping_add(value(at));
             match tails[i] {
                 NONE => new.heads[i] = at,
-                tail => self.links[tail as usize].next = at,
+                tail => self.next.set(tail as usize, at),
             }
             tails[i] = at;
-            self.links[at as usize].next = NONE;
+            self.next.set(at as usize, NONE);
             at = next;
         }
         if let Some(place) = self.free.pop() {
@@ -146,16 +145,17 @@ impl Radix {
 
     /// Takes a slot out, which added `value`.
     pub(crate) fn remove(&mut self, slot: u32, value: u64) {
-        let key = self.links[slot as usize].key;
+        let key = self.keys[slot as usize];
         self.add(key, 0_u64.wrapping_sub(value));
         let (node, level) = self.leaf(key);
         let i = digit(key, level);
-        let next = self.links[slot as usize].next;
+        let next = self.next.at(slot as usize);
         match self.chain(self.nodes[node].heads[i]).take_while(|&s| s != slot).last() {
             None => self.nodes[node].heads[i] = next,
-            Some(before) => self.links[before as usize].next = next,
+            Some(before) => self.next.set(before as usize, next),
         }
-        self.links[slot as usize] = Link { next: NONE, key: KEY_END };
+        self.next.set(slot as usize, NONE);
+        self.keys[slot as usize] = KEY_END;
         self.join(key);
     }
 
@@ -177,7 +177,7 @@ impl Radix {
             for i in (0..FAN).rev() {
                 let first = self.nodes[node].heads[i];
                 if let Some(last) = self.chain(first).last() {
-                    self.links[last as usize].next = head;
+                    self.next.set(last as usize, head);
                     head = first;
                 }
             }
@@ -189,7 +189,7 @@ impl Radix {
 
     /// What a slot adds has changed by `delta`.
     pub(crate) fn adjust(&mut self, slot: u32, delta: u64) {
-        self.add(self.links[slot as usize].key, delta);
+        self.add(self.keys[slot as usize], delta);
     }
 
     fn add(&mut self, key: u32, delta: u64) {
@@ -218,7 +218,7 @@ impl Radix {
     }
 
     fn chain(&self, head: u32) -> impl Iterator<Item = u32> {
-        let next = |&slot: &u32| Some(self.links[slot as usize].next).filter(|&n| n != NONE);
+        let next = |&slot: &u32| Some(self.next.at(slot as usize)).filter(|&n| n != NONE);
         core::iter::successors(Some(head).filter(|&h| h < NODE), next)
     }
 
@@ -231,7 +231,7 @@ impl Radix {
         }
         let mut sums = [0_u64; FAN];
         for slot in self.chain(self.nodes[node].heads[digit(from, at)]) {
-            let key = self.links[slot as usize].key;
+            let key = self.keys[slot as usize];
             if (from..to).contains(&key) {
                 let sum = &mut sums[digit(key, level)];
                 *sum = sum.wrapping_add(value(slot));
@@ -279,7 +279,7 @@ impl Radix {
             let going = match head {
                 NODE.. => self.visit_node((head - NODE) as usize, level + 1, child, (from, to), see),
                 _ => self.chain(head).all(|slot| {
-                    let key = self.links[slot as usize].key;
+                    let key = self.keys[slot as usize];
                     !(from..to).contains(&key) || see(slot, key)
                 }),
             };
@@ -295,7 +295,7 @@ impl Radix {
         let mut total = 0_u64;
         let mut count = 0;
         for (slot, key, value) in slots {
-            if self.links.get(slot as usize).map(|l| l.key) != Some(key) {
+            if self.keys.get(slot as usize) != Some(&key) {
                 return Err("a slot is not in the tree under its key");
             }
             let (node, level) = self.leaf(key);

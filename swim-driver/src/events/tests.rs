@@ -46,6 +46,26 @@ fn who_is_too_far_behind_is_told_how_far() {
     assert_eq!(ring.missed(), 7);
 }
 
+/// What a sole subscriber has had is not kept, and neither it nor those who come later notice.
+#[test]
+fn what_all_have_had_takes_no_room() {
+    let ring = ring();
+    let mut first = Events::new(&ring);
+    for score in 0..3 * CAPACITY {
+        ring.push(&[health(score), health(score)]);
+        assert_eq!([first.try_recv(), first.try_recv()], [Ok(health(score)); 2]);
+        assert_eq!(first.try_recv(), Err(TryRecvError::Empty));
+    }
+    assert!(lock(&ring.state).events.capacity() < 16);
+    let mut second = Events::new(&ring);
+    ring.push(&[health(1), health(2)]);
+    assert_eq!([first.try_recv(), first.try_recv()], [Ok(health(1)), Ok(health(2))]);
+    assert_eq!(second.try_recv(), Ok(health(1)), "the first is through, the second is not");
+    drop(first);
+    assert_eq!([second.try_recv(), second.try_recv()], [Ok(health(2)), Err(TryRecvError::Empty)]);
+    assert_eq!(ring.missed(), 0);
+}
+
 /// The node's own gaps count with what they stand for.
 #[test]
 fn a_missed_gap_is_as_large_as_what_is_missing() {

@@ -29,9 +29,14 @@ impl Net {
     }
 
     fn spawn(&mut self, config: Config) -> usize {
+        self.spawn_with(config, |_| ())
+    }
+
+    fn spawn_with(&mut self, config: Config, change: impl FnOnce(&mut Setup)) -> usize {
         let i = self.nodes.len();
         let mut setup = Setup::new(format!("node-{i}"), config);
         (setup.epoch, setup.rng_seed) = (Some(1), Some(i as u64));
+        change(&mut setup);
         let (handle, pump) = setup.start(Self::addr(i), self.now).unwrap();
         self.nodes.push((Some(handle), pump));
         i
@@ -103,9 +108,14 @@ impl Net {
 fn same((handle, pump): &(Option<Handle>, Pump)) {
     let Some(handle) = handle else { return };
     let (view, node) = (handle.view(), pump.node());
-    assert_eq!((view.members().len(), view.live_count()), (node.members().len(), node.live_count()));
+    let all = view.shows_all();
+    if all {
+        assert_eq!((view.members().len(), view.live_count()), (node.members().len(), node.live_count()));
+    } else {
+        assert_eq!((view.members().len(), view.live_count()), (1, usize::from(node.me().state().is_live())));
+    }
     assert_eq!(view.me().id(), node.me().id());
-    for m in node.members() {
+    for m in node.members().filter(|m| all || m.id() == view.me().id()) {
         let row = view.member(m.id()).expect("every row is in the view");
         assert_eq!((row.status(), row.addr(), row.profile()), (m.status(), m.addr(), m.profile()));
     }
@@ -143,6 +153,39 @@ fn the_view_follows_the_node_through_all_of_a_members_life() {
         "forgotten, and kept in what is held"
     );
     assert_eq!(dead.1.node().live_count(), 4);
+}
+
+/// Without the other members in its views a node does, sends and tells the same, and its own row is as new as ever.
+#[test]
+fn a_node_can_do_without_the_others_in_its_views() {
+    let run = |publish_members| {
+        let mut net = Net::new(0);
+        for _ in 0..4 {
+            net.spawn_with(Config::local("c"), |setup| setup.publish_members = publish_members);
+        }
+        let mut events = net.handle(0).events();
+        (1..4).for_each(|i| net.handle(i).join(&[Net::addr(0)]).unwrap());
+        net.run(Duration::from_secs(5));
+        let version = net.handle(0).view().version();
+        net.run(Duration::from_secs(5));
+        assert_eq!(net.handle(0).view().version(), version, "nothing has changed");
+        net.handle(0).set_profile(Profile::new("node-0", b"zone=b").unwrap()).unwrap();
+        net.run(Duration::from_secs(1));
+        let view = net.handle(0).wait_changed(version, Duration::ZERO).expect("its own row has");
+        assert_eq!((view.version(), view.me().meta()), (version + 1, &b"zone=b"[..]));
+        let (rows, live) = (view.members().len(), view.live_count());
+        assert_eq!(view.member(id(1)).is_some(), publish_members);
+        net.nodes.pop();
+        net.handle(1).leave().unwrap();
+        net.run(Duration::from_secs(60));
+        assert!(net.nodes[1].1.finished() && net.handle(1).is_closed());
+        let node = net.nodes[0].1.node();
+        ((rows, live), node.snapshot(), net.nodes[0].1.stats(), received(&mut events))
+    };
+    let (with, without) = (run(true), run(false));
+    assert_eq!((with.0, without.0), ((4, 4), (1, 1)));
+    assert!(!with.3.is_empty());
+    assert_eq!((with.1, with.2, with.3), (without.1, without.2, without.3));
 }
 
 /// A row tells what led to its status, in the order in which it happened; where nothing did, it costs nothing.

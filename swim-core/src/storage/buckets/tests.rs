@@ -212,9 +212,9 @@ fn check_finds_what_is_broken() {
     (0..4).for_each(|s| sound.enqueue(s));
     sound.check().unwrap();
     let breaks: [fn(&mut Buckets); 8] = [
-        |b| b.next[1] = 0,
-        |b| b.prev[2] = 3,
-        |b| b.next[3] = SLOTS + 9,
+        |b| b.next.set(1, 0),
+        |b| b.prev.set(2, 3),
+        |b| b.next.set(3, SLOTS + 9),
         |b| b.sent[2] = 5,
         |b| b.sent[9] = 0,
         |b| b.tails[0] = 2,
