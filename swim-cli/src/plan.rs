@@ -188,7 +188,11 @@ fn loss(config: &Config, plan: &Plan) -> Vec<Line> {
         (
             "a probe fails wrongly",
             format!("{} %", number(100.0 * f.probe_fails)),
-            format!("two pings and up to {} relays all lost, of a healthy member", config.indirect_probes),
+            format!(
+                "{} of its own and up to {} through relays all lost, of a healthy member",
+                if config.direct_probes > 1 { "two pings" } else { "one ping" },
+                config.indirect_probes
+            ),
         ),
         (
             "false suspicions per node",

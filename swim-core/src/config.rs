@@ -27,6 +27,8 @@ pub struct Config {
     pub probe_timeout: Duration,
     /// k: relays asked when a direct ack does not come. 0 turns indirect probes off.
     pub indirect_probes: usize,
+    /// Pings sent to the probed member itself: 1 as in SWIM; 2: once more when relays are asked.
+    pub direct_probes: usize,
     /// α: the shortest suspicion is α·max(1, log10 n) probe intervals (Lifeguard §III-B).
     pub suspicion_alpha: u32,
     /// β: the longest suspicion is β times the shortest.
@@ -35,6 +37,12 @@ pub struct Config {
     pub suspicion_confirmations: usize,
     /// S: the ceiling of local health; interval and time-out are multiplied by up to S+1. 0 turns local health off.
     pub health_max: u32,
+    /// In which datagrams to a suspect member its suspicion goes ahead of all other news (Lifeguard's buddy system).
+    pub buddy: Buddy,
+    /// Whether a node that was asleep, held up, or could not send for longer than a `probe_interval` mistrusts what it has
+    /// missed meanwhile: no verdict on the probe, and no suspicion that runs out before the shortest one has passed anew.
+    /// Without it, as in SWIM and Lifeguard, timers run by the clock alone.
+    pub pause_guard: bool,
     /// Time between gossip ticks while there is something to tell.
     pub gossip_interval: Duration,
     /// Peers told per gossip tick.
@@ -75,6 +83,19 @@ pub struct Config {
     pub lost_max: usize,
 }
 
+/// When a suspect member is told that it is suspected, so that it can refute. The dead are told in every datagram, whatever
+/// this says: they would not come back otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Buddy {
+    /// It hears of it by gossip, as everybody else does (SWIM).
+    Never,
+    /// In the pings to it, too (Lifeguard).
+    Pings,
+    /// In every datagram to it that carries updates, and in an answer to it that says less of it.
+    Always,
+}
+
 impl Config {
     /// For a real network within one site: about a second per period (memberlist's LAN figures, α and β of Lifeguard).
     pub fn lan(cluster: &str) -> Self {
@@ -83,10 +104,13 @@ impl Config {
             probe_interval: Duration::from_secs(1),
             probe_timeout: Duration::from_millis(500),
             indirect_probes: 3,
+            direct_probes: 2,
             suspicion_alpha: 4,
             suspicion_beta: 6,
             suspicion_confirmations: 3,
             health_max: 8,
+            buddy: Buddy::Always,
+            pause_guard: true,
             gossip_interval: Duration::from_millis(200),
             gossip_fanout: 3,
             retransmit_lambda_percent: 170,
@@ -184,6 +208,7 @@ impl Config {
     fn check_counts(&self) -> Result<(), ConfigError> {
         let counts = [
             ("indirect_probes", self.indirect_probes, 0, 16),
+            ("direct_probes", self.direct_probes, 1, 2),
             ("suspicion_alpha", self.suspicion_alpha as usize, 1, 1_000),
             ("suspicion_beta", self.suspicion_beta as usize, 1, 1_000),
             ("suspicion_confirmations", self.suspicion_confirmations, 0, 3),
@@ -332,10 +357,12 @@ mod tests {
     #[test]
     fn every_error_names_field_bound_and_remedy() {
         type Spoil = fn(&mut Config);
-        let broken: [(&str, Spoil); 9] = [
+        let broken: [(&str, Spoil); 11] = [
             ("cluster", |c| c.cluster.clear()),
             ("probe_interval", |c| c.probe_interval = Duration::ZERO),
             ("probe_timeout", |c| c.probe_timeout = c.probe_interval),
+            ("direct_probes", |c| c.direct_probes = 0),
+            ("direct_probes", |c| c.direct_probes = 3),
             ("suspicion_alpha", |c| c.suspicion_alpha = 0),
             ("gossip_fanout", |c| c.gossip_fanout = 0),
             ("mtu", |c| c.mtu = 799),

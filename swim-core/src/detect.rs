@@ -118,6 +118,11 @@ impl Detect {
         self.probe.as_ref().map_or(Instant::NEVER, |p| p.ask_at)
     }
 
+    /// Is a probe under way, still without an answer?
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.probe.is_some()
+    }
+
     /// When something is due for a relayed probe.
     pub(crate) fn relay_at(&self) -> Instant {
         // Mostly there are none.
@@ -167,7 +172,7 @@ impl Detect {
     /// Not when this node itself comes too late to say: what was answered in time may wait unread.
     pub(crate) fn conclude(&mut self, cx: &mut Cx) -> Option<Failure> {
         let p = self.probe.take()?;
-        if cx.now.micros_since(p.deadline) > cx.pace.probe_timeout / 2 {
+        if cx.config.pause_guard && cx.now.micros_since(p.deadline) > cx.pace.probe_timeout / 2 {
             cx.stats.stalls += 1;
             return None;
         }
@@ -207,14 +212,15 @@ impl Detect {
     /// likely than a death, and what comes of the second ping is seen as soon as what comes of the relays.
     pub(crate) fn ask_relays(&mut self, members: &Members, cx: &mut Cx) {
         let Some(p) = &mut self.probe else { return };
-        if cx.now >= p.deadline {
+        if cx.now >= p.deadline && cx.config.pause_guard {
             // This node was held up past both: whatever was answered meanwhile waits unread.
             cx.stats.stalls += 1;
             return self.abandon();
         }
         p.ask_at = Instant::NEVER;
         let (theirs, target, nonce) = (p.addr, p.id, p.nonce);
-        if let Some(slot) = members.find(target).filter(|&s| members[s].addr == theirs) {
+        let again = cx.config.direct_probes > 1;
+        if let Some(slot) = members.find(target).filter(|&s| again && members[s].addr == theirs) {
             cx.send(Intent::to_member(theirs, slot, What::Message(Message::Ping { target, nonce })));
         }
         let picks = members.pick(&mut cx.rng, cx.config.indirect_probes, |r| r.addr == theirs || r.id == target);

@@ -47,7 +47,7 @@ mod time;
 mod views;
 pub mod wire;
 
-pub use config::{Config, ConfigError};
+pub use config::{Buddy, Config, ConfigError};
 pub use event::Event;
 pub use evidence::{Evidence, Fact};
 pub use hash::name_hash;

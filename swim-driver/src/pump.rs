@@ -175,6 +175,16 @@ impl Pump {
         }
     }
 
+    /// The socket takes nothing, and the binding holds what it is handed. Told to the node at once: an input of its own.
+    pub fn send_blocked(&mut self, now: Instant) {
+        self.input(now, Input::SendBlocked);
+    }
+
+    /// What was held has left, and the socket is read. An input of its own.
+    pub fn send_resumed(&mut self, now: Instant) {
+        self.input(now, Input::SendResumed);
+    }
+
     /// The socket returned an error instead of a datagram.
     pub fn receive_failed(&mut self) {
         self.stats.receive_failures += 1;

@@ -1,15 +1,16 @@
 //! What can be done to machines and to the ways between them, beside [`crate::world`]'s cuts and kills.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use swim_core::Instant;
-use swim_driver::Setup;
+use swim_driver::{Pump, Setup};
 
 use crate::clog::Clog;
 use crate::host::{Life, NodeIx};
 use crate::latency::Latency;
 use crate::network::Sent;
-use crate::pace::Pace;
+use crate::pace::{Pace, Reader};
 use crate::rule::Verdict;
 use crate::world::World;
 
@@ -64,6 +65,48 @@ impl World {
         host.pace = Pace::of(per_input);
         if host.life == Life::Running {
             self.wake_up(node);
+        }
+    }
+
+    /// Makes the reader of a node's process slow, or with [`Duration::ZERO`] quick again: it takes so long for each datagram,
+    /// which waits in the socket meanwhile. Its timers are not held up, as in a program that reads in a thread of its own;
+    /// [`World::set_slow`] is for one that does not, and goes before this.
+    pub fn set_slow_reader(&mut self, node: NodeIx, per_datagram: Duration) {
+        let host = self.host_mut(node);
+        host.reader = Reader::of(per_datagram);
+        if host.life == Life::Running {
+            self.wake_up(node);
+        }
+    }
+
+    /// Blocks the I/O of a node's process, as in the experiments of the Lifeguard paper: its timers fire, but what it sends
+    /// waits, and what arrives waits in its socket. The process is told that its socket takes nothing. An end of the
+    /// process, be it killed or restarted, ends this.
+    ///
+    /// # Panics
+    /// When it does not run, or is blocked already.
+    pub fn block(&mut self, node: NodeIx) {
+        let host = self.host_mut(node);
+        assert!(
+            host.life == Life::Running && host.held.is_none(),
+            "{node:?} cannot be blocked: it is not running freely"
+        );
+        host.held = Some(VecDeque::new());
+        self.turn(node, Pump::send_blocked);
+    }
+
+    /// Ends that: what waits leaves in the order in which it was sent, then the process reads what its socket holds, is
+    /// told that sending goes on, and then its timers fire.
+    ///
+    /// # Panics
+    /// When it does not run, or is not blocked.
+    pub fn unblock(&mut self, node: NodeIx) {
+        let host = self.host(node);
+        assert!(host.life == Life::Running && host.held.is_some(), "{node:?} cannot be unblocked: it is not blocked");
+        self.release(node);
+        self.wake_up(node);
+        if self.host(node).life == Life::Running {
+            self.turn(node, Pump::send_resumed);
         }
     }
 

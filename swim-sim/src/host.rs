@@ -8,7 +8,7 @@ use swim_core::{Event, Instant};
 use swim_driver::{Events, Handle, Pump, Setup};
 
 use crate::clock::Clock;
-use crate::pace::Pace;
+use crate::pace::{Pace, Reader};
 use crate::pool::Slot;
 
 /// A node of a [`crate::World`], by the order in which they were spawned.
@@ -86,6 +86,13 @@ pub(crate) enum Life {
     Ended,
 }
 
+/// A datagram that a process has sent and that has not left its machine.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) to: SocketAddr,
+    pub(crate) bytes: Vec<u8>,
+}
+
 /// A host and its process, or what is left of it.
 pub(crate) struct Host {
     /// What the process was started with; a restart starts from it.
@@ -97,9 +104,12 @@ pub(crate) struct Host {
     pub(crate) life: Life,
     /// What came while it was paused, or faster than it is, oldest first.
     pub(crate) socket: VecDeque<Slot>,
+    /// `Some` while its I/O is blocked: what it has sent meanwhile, oldest first.
+    pub(crate) held: Option<VecDeque<Held>>,
     /// The machine's, so it goes on over restarts; like `pace`.
     pub(crate) clock: Clock,
     pub(crate) pace: Pace,
+    pub(crate) reader: Reader,
     pub(crate) sent: Traffic,
     pub(crate) log: Vec<(Instant, Event)>,
 }
@@ -118,8 +128,10 @@ impl Host {
             pump,
             life: Life::Running,
             socket: VecDeque::new(),
+            held: None,
             clock,
             pace: Pace::default(),
+            reader: Reader::default(),
             sent: Traffic::default(),
             log: Vec::new(),
         }
@@ -132,13 +144,32 @@ impl Host {
 
     /// Whether anything waits for the process to take it, its deadline aside.
     pub(crate) fn has_input(&self) -> bool {
-        !self.socket.is_empty() || !self.pump.mailbox().is_empty()
+        self.can_read() || !self.pump.mailbox().is_empty()
+    }
+
+    /// Whether a datagram waits that the process can read.
+    pub(crate) fn can_read(&self) -> bool {
+        self.held.is_none() && !self.socket.is_empty()
+    }
+
+    /// When a slow reader has read its next datagram; `NEVER` when none waits, or it is not a slow reader.
+    pub(crate) fn next_read(&self) -> Instant {
+        if self.reader.is_slow() && !self.pace.is_slow() && self.can_read() {
+            self.reader.next()
+        } else {
+            Instant::NEVER
+        }
+    }
+
+    /// Whether what arrives has to wait in the socket.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.life == Life::Paused || self.pace.is_slow() || self.reader.is_slow() || self.held.is_some()
     }
 
     /// When its alarm has to go off. A process that was away for long may have a deadline that has passed.
     pub(crate) fn alarm(&self, now: Instant) -> Instant {
         let wanted = match self.life {
-            Life::Running => self.pace.next(self.deadline()),
+            Life::Running => self.pace.next(self.deadline()).min(self.next_read()),
             Life::Paused | Life::Ended => Instant::NEVER,
         };
         wanted.max(now)

@@ -1,5 +1,7 @@
 //! What a test can see of a world: nodes and their beliefs, traffic, faults that took place, the digest.
 
+use std::collections::VecDeque;
+
 use swim_core::{Event, Instant, Node, NodeId, State};
 use swim_driver::{Handle, Pump};
 
@@ -88,9 +90,9 @@ impl World {
         self.net.stats
     }
 
-    /// Datagrams that are under way, or wait in the socket of a node that is paused or slow.
+    /// Datagrams that are under way, or wait in the socket of a node that is paused, blocked or slow, to be read or to leave.
     pub fn in_flight(&self) -> usize {
-        self.net.pool.len()
+        self.net.pool.len() + self.hosts.iter().filter_map(|host| host.held.as_ref()).map(VecDeque::len).sum::<usize>()
     }
 
     /// A hash over every datagram that was sent, with its time, source and destination, and over every event, in their

@@ -9,7 +9,8 @@
 //!   reordering, [`Latency`] with or without a long tail, [`Damage`], a black hole for large datagrams, and [`Clog`];
 //! - by zones ([`World::set_zone_latency`]), for all that a node sends ([`World::set_uplink`]), or for single datagrams
 //!   as a test decides ([`World::add_rule`]);
-//! - machines: paused ([`World::pause`]), slow ([`World::set_slow`]), with a wrong clock ([`World::drift`],
+//! - machines: paused ([`World::pause`]), with blocked I/O ([`World::block`]), slow ([`World::set_slow`],
+//!   [`World::set_slow_reader`]), with a wrong clock ([`World::drift`],
 //!   [`World::clock_forth`], [`World::clock_back`]);
 //! - processes: [`World::kill`], [`World::restart`], [`World::relocate`], and crowds of them: [`World::mass_join`],
 //!   [`World::acquaint`], [`World::mass_kill`], [`World::rolling_restart`].
@@ -35,7 +36,7 @@
 //! [`drill`] plays a timeline of faults to a cluster and reports what followed; [`plan`] computes what a configuration
 //! means, and simulates nothing.
 //!
-//! [`experiments`] is apart from that: it measures the models of the papers, which know rounds and no datagrams.
+//! [`experiments`] measures what papers publish, with the nodes in worlds or with the papers' own models.
 
 #![forbid(unsafe_code)]
 

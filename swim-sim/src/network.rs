@@ -112,13 +112,18 @@ impl Network {
         }
     }
 
-    /// A node sends. `link` is what holds for pairs without a link of their own, `nodes` how many nodes there are.
-    pub(crate) fn send(&mut self, link: &Link, nodes: usize, from: NodeIx, sent: Sent<'_>) {
+    /// A node sends.
+    pub(crate) fn note(&mut self, from: NodeIx, sent: &Sent<'_>) {
         self.stats.sent += 1;
         self.digest.sent(sent.at, from, sent.to, sent.bytes);
         if let Some(tap) = &mut self.tap {
-            tap(&sent);
+            tap(sent);
         }
+    }
+
+    /// What was sent leaves the machine. `link` is what holds for pairs without a link of their own, `nodes` how many nodes
+    /// there are.
+    pub(crate) fn send(&mut self, link: &Link, nodes: usize, from: NodeIx, sent: Sent<'_>) {
         let passage = match self.pass(link, nodes, from, &sent) {
             Ok(passage) => passage,
             Err(loss) => return self.stats.count(loss),

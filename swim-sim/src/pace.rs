@@ -25,6 +25,35 @@ pub(crate) struct Pace {
     reads: u32,
 }
 
+/// How fast a process reads that has a thread for that and nothing else: its timers are not held up by what it reads.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Reader {
+    /// Microseconds for each datagram. 0: it reads at once.
+    per_datagram: u64,
+    /// When the last datagram was read, or the reader began to wait for one.
+    done: Instant,
+}
+
+impl Reader {
+    pub(crate) fn of(per_datagram: Duration) -> Self {
+        Self { per_datagram: micros(per_datagram), done: Instant::ORIGIN }
+    }
+
+    pub(crate) fn is_slow(&self) -> bool {
+        self.per_datagram > 0
+    }
+
+    /// Its work begins: the first datagram has come, or the last is read and others wait.
+    pub(crate) fn begin(&mut self, now: Instant) {
+        self.done = now;
+    }
+
+    /// When the datagram that it works on is read.
+    pub(crate) fn next(&self) -> Instant {
+        self.done.plus_micros(self.per_datagram)
+    }
+}
+
 /// What a slow process takes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Take {

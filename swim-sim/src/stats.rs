@@ -4,7 +4,7 @@
 ///
 /// Each datagram that was sent or injected, and each duplicate ([`NetworkStats::begun`]), ends in exactly one counter
 /// out of `delivered` and those that tell how it was lost ([`NetworkStats::ended`]), unless it is still under way or
-/// waits for a node that is paused or slow ([`crate::World::in_flight`]). `held_back`, `queued`, `corrupted` and
+/// waits for a node that is paused, blocked or slow ([`crate::World::in_flight`]). `held_back`, `queued`, `corrupted` and
 /// `truncated` count beside that: they tell what happened on the way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -15,7 +15,7 @@ pub struct NetworkStats {
     pub injected: u64,
     /// Second copies of datagrams.
     pub duplicated: u64,
-    /// Held back by reordering or a rule, first and second copies alike.
+    /// Held back by reordering, a rule, or blocked I/O ([`crate::World::block`]), first and second copies alike.
     pub held_back: u64,
     /// Had to wait behind others: in front of a clogged uplink, of a clogged link, or twice in front of both.
     pub queued: u64,
@@ -37,9 +37,10 @@ pub struct NetworkStats {
     pub too_large: u64,
     /// Lost because what waited for a clogged link, or a clogged uplink, left no room.
     pub clogged: u64,
-    /// Lost because the socket buffer of a node that is paused or slow was full.
+    /// Lost because a socket buffer of a node that is paused, blocked or slow was full.
     pub overflowed: u64,
-    /// Sent to an address where no process runs: killed, left, or never there.
+    /// Sent to an address where no process runs: killed, left, or never there; or by a process that ended while its I/O
+    /// was blocked.
     pub unreachable: u64,
 }
 

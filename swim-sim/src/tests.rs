@@ -9,6 +9,7 @@ use swim_core::{Event, Instant, NodeId, State};
 
 use crate::{Link, NetworkStats, NodeIx, Sent, Way, World, millis, percent, secs};
 
+mod blocked;
 mod faults;
 mod machines;
 

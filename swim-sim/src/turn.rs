@@ -3,7 +3,7 @@
 use swim_core::Instant;
 use swim_driver::Pump;
 
-use crate::host::{Life, NodeIx};
+use crate::host::{Held, Life, NodeIx};
 use crate::network::Sent;
 use crate::pace::Take;
 use crate::pool::Slot;
@@ -28,8 +28,11 @@ impl World {
         let to = self.net.pool.to(slot);
         let host = &mut self.hosts[to.index()];
         match host.life {
-            Life::Running if !host.pace.is_slow() => self.read(to, slot),
+            Life::Running if !host.is_behind() => self.read(to, slot),
             Life::Running | Life::Paused if host.socket.len() < self.socket_buffer => {
+                if !host.can_read() {
+                    host.reader.begin(self.now);
+                }
                 host.socket.push_back(slot);
                 self.await_turn(to);
             }
@@ -56,6 +59,9 @@ impl World {
         if self.hosts[ix.index()].pace.is_slow() {
             return self.take_one(ix);
         }
+        if self.hosts[ix.index()].next_read() <= self.now {
+            return self.read_one(ix);
+        }
         self.turn(ix, Pump::timeout);
         // What a resolver has found waits where commands wait.
         self.take_commands(ix);
@@ -67,7 +73,7 @@ impl World {
     fn take_one(&mut self, ix: NodeIx) {
         let host = &mut self.hosts[ix.index()];
         let (command, due) = (!host.pump.mailbox().is_empty(), host.deadline() <= self.now);
-        match host.pace.take(!host.socket.is_empty(), command, due) {
+        match host.pace.take(host.can_read(), command, due) {
             Take::Datagram => {
                 let slot = host.socket.pop_front().expect("a datagram is taken only where one waits");
                 self.read(ix, slot);
@@ -81,14 +87,26 @@ impl World {
         self.rearm(ix);
     }
 
+    /// A slow reader is done with a datagram, and begins with the next.
+    fn read_one(&mut self, ix: NodeIx) {
+        let host = &mut self.hosts[ix.index()];
+        host.reader.begin(self.now);
+        if let Some(slot) = host.socket.pop_front() {
+            self.read(ix, slot);
+        }
+    }
+
     /// Something has come to a process that is not to take it at once. A paused one notices when it is resumed.
     fn await_turn(&mut self, ix: NodeIx) {
-        self.hosts[ix.index()].pace.wait(self.now);
+        let host = &mut self.hosts[ix.index()];
+        if host.has_input() {
+            host.pace.wait(self.now);
+        }
         self.rearm(ix);
     }
 
     /// One input and everything that follows from it: the loop of every binding, turned once.
-    fn turn(&mut self, ix: NodeIx, input: impl FnOnce(&mut Pump, Instant)) {
+    pub(crate) fn turn(&mut self, ix: NodeIx, input: impl FnOnce(&mut Pump, Instant)) {
         let host = &mut self.hosts[ix.index()];
         input(&mut host.pump, host.clock.at(self.now));
         self.drain(ix);
@@ -101,7 +119,15 @@ impl World {
             host.sent.count(tx.len);
             let bytes = &self.out[..tx.len];
             let sent = Sent { at: self.now, from: ix.addr(), to: tx.to, bytes, header_len: self.header_len };
-            self.net.send(&self.link, nodes, ix, sent);
+            self.net.note(ix, &sent);
+            match &mut host.held {
+                None => self.net.send(&self.link, nodes, ix, sent),
+                Some(held) if held.len() < self.socket_buffer => {
+                    held.push_back(Held { to: tx.to, bytes: bytes.to_vec() });
+                    self.net.stats.held_back += 1;
+                }
+                Some(_) => self.net.stats.overflowed += 1,
+            }
         }
         while let Ok(event) = host.events.try_recv() {
             self.net.digest.event(self.now, ix, &event);
@@ -139,10 +165,20 @@ impl World {
             self.net.stats.unreachable += 1;
             self.net.pool.free(slot);
         }
+        self.net.stats.unreachable += host.held.take().map_or(0, |held| held.len() as u64);
         self.rearm(ix);
     }
 
-    /// A process that was paused or slow is not any more, or not so slow. Timers that are due wait until the world runs,
+    /// What a process has sent while its I/O was blocked leaves.
+    pub(crate) fn release(&mut self, ix: NodeIx) {
+        let nodes = self.hosts.len();
+        for Held { to, bytes } in self.hosts[ix.index()].held.take().into_iter().flatten() {
+            let sent = Sent { at: self.now, from: ix.addr(), to, bytes: &bytes, header_len: self.header_len };
+            self.net.send(&self.link, nodes, ix, sent);
+        }
+    }
+
+    /// A process that was paused, blocked or slow is not any more, or not so slow. Timers that are due wait until the world runs,
     /// behind the datagrams of this instant.
     pub(crate) fn wake_up(&mut self, ix: NodeIx) {
         let host = &mut self.hosts[ix.index()];
@@ -150,7 +186,8 @@ impl World {
             host.pace.done(self.now, host.has_input());
             return self.rearm(ix);
         }
-        while self.hosts[ix.index()].life == Life::Running {
+        host.reader.begin(self.now);
+        while !self.hosts[ix.index()].is_behind() {
             let Some(slot) = self.hosts[ix.index()].socket.pop_front() else { break };
             self.read(ix, slot);
         }

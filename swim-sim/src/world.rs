@@ -25,7 +25,8 @@ pub struct World {
     /// What every link does, where [`World::set_link`] and [`World::set_zone_latency`] say nothing else. Change it at any
     /// time; datagrams that are under way are not touched.
     pub link: Link,
-    /// Datagrams that the socket of a node holds which is paused or slow. More are dropped, as a kernel drops them.
+    /// Datagrams that the socket of a node holds which is paused, blocked or slow; and as many that it has sent while it
+    /// was blocked. More are dropped, as a kernel drops them.
     pub socket_buffer: usize,
     /// Whether [`World::events`] keeps what nodes tell. Switch it off for long runs of many nodes; the digest has all
     /// events either way.
@@ -164,6 +165,7 @@ impl World {
         host.sent = former.sent;
         host.log = former.log;
         host.pace = former.pace;
+        host.reader = former.reader;
         host.pace.done(now, false);
         self.begin(node);
     }

@@ -6,6 +6,8 @@ use clap::{Args, Subcommand, ValueEnum};
 use swim_sim::experiments::{DemersArgs, Mode, ResidueArgs, RoundsArgs, Rumor, Table, demers, residue, rounds};
 use swim_sim::percent;
 
+use super::lifeguard::Lifeguard;
+use super::papers::{Rapid, Swim};
 use crate::output::{Failure, Out};
 use crate::plot::{Plot, Scale};
 
@@ -17,6 +19,12 @@ pub(crate) enum Experiment {
     Demers(Demers),
     /// Who misses an update that every node sends so often, by that number and by loss.
     Residue(Residue),
+    /// SWIM on the real nodes: first detection, load, dissemination, failed probes, 17 joins (Das et al. 2002).
+    Swim(Swim),
+    /// How often healthy members are declared failed while others are blocked: Lifeguard's configurations.
+    Lifeguard(Lifeguard),
+    /// Bootstrap, crash and lasting faults of large clusters on the real nodes (Suresh et al. 2018, Rapid).
+    Rapid(Rapid),
 }
 
 /// What all experiments have in common.
@@ -136,12 +144,27 @@ pub(crate) fn run(experiment: &Experiment) -> Result<(), Failure> {
             let table = args.measure();
             args.common.show(&[&table], || Plot::of_table(&table, ("F", Linear), ("somebody misses", Log), &["loss %"]))
         }
+        Experiment::Swim(args) => args.run(),
+        Experiment::Rapid(args) => args.run(),
+        Experiment::Lifeguard(args) => args.run(),
     }
 }
 
 impl Common {
+    pub(super) fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    pub(super) fn trials(&self) -> Option<u32> {
+        self.trials
+    }
+
+    pub(super) fn plots(&self) -> bool {
+        self.plot.is_some()
+    }
+
     /// Prints the tables, and draws the curves when they were asked for.
-    fn show(&self, tables: &[&Table], plot: impl FnOnce() -> Plot) -> Result<(), Failure> {
+    pub(super) fn show(&self, tables: &[&Table], plot: impl FnOnce() -> Plot) -> Result<(), Failure> {
         print(tables, self.format)?;
         self.plot.as_ref().map_or(Ok(()), |file| plot().write(file))
     }

@@ -2,6 +2,8 @@
 
 mod experiment;
 mod fault_spec;
+mod lifeguard;
+mod papers;
 mod run;
 
 use clap::Subcommand;

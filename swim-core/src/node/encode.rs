@@ -5,6 +5,7 @@
 //! always fit (`Config::MTU_MIN`), so none starves another; updates get all the room that is left.
 
 use super::Node;
+use crate::config::Buddy;
 use crate::identity::Addr;
 use crate::members::{ME, Row};
 use crate::outbox::{Hint, Intent, What};
@@ -61,7 +62,21 @@ impl Node {
             Hint::News => self.gossip.recent(&self.cx).next().is_some(),
             Hint::Belief | Hint::Row => true,
         } || self.gossip.len() > 0;
-        intent.peer != NONE && (said || self.table[intent.peer].state() != State::Alive)
+        intent.peer != NONE && (said || self.tells_belief(intent))
+    }
+
+    /// Does this datagram tell its receiver what is believed of it, without being asked to? The dead must hear it to come
+    /// back.
+    fn tells_belief(&self, intent: &Intent) -> bool {
+        match self.table[intent.peer].state() {
+            State::Alive => false,
+            State::Suspect => match self.cx.config.buddy {
+                Buddy::Never => false,
+                Buddy::Pings => matches!(intent.what, What::Message(Message::Ping { .. })),
+                Buddy::Always => true,
+            },
+            State::Dead | State::Left => true,
+        }
     }
 
     /// My own row, alone.
@@ -81,11 +96,13 @@ impl Node {
         self.put_own(w, intent, limit);
         self.put_belief(w, intent);
         let (table, suspicions, peer) = (&self.table, &self.suspicions, intent.peer);
+        // Without the buddy system a suspicion is news to the accused as it is to everybody else.
+        let ordinary = table[peer].state() == State::Suspect && !self.tells_belief(intent);
         if table[peer].status.is_live() {
             self.gossip.fill(limit, w.room(), &self.cx, |slot, with_detail, spare| {
                 // My own has gone ahead. The peer's own news is told by this datagram, as its belief if it needs it:
                 // otherwise news that nobody but its subject can hear would stay for ever.
-                if slot == ME || slot == peer {
+                if slot == ME || slot == peer && !ordinary {
                     return if slot == ME { Take::Skip } else { Take::Taken };
                 }
                 if w.room() <= spare {
@@ -137,7 +154,7 @@ impl Node {
             false
         } else if intent.hint == Hint::Row {
             true
-        } else if row.state() != State::Alive || intent.hint == Hint::Belief {
+        } else if self.tells_belief(intent) || intent.hint == Hint::Belief {
             w.item(&status_item(row, self.suspicions.accusers(intent.peer)))
         } else {
             true

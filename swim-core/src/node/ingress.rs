@@ -2,6 +2,7 @@
 
 use super::Node;
 use super::apply::Via;
+use crate::config::Buddy;
 use crate::detect::Requester;
 use crate::identity::Addr;
 use crate::members::ME;
@@ -174,6 +175,7 @@ impl Node {
             Some(row) if frame.rows().any(|r| r.id == frame.sender && row.contradicts(&r)) => Hint::Row,
             // Another life of it: where that one is tells it whether the life is over.
             Some(row) if row.status.incarnation().epoch() > frame.incarnation.epoch() => Hint::Row,
+            Some(row) if row.state() == State::Suspect && self.cx.config.buddy != Buddy::Always => Hint::Nothing,
             Some(row) if row.status > Status::alive(frame.incarnation) => Hint::Belief,
             Some(_) => Hint::Nothing,
         }

@@ -26,6 +26,11 @@ pub enum Input<'a> {
         /// Where it should have gone.
         to: SocketAddr,
     },
+    /// Nothing can be sent until [`Input::SendResumed`]: the socket takes nothing, and the driver holds what it is handed.
+    /// Meanwhile an unanswered probe goes on beyond its period, and nothing is gossiped.
+    SendBlocked,
+    /// Sending goes on: what the driver held has left, and what came meanwhile has been handed in.
+    SendResumed,
 }
 
 /// What an embedder can ask of its node.

@@ -101,6 +101,8 @@ pub struct Node {
     slept: u64,
     /// No suspicion runs out before this: after an own pause, evidence must be gathered anew.
     convict_after: Instant,
+    /// Since when nothing can be sent.
+    blocked_since: Option<Instant>,
     /// This node takes no other epoch before this, unless it asked.
     next_epoch_after: Instant,
 }
@@ -155,6 +157,7 @@ impl Node {
             last: now,
             slept: 0,
             convict_after: Instant::ORIGIN,
+            blocked_since: None,
             next_epoch_after: Instant::ORIGIN,
             cx: Cx {
                 now,
@@ -187,6 +190,8 @@ impl Node {
             Input::Command(command) => self.on_command(command),
             Input::Timeout => self.on_timeout(),
             Input::SendFailed { to } => self.on_send_failed(to.into()),
+            Input::SendBlocked => self.on_send_blocked(),
+            Input::SendResumed => self.on_send_resumed(),
         }
         // An input can set a deadline in the past, as a confirmation does that comes late. Nobody has slept through that.
         self.due = self.next_deadline().max(self.cx.now);

@@ -40,7 +40,7 @@ impl Node {
         }
         // `NEVER` saturates, so nobody is late for it.
         let late = self.last.micros_since(self.due.plus_micros(self.slept));
-        if late > self.cx.pace.probe_interval {
+        if late > self.cx.pace.probe_interval && self.cx.config.pause_guard {
             self.slept = self.slept.saturating_add(late);
             self.cx.now = self.cx.now.max(self.last.minus_micros(self.slept));
             self.on_woken();
@@ -73,24 +73,58 @@ impl Node {
         if self.leave.is_complete() {
             return Instant::NEVER;
         }
-        let probes = self.detect.period_at().min(self.detect.ask_at()).min(self.detect.relay_at());
+        let probes = self.period_at().min(self.detect.ask_at()).min(self.detect.relay_at());
         let row = self.deadlines.peek().map_or(Instant::NEVER, |(at, _)| at);
         let others = self.join.next_deadline().min(self.sync.next_deadline()).min(self.heal.next_deadline());
-        probes.min(row).min(others).min(self.gossip.next_deadline())
+        probes.min(row).min(others).min(self.gossip_at())
+    }
+
+    /// When the period ends. While nothing can be sent, one whose probe has no answer goes on: whoever sends from a loop is
+    /// stuck in it.
+    fn period_at(&self) -> Instant {
+        let stuck = self.blocked_since.is_some() && self.detect.is_waiting();
+        if stuck { Instant::NEVER } else { self.detect.period_at() }
+    }
+
+    /// The next gossip tick; there is none while nothing can be sent.
+    fn gossip_at(&self) -> Instant {
+        if self.blocked_since.is_some() { Instant::NEVER } else { self.gossip.next_deadline() }
+    }
+
+    /// Nothing can be sent from now on.
+    pub(super) fn on_send_blocked(&mut self) {
+        self.blocked_since.get_or_insert(self.cx.now);
+    }
+
+    /// What was held has left, and what waited has been read. After a long time that is as after an own pause: others
+    /// could not hear what this node suspected, nor this node what they refuted.
+    pub(super) fn on_send_resumed(&mut self) {
+        if self.is_mute() {
+            self.cx.stats.send_blocks += 1;
+            self.health.worsen(1, &mut self.cx);
+            self.hold_verdicts();
+        }
+        self.blocked_since = None;
+    }
+
+    /// Could nothing be sent for so long that verdicts have to wait? A socket that is full for a moment is no reason.
+    fn is_mute(&self) -> bool {
+        let long = |since| self.cx.now.micros_since(since) > self.cx.pace.probe_interval;
+        self.cx.config.pause_guard && self.blocked_since.is_some_and(long)
     }
 
     /// The earliest deadline, and what it is for.
     fn next_due(&self) -> (Instant, Due) {
         let row = self.deadlines.peek().map_or(Instant::NEVER, |(at, _)| at);
         let all = [
-            (self.detect.period_at(), Due::Period),
+            (self.period_at(), Due::Period),
             (self.detect.ask_at(), Due::AskRelays),
             (self.detect.relay_at(), Due::Relay),
             (row, Due::Row),
             (self.join.next_deadline(), Due::Join),
             (self.sync.next_deadline(), Due::Sync),
             (self.heal.next_deadline(), Due::Heal),
-            (self.gossip.next_deadline(), Due::Gossip),
+            (self.gossip_at(), Due::Gossip),
         ];
         let mut first = all[0];
         for due in all {
@@ -162,6 +196,10 @@ impl Node {
     /// A suspicion has run out, or a tombstone has expired.
     fn on_row_due(&mut self) {
         let Some((at, slot)) = self.deadlines.pop_due(self.cx.now) else { return };
+        if self.is_mute() {
+            // Nobody could have heard of the suspicion from this node.
+            self.hold_verdicts();
+        }
         let status = self.table[slot].status;
         match status.state() {
             State::Suspect if at < self.convict_after => self.set_deadline(slot, self.convict_after),

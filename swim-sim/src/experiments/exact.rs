@@ -19,7 +19,7 @@ pub(super) fn expected_rounds(mode: Mode, f: usize, n: usize) -> f64 {
 }
 
 /// `x` to the power of `times`. The precision of `powi` may differ between builds.
-fn power(x: f64, times: usize) -> f64 {
+pub(super) fn power(x: f64, times: usize) -> f64 {
     (0..times).fold(1.0, |product, _| product * x)
 }
 

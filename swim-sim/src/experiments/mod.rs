@@ -1,8 +1,9 @@
 //! What the papers publish and what these models measure, side by side.
 //!
-//! Nothing here runs the protocol. Each experiment is a model of a paper, on rounds in which all nodes act at once, and
-//! gives a [`Table`] with the standard error of what it measured beside what it should be. Experiments are
-//! deterministic: the same arguments give the same table, in every build.
+//! [`rounds`], [`demers`] and [`residue`] run no protocol: each is a model of a paper, on rounds in which all nodes act at
+//! once, or on no time at all. [`swim`], [`rapid`] and [`lifeguard`] run the real nodes in a [`crate::World`]; where a figure of the paper
+//! is of a model, that is beside them. Each gives a [`Table`] with the standard error of what it measured beside what it
+//! should be. Experiments are deterministic: the same arguments give the same table, in every build.
 //!
 //! ```
 //! use swim_sim::experiments::{Mode, RoundsArgs, rounds};
@@ -13,17 +14,24 @@
 
 mod demers;
 mod exact;
+mod lifeguard;
 mod published;
+mod rapid;
+mod real;
 mod residue;
 mod rounds;
+mod swim;
 mod table;
 mod tally;
 #[cfg(test)]
 mod tests;
 
 pub use demers::{DemersArgs, Rumor, demers};
+pub use lifeguard::{LifeguardArgs, LifeguardTable, lifeguard};
+pub use rapid::{RapidArgs, RapidFound, RapidTable, rapid};
 pub use residue::{ResidueArgs, residue};
 pub use rounds::{Mode, RoundsArgs, rounds};
+pub use swim::{SwimArgs, SwimTable, swim};
 pub(crate) use table::six_digits;
 pub use table::{Cell, Table};
 

@@ -16,10 +16,15 @@ pub(super) struct Tally {
 impl Tally {
     /// One more trial.
     pub(super) fn add(&mut self, outcome: u64) {
-        let outcome = u128::from(outcome);
-        self.trials += 1;
-        self.sum += outcome;
-        self.squares += outcome * outcome;
+        self.add_often(outcome, 1);
+    }
+
+    /// So many more trials, all with this outcome.
+    pub(super) fn add_often(&mut self, outcome: u64, trials: u64) {
+        let (outcome, trials) = (u128::from(outcome), u128::from(trials));
+        self.trials += trials;
+        self.sum += trials * outcome;
+        self.squares += trials * outcome * outcome;
     }
 
     /// Mean and standard error in units of `unit`, beside `reference`; a dash when there was no trial.

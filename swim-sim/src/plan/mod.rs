@@ -104,7 +104,8 @@ pub struct Dissemination {
 /// What loss alone leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct FalseSuspicion {
-    /// The chance that a probe of a healthy member fails: (1−q²)²·(1−q⁴)^k with q = 1 − loss, and more where latencies
+    /// The chance that a probe of a healthy member fails: (1−q²)^d·(1−q⁴)^k with q = 1 − loss and d
+    /// direct pings, and more where latencies
     /// make answers come too late.
     pub probe_fails: f64,
     /// How often a healthy member is suspected, per hour. It refutes; that it is declared dead takes far more.
@@ -220,7 +221,8 @@ fn dissemination(question: &Question<'_>) -> Dissemination {
 fn false_suspicion(question: &Question<'_>) -> FalseSuspicion {
     let period = question.config.probe_interval;
     let left = period.saturating_sub(question.config.probe_timeout);
-    let (first, second) = (1.0 - question.arrives(2, period), 1.0 - question.arrives(2, left));
+    let first = 1.0 - question.arrives(2, period);
+    let second = if question.config.direct_probes > 1 { 1.0 - question.arrives(2, left) } else { 1.0 };
     let relayed = (1.0 - question.arrives(4, left)).powi(question.relays() as i32);
     let probe_fails = first * second * relayed;
     let per_node_hour = probe_fails * 3_600_000.0 / ms(period);

@@ -81,10 +81,11 @@ pub(super) fn idle(question: &Question<'_>) -> Idle {
     let ping_req = bytes(Some(Message::PingReq { target: ID, nonce: 0 }), &[]);
     let relayed = bytes(Some(Message::RelayedAck { nonce: 0, incarnation: LIFE }), &[]);
     let nack = bytes(Some(Message::Nack { nonce: 0 }), &[]);
-    // How often each is sent per period, by whomever: ping, ack; then once more, and by k relays.
+    // How often each is sent per period, by whomever: ping, ack; then once more where that is wanted, and by k relays.
+    let again = asks * (config.direct_probes.saturating_sub(1)) as f64;
     let sent = [
-        (1.0 + asks + asks * k * q, ping),
-        (q + asks * q + asks * k * q * q, ack),
+        (1.0 + again + asks * k * q, ping),
+        (q + again * q + asks * k * q * q, ack),
         (asks * k, ping_req),
         (asks * k * q.powi(3), relayed),
         (asks * k * q * nacks, nack),

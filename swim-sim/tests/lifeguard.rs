@@ -1,0 +1,59 @@
+//! Lifeguard's configurations beside what was published of them, and this project's own beside them: `cargo test --release -p swim-sim
+//! --test lifeguard -- --nocapture` prints the tables.
+//!
+//! Unoptimised, the cluster is a quarter as large and the grid has one cell.
+
+use swim_sim::experiments::{Cell, LifeguardArgs, LifeguardTable, Table, lifeguard};
+
+fn args(tables: &[LifeguardTable]) -> LifeguardArgs {
+    let default = LifeguardArgs { trials: 2, tables: tables.to_vec(), ..LifeguardArgs::default() };
+    if cfg!(debug_assertions) {
+        LifeguardArgs { nodes: 32, concurrent: vec![8], durations: vec![16_384], intervals: vec![64], ..default }
+    } else {
+        LifeguardArgs { concurrent: vec![16, 32], intervals: vec![4, 64], ..default }
+    }
+}
+
+fn value(table: &Table, row: usize, column: &str) -> f64 {
+    let column = table.columns.iter().position(|head| head == column).expect("the table has this column");
+    match table.rows[row][column] {
+        Cell::Measured { value, .. } | Cell::Computed(value) => value,
+        ref other => panic!("{other:?} is no number"),
+    }
+}
+
+/// Shares of plain SWIM's false positives. LHA-Suspicion and Lifeguard have far less than was published, so of them only the
+/// upper bound of the factor 1.5 is asked, and no order between the two: on this grid they have a dozen false positives.
+/// Nor is one asked between SWIM and the buddy system, which are as close as the errors of a grid as small as this.
+#[test]
+fn no_share_is_far_above_the_published_one() {
+    let tables = lifeguard(&args(&[LifeguardTable::Configurations]));
+    let table = &tables[0];
+    println!("{table}");
+    let [swim, probe, suspicion, buddy, lifeguard, ours] = [0, 1, 2, 3, 4, 5].map(|row| value(table, row, "FP"));
+    assert!(swim > 0.0 && suspicion < probe && suspicion < buddy && lifeguard < probe.min(buddy));
+    assert_eq!((ours, value(table, 5, "FP-")), (0.0, 0.0));
+    if cfg!(debug_assertions) {
+        return;
+    }
+    assert!(probe < buddy, "{probe} {buddy}");
+    for (row, published, within) in
+        [(1, 67.72, 1.5), (2, 3.0, f64::INFINITY), (3, 94.08, 1.5), (4, 1.53, f64::INFINITY)]
+    {
+        let share = value(table, row, "FP %");
+        assert!(share <= published * 1.5 && share >= published / within, "row {row}: {share}, published {published}");
+    }
+}
+
+/// A shorter suspicion is a shorter time until all know of a failure, by about the published shares.
+#[test]
+fn latency_goes_down_with_alpha() {
+    let tables = lifeguard(&args(&[LifeguardTable::Alpha]));
+    let table = &tables[0];
+    println!("{table}");
+    let shares = [0, 1, 2].map(|row| value(table, row, "all %"));
+    assert!(shares[0] > shares[1] && shares[1] > shares[2], "{shares:?}");
+    for (share, published) in shares.into_iter().zip([100.0, 84.5, 57.0]) {
+        assert!((share / published - 1.0).abs() < 0.2, "{shares:?}");
+    }
+}
