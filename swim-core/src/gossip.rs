@@ -191,6 +191,13 @@ impl Gossip {
         settled
     }
 
+    /// Takes back what is news, or was until a moment ago, of these rows: nobody is told.
+    pub(crate) fn drop_untold(&mut self, of: impl Fn(u32) -> bool) {
+        self.statuses.retain(|slot| !of(slot));
+        self.details.retain(|slot| !of(slot));
+        self.recent.retain(|slot| !of(slot));
+    }
+
     /// Every index against its plain meaning.
     pub(crate) fn check(&self, is_member: impl FnMut(u32) -> bool) -> Result<(), &'static str> {
         self.recent.check(is_member)?;

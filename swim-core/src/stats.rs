@@ -48,6 +48,8 @@ pub struct Stats {
     pub confirmations: u64,
     /// Suspicions that run without counting confirmations, because `suspicions_max` were under way.
     pub suspicions_untracked: u64,
+    /// Times that a suspicion of this node's own was told again, because nobody else had confirmed it.
+    pub suspicions_retold: u64,
     /// Times this node raised its incarnation to refute.
     pub refutations: u64,
     /// Pieces of news that were told no further, because enough members had shown that they know them.

@@ -6,6 +6,10 @@
 //!
 //! with C the accusers beyond the first, once each, known and live. A cluster too small for K confirmations needs as
 //! many as it has. The number of counted suspicions is bounded; one beyond it runs for the longest time-out.
+//!
+//! A suspicion of this node's own that nobody confirms may be one that nobody has heard of: all its datagrams were lost,
+//! or nobody listened to a node that all others held for dead. So it is told again as often as the shortest time-out
+//! passes: the accused, if it lives, must hear of it before it is too late.
 
 use alloc::vec::Vec;
 
@@ -26,6 +30,8 @@ struct Entry {
     count: u8,
     started: Instant,
     accusers: [NodeId; MAX_ACCUSERS],
+    /// When it is told again; `NEVER` unless this node alone accuses.
+    tell_at: Instant,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -34,11 +40,13 @@ pub(crate) struct Suspicions {
     entries_max: usize,
     /// By slot: where its entry is, or `NONE`.
     place: Vec<u32>,
+    /// The earliest `tell_at`, or what was until it was disarmed or confirmed.
+    tell_next: Instant,
 }
 
 impl Suspicions {
     pub(crate) fn new(entries_max: usize) -> Self {
-        Self { entries: Vec::with_capacity(entries_max), entries_max, place: Vec::new() }
+        Self { entries: Vec::with_capacity(entries_max), entries_max, place: Vec::new(), tell_next: Instant::NEVER }
     }
 
     pub(crate) fn grow(&mut self, slots: usize) {
@@ -72,7 +80,8 @@ impl Suspicions {
         cx.stats.suspicions += 1;
         if self.entries.len() < self.entries_max && (slot as usize) < self.place.len() {
             self.place[slot as usize] = self.entries.len() as u32;
-            self.entries.push(Entry { slot, count: 0, started: cx.now, accusers: [NodeId::new(0); MAX_ACCUSERS] });
+            let accusers = [NodeId::new(0); MAX_ACCUSERS];
+            self.entries.push(Entry { slot, count: 0, started: cx.now, accusers, tell_at: Instant::NEVER });
         } else {
             cx.stats.suspicions_untracked += 1;
         }
@@ -102,6 +111,7 @@ impl Suspicions {
         }
         e.accusers[count] = accuser;
         e.count += 1;
+        e.tell_at = Instant::NEVER;
         cx.stats.confirmations += u64::from(count > 0);
         true
     }
@@ -126,6 +136,31 @@ impl Suspicions {
         e.started.plus_micros(span)
     }
 
+    /// This node has just accused; while nobody else does, it says so again.
+    pub(crate) fn on_accused(&mut self, slot: u32, live: usize, cx: &Cx) {
+        let place = self.place.get(slot as usize).copied().unwrap_or(NONE);
+        let Some(e) = self.entries.get_mut(place as usize) else { return };
+        if e.count == 1 && e.accusers[0] == cx.me && e.tell_at == Instant::NEVER {
+            e.tell_at = cx.now.plus_micros(cx.config.suspicion_micros(live as u64).0);
+            self.tell_next = self.tell_next.min(e.tell_at);
+        }
+    }
+
+    /// When a suspicion is to be told again.
+    pub(crate) fn tell_at(&self) -> Instant {
+        self.tell_next
+    }
+
+    /// A slot whose suspicion is to be told again now, if there is one.
+    pub(crate) fn pop_untold(&mut self, live: usize, cx: &Cx) -> Option<u32> {
+        let due = self.entries.iter_mut().find(|e| e.tell_at <= cx.now).map(|e| {
+            e.tell_at = cx.now.plus_micros(cx.config.suspicion_micros(live as u64).0);
+            e.slot
+        });
+        self.tell_next = self.entries.iter().map(|e| e.tell_at).min().unwrap_or(Instant::NEVER);
+        due
+    }
+
     /// Every index against its plain meaning.
     pub(crate) fn check(&self, config: &Config) -> Result<(), &'static str> {
         ensure(self.entries_max == config.suspicions_max, "the bound of suspicions is the config's")?;
@@ -133,6 +168,8 @@ impl Suspicions {
         for (i, e) in self.entries.iter().enumerate() {
             ensure(self.place.get(e.slot as usize) == Some(&(i as u32)), "a suspicion lost its place")?;
             ensure(usize::from(e.count) <= MAX_ACCUSERS, "more accusers than their bound")?;
+            ensure(e.tell_at >= self.tell_next, "a suspicion would not be told again in time")?;
+            ensure(e.tell_at == Instant::NEVER || e.count == 1, "what others confirm need not be told again")?;
         }
         let placed = self.place.iter().filter(|&&p| p != NONE).count();
         ensure(placed == self.entries.len(), "a place without suspicion")

@@ -53,7 +53,12 @@ impl Recent {
 
     /// The slot is another's from now on.
     pub(super) fn remove(&mut self, slot: u32) {
-        self.0.retain(|p| p.slot != slot);
+        self.retain(|other| other != slot);
+    }
+
+    /// Keeps what is of these slots.
+    pub(super) fn retain(&mut self, keep: impl Fn(u32) -> bool) {
+        self.0.retain(|p| keep(p.slot));
     }
 
     /// The pieces told for the last time after `since` and before `now`, newest first. Those of this very moment may be in

@@ -35,6 +35,7 @@ impl Node {
         }
         if self.table[slot].status == item.status {
             self.confirm(slot, core::iter::once(me));
+            self.suspicions.on_accused(slot, self.table.live(), &self.cx);
         }
     }
 
@@ -290,7 +291,23 @@ impl Node {
             self.cx.stats.claims_implausible += 1;
         } else {
             self.refute(theirs);
+            if !item.status.is_live() {
+                self.doubt_verdicts();
+            }
         }
+    }
+
+    /// Whoever held me dead did not listen to me, and perhaps I heard nobody: whom I accused meanwhile may not know. They get
+    /// the time to hear of it, and of the deaths that I have not told yet I leave it to syncs to tell, which take them for
+    /// suspicions. Not for longer than that at a time, or forgers could keep me from convicting anybody.
+    fn doubt_verdicts(&mut self) {
+        let (min, _) = self.cx.config.suspicion_micros(self.table.live() as u64);
+        if self.cx.now < self.convict_after.plus_micros(min) && self.convict_after > Instant::ORIGIN {
+            return;
+        }
+        self.hold_verdicts();
+        let table = &self.table;
+        self.gossip.drop_untold(|slot| table[slot].state() == State::Dead);
     }
 
     /// Another life of mine uses this epoch. Once per period, so that two processes of one id do not outbid each other at the

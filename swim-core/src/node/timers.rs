@@ -19,6 +19,7 @@ enum Due {
     AskRelays,
     Relay,
     Row,
+    Suspicion,
     Join,
     Sync,
     Heal,
@@ -76,7 +77,7 @@ impl Node {
         let probes = self.period_at().min(self.detect.ask_at()).min(self.detect.relay_at());
         let row = self.deadlines.peek().map_or(Instant::NEVER, |(at, _)| at);
         let others = self.join.next_deadline().min(self.sync.next_deadline()).min(self.heal.next_deadline());
-        probes.min(row).min(others).min(self.gossip_at())
+        probes.min(row).min(self.suspicions.tell_at()).min(others).min(self.gossip_at())
     }
 
     /// When the period ends. While nothing can be sent, one whose probe has no answer goes on: whoever sends from a loop is
@@ -121,6 +122,7 @@ impl Node {
             (self.detect.ask_at(), Due::AskRelays),
             (self.detect.relay_at(), Due::Relay),
             (row, Due::Row),
+            (self.suspicions.tell_at(), Due::Suspicion),
             (self.join.next_deadline(), Due::Join),
             (self.sync.next_deadline(), Due::Sync),
             (self.heal.next_deadline(), Due::Heal),
@@ -151,6 +153,7 @@ impl Node {
                 Due::AskRelays => self.detect.ask_relays(&self.table, &mut self.cx),
                 Due::Relay => self.detect.on_relay_due(&mut self.cx),
                 Due::Row => self.on_row_due(),
+                Due::Suspicion => self.tell_again(),
                 Due::Join => self.join.on_due(self.sync.is_busy(), &mut self.cx),
                 Due::Sync => {
                     let ended = self.sync.on_due(&mut self.cx);
@@ -211,6 +214,14 @@ impl Node {
             State::Dead | State::Left => self.forget(slot),
             // An alive row has no deadline; `check_slots` holds that.
             State::Alive => {}
+        }
+    }
+
+    /// Nobody has confirmed a suspicion of mine: perhaps nobody has heard of it.
+    fn tell_again(&mut self) {
+        if let Some(slot) = self.suspicions.pop_untold(self.table.live(), &self.cx) {
+            self.cx.stats.suspicions_retold += 1;
+            self.gossip.enqueue(slot, false, &self.cx);
         }
     }
 
