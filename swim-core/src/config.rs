@@ -7,6 +7,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::math::{log10_scale_q16, retransmit_limit};
+use crate::mutation::Mutation;
 use crate::time::micros;
 
 /// How a node paces and bounds itself. Start from a preset, change fields, and let [`crate::Node::new`] check the whole.
@@ -81,6 +82,9 @@ pub struct Config {
     pub evidence_max: usize,
     /// Lost members that are tried again, without end.
     pub lost_max: usize,
+    /// A planted bug.
+    #[cfg(swim_mutations)]
+    pub mutation: Option<Mutation>,
 }
 
 /// When a suspect member is told that it is suspected, so that it can refute. The dead are told in every datagram, whatever
@@ -129,6 +133,8 @@ impl Config {
             seeds_max: 64,
             lost_max: 64,
             evidence_max: 256,
+            #[cfg(swim_mutations)]
+            mutation: None,
         }
     }
 
@@ -168,6 +174,19 @@ impl Config {
     pub const MTU_MIN: usize = 800;
     /// Largest `mtu`: the payload of a UDP datagram over IPv4.
     pub const MTU_MAX: usize = 65_507;
+
+    /// Is this bug planted?
+    #[cfg(swim_mutations)]
+    pub(crate) fn mutant(&self, bug: Mutation) -> bool {
+        self.mutation == Some(bug)
+    }
+
+    /// Is this bug planted? None is.
+    #[cfg(not(swim_mutations))]
+    #[inline]
+    pub(crate) const fn mutant(&self, _: Mutation) -> bool {
+        false
+    }
 
     /// Checks every field and the relations between them.
     ///

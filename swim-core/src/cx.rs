@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::Config;
 use crate::event::Event;
 use crate::identity::Addr;
+use crate::mutation::Mutation;
 use crate::outbox::{Intent, Outbox};
 use crate::rng::Rng;
 use crate::stats::Stats;
@@ -33,6 +34,12 @@ impl Cx {
     /// Puts an intent into the outbox.
     pub(crate) fn send(&mut self, intent: Intent) {
         self.try_send(intent);
+    }
+
+    /// Is this bug planted?
+    #[inline]
+    pub(crate) fn mutant(&self, bug: Mutation) -> bool {
+        self.config.mutant(bug)
     }
 
     /// Puts an intent into the outbox; `false` when it cannot be sent: the outbox is full, which is counted, or the address

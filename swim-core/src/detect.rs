@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::cx::Cx;
 use crate::identity::Addr;
 use crate::members::{Members, ensure};
+use crate::mutation::Mutation;
 use crate::outbox::{Hint, Intent, What};
 use crate::status::{Incarnation, NodeId, State, Status};
 use crate::storage::Ring;
@@ -223,7 +224,9 @@ impl Detect {
         if let Some(slot) = members.find(target).filter(|&s| again && members[s].addr == theirs) {
             cx.send(Intent::to_member(theirs, slot, What::Message(Message::Ping { target, nonce })));
         }
-        let picks = members.pick(&mut cx.rng, cx.config.indirect_probes, |r| r.addr == theirs || r.id == target);
+        let picks = members.pick(&mut cx.rng, cx.config.indirect_probes, |r| {
+            !cx.config.mutant(Mutation::RelaysThroughTarget) && (r.addr == theirs || r.id == target)
+        });
         for &slot in &picks {
             let row = &members[slot];
             let ask = What::Message(Message::PingReq { target, nonce });
@@ -237,7 +240,7 @@ impl Detect {
     /// Is this the ack that the probe waits for?
     pub(crate) fn is_ack(&self, from: Addr, sender: NodeId, incarnation: Incarnation, nonce: u32, cx: &Cx) -> bool {
         self.probe.as_ref().is_some_and(|p| {
-            p.nonce == nonce
+            (p.nonce == nonce || cx.mutant(Mutation::AckWithoutNonce))
                 && p.id == sender
                 && p.addr == from
                 && p.incarnation.epoch() == incarnation.epoch()

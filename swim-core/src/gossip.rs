@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use self::recent::Recent;
 use crate::cx::Cx;
 use crate::members::{ME, Members};
+use crate::mutation::Mutation;
 use crate::outbox::{Intent, What};
 use crate::storage::{Buckets, Take};
 use crate::time::Instant;
@@ -150,6 +151,9 @@ impl Gossip {
             let queue = if detail { &mut self.details } else { &mut self.statuses };
             queue.visit(limit, SKIPS_MAX, |slot, last| {
                 let take = put(slot, detail, spare);
+                if last && cx.mutant(Mutation::NewsNeverEnds) {
+                    return Take::Skip;
+                }
                 if last && take == Take::Taken {
                     self.recent.note(slot, detail, cx.now);
                 }

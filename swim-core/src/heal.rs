@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::cx::Cx;
 use crate::identity::Addr;
 use crate::members::{Members, ensure};
+use crate::mutation::Mutation;
 use crate::status::NodeId;
 use crate::time::Instant;
 
@@ -94,7 +95,8 @@ impl Heal {
 
     /// At whose address to knock now, if anybody is missing.
     pub(crate) fn on_due(&mut self, seeds: &[Addr], members: &Members, cx: &mut Cx) -> Option<Addr> {
-        let missing = |addr: &Addr| *addr != cx.my_addr && members.aliases(*addr) == 0;
+        let silent = cx.mutant(Mutation::NobodyKnocks);
+        let missing = |addr: &Addr| *addr != cx.my_addr && members.aliases(*addr) == 0 && !silent;
         let all = 2 * self.lost.len().max(seeds.len());
         let lost = |i: usize| Some(self.lost[i.checked_rem(self.lost.len())?].addr);
         let seed = |i: usize| Some(seeds[i.checked_rem(seeds.len())?]);

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cx::Cx;
 use crate::event::Event;
+use crate::mutation::Mutation;
 
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Health {
@@ -28,7 +29,8 @@ impl Health {
     }
 
     pub(crate) fn improve(&mut self, cx: &mut Cx) {
-        self.set(self.score.saturating_sub(1), cx);
+        let by = if cx.mutant(Mutation::HealthStaysBad) { 0 } else { 1 };
+        self.set(self.score.saturating_sub(by), cx);
     }
 
     fn set(&mut self, score: u32, cx: &mut Cx) {

@@ -34,6 +34,7 @@ mod identity;
 mod join;
 mod math;
 mod members;
+mod mutation;
 mod node;
 mod outbox;
 mod rivals;
@@ -52,6 +53,8 @@ pub use event::Event;
 pub use evidence::{Evidence, Fact};
 pub use hash::name_hash;
 pub use identity::{Identity, Profile, ProfileError};
+#[cfg(swim_mutations)]
+pub use mutation::Mutation;
 pub use node::{Command, Input, Member, Members, Node, RestoreError, Transmit};
 pub use stats::Stats;
 pub use status::{Incarnation, NodeId, State, Status};

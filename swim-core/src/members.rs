@@ -252,6 +252,12 @@ impl Members {
         }
     }
 
+    /// Makes the view hash wrong.
+    #[cfg(swim_mutations)]
+    pub(crate) fn set_view_hash(&mut self, hash: u64) {
+        self.view_hash = hash;
+    }
+
     /// A row added `before` to the view hash, and may now add something else.
     fn on_changed(&mut self, slot: u32, before: u64) {
         let delta = self.value(slot).wrapping_sub(before);

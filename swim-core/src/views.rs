@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::cx::Cx;
 use crate::event::Event;
 use crate::identity::Addr;
+use crate::mutation::Mutation;
 use crate::time::Instant;
 
 /// So many times sooner does a sync begin while the embedder has not been told that views agree.
@@ -71,7 +72,7 @@ impl Views {
         if agrees {
             (self.fruitless, self.yielded) = (0, false);
         }
-        !agrees && cx.now >= self.lasting_at && cx.now >= self.sync_after
+        !agrees && cx.now >= self.lasting_at && cx.now >= self.sync_after && !cx.mutant(Mutation::SyncNeverBegins)
     }
 
     /// The live member at this address has this node's own view. Tells whether `enough` addresses have said so since

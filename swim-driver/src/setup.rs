@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use swim_core::{Config, ConfigError, Identity, Instant, Node, NodeId, Profile, ProfileError};
+use swim_core::{Config, ConfigError, Identity, Instant, Node, NodeId, Profile, ProfileError, RestoreError, State};
 
 use crate::cell::ViewCell;
 use crate::events::EventRing;
@@ -87,6 +87,47 @@ impl Setup {
         let handle = Handle::new((id, addr), seeds_max, Arc::clone(&mailbox), Arc::clone(&view), Arc::clone(&events));
         Ok((handle, Pump::new(node, seal, self.resolver, bound, now, (mailbox, view, events))))
     }
+
+    /// Starts the node's next life from what it knew in its last one: a [`Node::snapshot`] that the embedder has kept.
+    ///
+    /// What was known is where others were to be found, and no more. So this is [`Setup::start`], and a join with the
+    /// addresses of those whom the snapshot does not know to have left: the live first, then the suspects, then the dead,
+    /// at most half of `Config::seeds_max`, which leaves room for seeds that the embedder names. Nobody is a member before it
+    /// has answered, so whoever has died meanwhile is not believed to live, and nothing that was under way in the former
+    /// life goes on: no probe, no suspicion, no deadline, whatever the time that `now` counts from.
+    ///
+    /// The epoch is higher than the snapshot's, also when [`Setup::epoch`] is not. Config, profile and address are those of
+    /// this set-up. The snapshot is as old as it is: the node goes past whatever it has said since.
+    ///
+    /// # Errors
+    /// The first [`SetupError`]; [`SetupError::Restore`] when this is no snapshot. The embedder then starts without one.
+    pub fn resume(mut self, snapshot: &[u8], bound: SocketAddr, now: Instant) -> Result<(Handle, Pump), SetupError> {
+        let former = Node::restore(snapshot).map_err(SetupError::Restore)?;
+        let next = former.me().incarnation().epoch().saturating_add(1);
+        self.epoch = Some(self.epoch.unwrap_or_else(unix_seconds).max(next));
+        let seeds_max = self.config.seeds_max / 2;
+        let (handle, pump) = self.start(bound, now)?;
+        let mut known = addresses(&former, handle.id());
+        known.retain(|&addr| addr != handle.addr());
+        known.truncate(seeds_max);
+        if !known.is_empty() {
+            handle.join(&known).expect("an empty mailbox takes a command of fewer seeds than are kept");
+        }
+        Ok((handle, pump))
+    }
+}
+
+/// Where the others may be found that a former life knew, each address once, the likeliest first.
+fn addresses(former: &Node, me: NodeId) -> Vec<SocketAddr> {
+    let mut known: Vec<SocketAddr> = Vec::new();
+    for state in [State::Alive, State::Suspect, State::Dead] {
+        for member in former.members().filter(|member| member.state() == state && member.id() != me) {
+            if !known.contains(&member.addr()) {
+                known.push(member.addr());
+            }
+        }
+    }
+    known
 }
 
 fn advertised(wanted: Option<SocketAddr>, bound: SocketAddr) -> Result<SocketAddr, SetupError> {
@@ -130,6 +171,8 @@ pub enum SetupError {
     },
     /// The operating system gives no random numbers.
     Entropy(io::Error),
+    /// What the node was to resume from is no snapshot.
+    Restore(RestoreError),
 }
 
 impl fmt::Display for SetupError {
@@ -153,6 +196,7 @@ impl fmt::Display for SetupError {
                 "the operating system gives no random numbers ({e}): set `rng_seed` to a number that differs from node \
                  to node"
             ),
+            Self::Restore(e) => write!(f, "the state of the node's former life cannot be used ({e}): start without it"),
         }
     }
 }
@@ -162,6 +206,7 @@ impl std::error::Error for SetupError {
         match self {
             // Their texts stand for these errors already, so the chain goes on behind them.
             Self::Profile(_) | Self::Config(_) => None,
+            Self::Restore(e) => Some(e),
             Self::Entropy(e) => Some(e),
             Self::NameEmpty | Self::Unspecified { .. } | Self::Unreachable { .. } => None,
         }

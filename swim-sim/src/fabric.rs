@@ -76,6 +76,11 @@ impl Fabric {
         };
     }
 
+    /// Takes all links of their own away.
+    pub(crate) fn clear_links(&mut self) {
+        self.links.clear();
+    }
+
     pub(crate) fn set_zone(&mut self, node: NodeIx, zone: u16) {
         if self.zones.len() <= node.index() {
             self.zones.resize(node.index() + 1, 0);

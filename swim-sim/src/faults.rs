@@ -9,10 +9,38 @@ use swim_driver::{Pump, Setup};
 use crate::clog::Clog;
 use crate::host::{Life, NodeIx};
 use crate::latency::Latency;
+use crate::link::Link;
 use crate::network::Sent;
 use crate::pace::{Pace, Reader};
 use crate::rule::Verdict;
-use crate::world::World;
+use crate::swarm::Given;
+use crate::world::{SOCKET_BUFFER, World};
+
+/// All at once.
+impl World {
+    /// Ends every fault: links are [`Link::default`]'s and nothing is cut, no zone, uplink, rule or link differs from another,
+    /// sockets hold what they hold at first, paused processes are resumed, no machine is slow, and clocks go right.
+    ///
+    /// What has happened stays: ended processes do not run again, datagrams under way arrive when they were to, and a clock
+    /// that was put forward or back is only no worse from now on. A process whose clock was put back stands still until it
+    /// has caught up.
+    pub fn calm(&mut self) {
+        self.link = Link::default();
+        self.socket_buffer = SOCKET_BUFFER;
+        self.net.calm();
+        for node in self.nodes() {
+            self.drift(node, 0);
+            self.set_slow(node, Duration::ZERO);
+            self.set_slow_reader(node, Duration::ZERO);
+            if self.host(node).life == Life::Paused {
+                self.resume(node);
+            }
+            if self.is_blocked(node) {
+                self.unblock(node);
+            }
+        }
+    }
+}
 
 /// The network.
 impl World {
@@ -92,6 +120,7 @@ impl World {
             "{node:?} cannot be blocked: it is not running freely"
         );
         host.held = Some(VecDeque::new());
+        self.show(node, Given::SendBlocked);
         self.turn(node, Pump::send_blocked);
     }
 
@@ -106,8 +135,15 @@ impl World {
         self.release(node);
         self.wake_up(node);
         if self.host(node).life == Life::Running {
+            self.show(node, Given::SendResumed);
             self.turn(node, Pump::send_resumed);
         }
+    }
+
+    /// Whether its process runs, and its I/O is blocked.
+    pub(crate) fn is_blocked(&self, node: NodeIx) -> bool {
+        let host = self.host(node);
+        host.life == Life::Running && host.held.is_some()
     }
 
     /// Lets the clock of a node's machine go fast or slow from now on, by so many microseconds in a million: at 50 000

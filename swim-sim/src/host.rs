@@ -115,9 +115,14 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// A running process of this set-up at this address, on a machine with this clock.
-    pub(crate) fn start(setup: Setup, ix: NodeIx, now: Instant, clock: Clock) -> Self {
-        let (handle, pump) = match setup.clone().start(ix.addr(), clock.at(now)) {
+    /// A running process of this set-up at this address, on a machine with this clock, perhaps with what a former one
+    /// knew.
+    pub(crate) fn start(setup: Setup, ix: NodeIx, now: Instant, clock: Clock, snapshot: Option<&[u8]>) -> Self {
+        let started = match snapshot {
+            Some(snapshot) => setup.clone().resume(snapshot, ix.addr(), clock.at(now)),
+            None => setup.clone().start(ix.addr(), clock.at(now)),
+        };
+        let (handle, pump) = match started {
             Ok(started) => started,
             Err(e) => panic!("{ix:?} ({}) cannot start: {e}", setup.name),
         };

@@ -33,7 +33,7 @@
 //! assert_eq!(w.sees(b, c), Some(State::Alive));
 //! ```
 //!
-//! [`drill`] plays a timeline of faults to a cluster and reports what followed; [`plan`] computes what a configuration
+//! [`swarm`] draws whole runs, with faults and checkers, from nothing but a seed. [`drill`] plays a timeline of faults to a cluster and reports what followed; [`plan`] computes what a configuration
 //! means, and simulates nothing.
 //!
 //! [`experiments`] measures what papers publish, with the nodes in worlds or with the papers' own models.
@@ -64,6 +64,7 @@ mod queue;
 mod rng;
 mod rule;
 mod stats;
+pub mod swarm;
 mod turn;
 mod world;
 

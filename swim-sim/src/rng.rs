@@ -27,6 +27,16 @@ impl Stream {
         low + ((u128::from(self.next_u64()) * span) >> 64) as u64
     }
 
+    /// One of the numbers below `bound`, of which there must be one.
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        self.within(0, bound as u64 - 1) as usize
+    }
+
+    /// One of these, of which there must be one.
+    pub(crate) fn pick<T: Clone>(&mut self, these: &[T]) -> T {
+        these[self.below(these.len())].clone()
+    }
+
     /// True `per_million` times in a million: never at 0, always at 1 000 000 and above. The certain cases draw
     /// nothing, so a fault that is switched off costs nothing.
     pub(crate) fn chance(&mut self, per_million: u32) -> bool {
@@ -53,8 +63,10 @@ pub(crate) enum Purpose {
     Crowds = 5,
     /// The draws of an experiment, which has no world.
     Experiment = 6,
+    /// What a swarm run does.
+    Swarm = 7,
     /// Whom the faults of a drill befall.
-    Drill = 16,
+    Drill = 8,
 }
 
 /// The finaliser of SplitMix64: a bijection of 64 bits.

@@ -10,8 +10,10 @@ use swim_core::{Event, Instant, NodeId, State};
 use crate::{Link, NetworkStats, NodeIx, Sent, Way, World, millis, percent, secs};
 
 mod blocked;
+mod calm;
 mod faults;
 mod machines;
+mod state;
 
 /// A cluster of `n` nodes that all see each other.
 fn cluster(seed: u64, n: usize) -> (World, Vec<NodeIx>) {

@@ -8,12 +8,16 @@ use crate::network::Sent;
 use crate::pace::Take;
 use crate::pool::Slot;
 use crate::queue::Happening;
+use crate::swarm::Given;
 use crate::world::World;
 
 impl World {
     /// Lets everything happen that happens until `end`, which is the time from then on.
     pub(crate) fn run_to(&mut self, end: Instant) {
         while let Some((at, what)) = self.net.queue.next_until(end) {
+            if self.is_halted() {
+                return;
+            }
             debug_assert!(at >= self.now, "time runs backwards, from {:?} to {at:?}", self.now);
             self.now = at;
             match what {
@@ -22,6 +26,11 @@ impl World {
             }
         }
         self.now = end;
+    }
+
+    /// Whether a rule was broken, so that time stands still.
+    pub(crate) fn is_halted(&self) -> bool {
+        self.watch.as_ref().is_some_and(|watch| watch.violation.is_some())
     }
 
     fn arrive(&mut self, slot: Slot) {
@@ -51,6 +60,7 @@ impl World {
     fn read(&mut self, ix: NodeIx, slot: Slot) {
         self.net.stats.delivered += 1;
         let (from, mut bytes) = self.net.pool.lend(slot);
+        self.show(ix, Given::Datagram { from, bytes: &bytes });
         self.turn(ix, |pump, now| pump.datagram(now, from, &mut bytes));
         self.net.pool.give_back(slot, bytes);
     }
@@ -62,6 +72,7 @@ impl World {
         if self.hosts[ix.index()].next_read() <= self.now {
             return self.read_one(ix);
         }
+        self.show(ix, Given::Timeout);
         self.turn(ix, Pump::timeout);
         // What a resolver has found waits where commands wait.
         self.take_commands(ix);
@@ -78,8 +89,14 @@ impl World {
                 let slot = host.socket.pop_front().expect("a datagram is taken only where one waits");
                 self.read(ix, slot);
             }
-            Take::Command => self.turn(ix, Pump::command),
-            Take::Timeout => self.turn(ix, Pump::timeout),
+            Take::Command => {
+                self.show(ix, Given::Command);
+                self.turn(ix, Pump::command);
+            }
+            Take::Timeout => {
+                self.show(ix, Given::Timeout);
+                self.turn(ix, Pump::timeout);
+            }
             Take::Nothing => {}
         }
         let host = &mut self.hosts[ix.index()];
@@ -105,6 +122,14 @@ impl World {
         self.rearm(ix);
     }
 
+    /// Lets the checkers know what a process is about to be given.
+    pub(crate) fn show(&mut self, ix: NodeIx, given: Given<'_>) {
+        if let Some(watch) = &mut self.watch {
+            let host = &self.hosts[ix.index()];
+            watch.given(ix, (self.now, host.clock.at(self.now)), host.pump.node(), given);
+        }
+    }
+
     /// One input and everything that follows from it: the loop of every binding, turned once.
     pub(crate) fn turn(&mut self, ix: NodeIx, input: impl FnOnce(&mut Pump, Instant)) {
         let host = &mut self.hosts[ix.index()];
@@ -120,6 +145,9 @@ impl World {
             let bytes = &self.out[..tx.len];
             let sent = Sent { at: self.now, from: ix.addr(), to: tx.to, bytes, header_len: self.header_len };
             self.net.note(ix, &sent);
+            if let Some(watch) = &mut self.watch {
+                watch.sent(ix, &sent);
+            }
             match &mut host.held {
                 None => self.net.send(&self.link, nodes, ix, sent),
                 Some(held) if held.len() < self.socket_buffer => {
@@ -131,9 +159,15 @@ impl World {
         }
         while let Ok(event) = host.events.try_recv() {
             self.net.digest.event(self.now, ix, &event);
+            if let Some(watch) = &mut self.watch {
+                watch.told(ix, event);
+            }
             if self.log_events {
                 host.log.push((self.now, event));
             }
+        }
+        if let Some(watch) = &mut self.watch {
+            watch.settled(ix, &host.pump);
         }
         if host.pump.finished() {
             self.end(ix);
@@ -154,6 +188,10 @@ impl World {
         if self.out.len() < datagram_max {
             self.out.resize(datagram_max, 0);
         }
+        if let Some(watch) = &mut self.watch {
+            let host = &self.hosts[ix.index()];
+            watch.begun(ix, (self.now, host.clock.at(self.now)), &host.setup, host.pump.node());
+        }
         self.drain(ix);
     }
 
@@ -161,6 +199,9 @@ impl World {
     pub(crate) fn end(&mut self, ix: NodeIx) {
         let host = &mut self.hosts[ix.index()];
         host.life = Life::Ended;
+        if let Some(watch) = &mut self.watch {
+            watch.ended(ix, self.now, host.pump.node());
+        }
         for slot in host.socket.drain(..) {
             self.net.stats.unreachable += 1;
             self.net.pool.free(slot);
@@ -205,6 +246,7 @@ impl World {
             if host.pace.is_slow() {
                 return self.await_turn(ix);
             }
+            self.show(ix, Given::Command);
             self.turn(ix, Pump::command);
         }
     }

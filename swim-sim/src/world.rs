@@ -12,6 +12,10 @@ use crate::host::{Host, Life, NodeIx};
 use crate::link::Link;
 use crate::network::{Network, Sent};
 use crate::rng::{Purpose, Stream};
+use crate::swarm::Watch;
+
+/// Datagrams that a socket holds, unless a test says otherwise.
+pub(crate) const SOCKET_BUFFER: usize = 1_000;
 
 /// A virtual network of nodes on virtual time.
 ///
@@ -44,6 +48,8 @@ pub struct World {
     node_seeds: Stream,
     /// When things happen that a whole crowd does.
     pub(crate) crowds: Stream,
+    /// Sees everything, and stops time when a rule is broken.
+    pub(crate) watch: Option<Box<Watch>>,
 }
 
 impl World {
@@ -57,7 +63,7 @@ impl World {
         let seal = Plain::new(&config.cluster);
         Self {
             link: Link::default(),
-            socket_buffer: 1_000,
+            socket_buffer: SOCKET_BUFFER,
             log_events: true,
             now: Instant::ORIGIN,
             hosts: Vec::new(),
@@ -68,6 +74,7 @@ impl World {
             config,
             node_seeds: Stream::new(seed, Purpose::Nodes),
             crowds: Stream::new(seed, Purpose::Crowds),
+            watch: None,
         }
     }
 
@@ -93,7 +100,7 @@ impl World {
         // Who drives a world reads the nodes themselves; a second copy of every table would double what it takes.
         setup.publish_members = false;
         change(&mut setup);
-        self.hosts.push(Host::start(setup, ix, self.now, Clock::TRUE));
+        self.hosts.push(Host::start(setup, ix, self.now, Clock::TRUE, None));
         self.net.queue.alarms.add();
         self.begin(ix);
         ix
@@ -155,13 +162,39 @@ impl World {
             self.end(node);
         }
         let rng_seed = self.node_seeds.next_u64();
-        let now = self.now;
-        let host = self.host_mut(node);
-        let mut setup = host.next_life();
+        let mut setup = self.host(node).next_life();
         setup.rng_seed = Some(rng_seed);
         change(&mut setup);
+        self.replace(node, setup, None);
+    }
+
+    /// Restarts a node that has kept its state: its next life knows what it knew in the end, see [`Setup::resume`].
+    pub fn restart_with_state(&mut self, node: NodeIx) {
+        let state = self.node(node).snapshot();
+        self.restart_from(node, &state);
+    }
+
+    /// Restarts a node from a snapshot of its own ([`swim_core::Node::snapshot`]), which may be old: a disk image that was
+    /// put back, say.
+    ///
+    /// # Panics
+    /// When it is no snapshot.
+    pub fn restart_from(&mut self, node: NodeIx, snapshot: &[u8]) {
+        if self.host(node).life != Life::Ended {
+            self.end(node);
+        }
+        let rng_seed = self.node_seeds.next_u64();
+        let mut setup = self.host(node).next_life();
+        setup.rng_seed = Some(rng_seed);
+        self.replace(node, setup, Some(snapshot));
+    }
+
+    /// The next process on a machine. The machine stays what it is.
+    fn replace(&mut self, node: NodeIx, setup: Setup, snapshot: Option<&[u8]>) {
+        let now = self.now;
+        let host = self.host_mut(node);
         let clock = host.clock;
-        let former = std::mem::replace(host, Host::start(setup, node, now, clock));
+        let former = std::mem::replace(host, Host::start(setup, node, now, clock, snapshot));
         host.sent = former.sent;
         host.log = former.log;
         host.pace = former.pace;

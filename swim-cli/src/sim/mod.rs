@@ -5,6 +5,7 @@ mod fault_spec;
 mod lifeguard;
 mod papers;
 mod run;
+mod swarm;
 
 use clap::Subcommand;
 
@@ -17,6 +18,8 @@ pub(crate) enum SimCommand {
     /// Repeat a paper's experiment, and print what is measured beside what was published.
     #[command(subcommand)]
     Experiment(Experiment),
+    /// Whole runs drawn from seeds, with faults and checkers, until one breaks a rule.
+    Swarm(swarm::Swarm),
     /// Run a cluster of any size and configuration under faults: detection, convergence, false alarms, traffic.
     #[command(after_long_help = run::help())]
     Run(RunArgs),
@@ -25,6 +28,7 @@ pub(crate) enum SimCommand {
 pub(crate) fn run(command: &SimCommand) -> Result<(), Failure> {
     match command {
         SimCommand::Experiment(experiment) => experiment::run(experiment),
+        SimCommand::Swarm(args) => swarm::run(args),
         SimCommand::Run(args) => run::run(args),
     }
 }

@@ -5,6 +5,7 @@ use crate::event::Event;
 use crate::evidence::Fact;
 use crate::identity::{Addr, Profile};
 use crate::members::{ME, Refusal, Row};
+use crate::mutation::Mutation;
 use crate::rivals::Verdict;
 use crate::status::{Incarnation, NodeId, State, Status};
 use crate::time::Instant;
@@ -12,6 +13,10 @@ use crate::wire::{Detail, Item, More};
 
 /// How far ahead of the known incarnation an accusation may be. Nobody can push a counter to its end.
 const AHEAD_MAX: u32 = 64;
+
+/// After so many refutations I write address and profile anew, too. Whoever accuses me again and again may look for me where
+/// another life of mine has been, under the very incarnation at which I wrote where I am: no view hash shows that.
+const REWRITTEN_AFTER: u32 = 8;
 
 /// Where a claim comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,7 +114,11 @@ impl Node {
         if via == Via::Rows && status.state() == State::Dead && known.is_live() {
             status = Status::new(status.incarnation(), State::Suspect);
         }
-        if status > known {
+        let last = self.cx.mutant(Mutation::LastWriterWins) && status != known;
+        let returns = self.cx.mutant(Mutation::DeadReturnUnrefuted)
+            && known.state() == State::Dead
+            && status == Status::alive(known.incarnation());
+        if status > known || last || returns {
             if !is_plausible(known, status) {
                 self.cx.stats.claims_implausible += 1;
                 return;
@@ -129,7 +138,7 @@ impl Node {
             self.confirm(slot, accusers.iter().filter(|&a| a != me));
         }
         if let Some(d) = item.detail() {
-            self.apply_detail(slot, &d);
+            self.apply_detail(slot, &d, status > known);
         }
     }
 
@@ -149,9 +158,10 @@ impl Node {
     }
 
     /// Address and profile are a register of their own: a suspicion that overtakes them must not hide them.
-    fn apply_detail(&mut self, slot: u32, d: &Detail<'_>) {
+    fn apply_detail(&mut self, slot: u32, d: &Detail<'_>, status_grew: bool) {
         let row = &self.table[slot];
-        if d.at <= row.detail_at || d.at > row.status.incarnation() {
+        let tied = self.cx.mutant(Mutation::DetailTiedToStatus) && !status_grew;
+        if d.at <= row.detail_at || d.at > row.status.incarnation() || tied {
             return;
         }
         let (id, old) = (row.id, row.addr);
@@ -210,8 +220,17 @@ impl Node {
     pub(super) fn change(&mut self, slot: u32, status: Status, by: Option<NodeId>) {
         let old = self.table[slot].status;
         let (id, incarnation) = (self.table[slot].id, status.incarnation());
-        debug_assert!(status > old && slot != ME, "a status only grows, and mine has a way of its own");
+        debug_assert!(
+            (status > old || cfg!(swim_mutations)) && slot != ME,
+            "a status only grows, and mine has a way of its own"
+        );
+        #[cfg(swim_mutations)]
+        let hash = self.table.view_hash();
         self.table.set_status(slot, status, &mut self.cx.rng);
+        #[cfg(swim_mutations)]
+        if self.cx.mutant(Mutation::ViewHashMissesRefutation) && old.is_live() && status.is_live() {
+            self.table.set_view_hash(hash);
+        }
         if !status.is_live() || old.incarnation().epoch() != incarnation.epoch() {
             self.detect.on_member_gone(id);
         }
@@ -219,7 +238,9 @@ impl Node {
             State::Alive => {
                 self.suspicions.disarm(slot);
                 self.heal.on_found(id);
-                self.deadlines.cancel(slot);
+                if !self.cx.mutant(Mutation::RefutedSuspicionRunsOut) {
+                    self.deadlines.cancel(slot);
+                }
                 self.detect.wake(&mut self.cx);
                 alive_event(id, old, incarnation)
             }
@@ -229,7 +250,10 @@ impl Node {
                     self.cx.events.push(Event::MemberUp { id, incarnation });
                     self.detect.wake(&mut self.cx);
                 }
-                let deadline = self.suspicions.arm(slot, self.table.live(), &mut self.cx);
+                let mut deadline = self.suspicions.arm(slot, self.table.live(), &mut self.cx);
+                if self.cx.mutant(Mutation::SuspicionKeepsItsDeadline) && old.state() == State::Suspect {
+                    deadline = self.deadlines.get(slot).unwrap_or(deadline);
+                }
                 self.set_deadline(slot, deadline);
                 Event::MemberSuspect { id, incarnation, by }
             }
@@ -242,13 +266,16 @@ impl Node {
                     self.heal.on_found(id);
                     self.heal.arm(self.table.live(), &mut self.cx);
                 }
-                self.set_deadline(slot, self.cx.now.plus_micros(self.cx.pace.tombstone_ttl));
+                let part = if self.cx.mutant(Mutation::TombstoneGoesEarly) { 2 } else { 1 };
+                self.set_deadline(slot, self.cx.now.plus_micros(self.cx.pace.tombstone_ttl / part));
                 Event::MemberDown { id, incarnation, left: gone == State::Left }
             }
         };
         self.note_change(slot, event, by);
         self.gossip.enqueue(slot, false, &self.cx);
-        self.cx.events.push(event);
+        if !(self.cx.mutant(Mutation::DeathWithoutEvent) && status.state() == State::Dead) {
+            self.cx.events.push(event);
+        }
     }
 
     fn note_change(&mut self, slot: u32, event: Event, by: Option<NodeId>) {
@@ -349,16 +376,18 @@ impl Node {
 
     fn refute(&mut self, accused: Incarnation) {
         // An incarnation ahead of mine is one that a former life took in this epoch, perhaps to say something else.
-        let another_life = accused > self.table[ME].status.incarnation();
-        self.raise_me(accused.next());
-        if another_life {
+        let (mine, written) = (self.table[ME].status.incarnation(), self.table[ME].detail_at);
+        let often = mine.refutations().saturating_sub(written.refutations()) >= REWRITTEN_AFTER;
+        let anew = accused > mine || often;
+        self.raise_me(if self.cx.mutant(Mutation::RefutesTooLow) { accused } else { accused.next() });
+        if anew {
             self.write_me_anew();
         }
         self.cx.stats.refutations += 1;
-        self.gossip.enqueue(ME, another_life, &self.cx);
+        self.gossip.enqueue(ME, anew, &self.cx);
         // At once, and a sign that this node is slow. So many times per period; beyond that it is an attack, and the next
         // tick will do.
-        if self.echoes.take(&self.cx) {
+        if !self.cx.mutant(Mutation::RefutationWaits) && self.echoes.take(&self.cx) {
             self.health.worsen(1, &mut self.cx);
             self.gossip.spread(&self.table, &mut self.cx);
         }

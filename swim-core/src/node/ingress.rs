@@ -107,7 +107,7 @@ impl Node {
 
     fn on_message(&mut self, from: Addr, frame: &Frame<'_>, peer: u32, room: u16) {
         let differs = self.compare_views(from, frame, peer);
-        let hint = match self.hint(frame, peer) {
+        let hint = match self.hint(from, frame, peer) {
             Hint::Nothing if differs => Hint::News,
             hint => hint,
         };
@@ -169,12 +169,15 @@ impl Node {
 
     /// What the sender must hear: what is believed of it if it says less, or that it is not known. A node that knows others
     /// and is not known by them would else stay so: its gossip is a stranger's.
-    fn hint(&self, frame: &Frame<'_>, peer: u32) -> Hint {
+    fn hint(&self, from: Addr, frame: &Frame<'_>, peer: u32) -> Hint {
         match self.table.get(peer) {
             None => Hint::WhoAreYou,
             Some(row) if frame.rows().any(|r| r.id == frame.sender && row.contradicts(&r)) => Hint::Row,
             // Another life of it: where that one is tells it whether the life is over.
             Some(row) if row.status.incarnation().epoch() > frame.incarnation.epoch() => Hint::Row,
+            // Where it is behind a translated address its introduction says what the row says. Else the row is that of another
+            // life under the same incarnation, which nothing but the introduction shows while relays reach the member.
+            Some(row) if row.addr != from && is_sample(frame) => Hint::WhoAreYou,
             Some(row) if row.state() == State::Suspect && self.cx.config.buddy != Buddy::Always => Hint::Nothing,
             Some(row) if row.status > Status::alive(frame.incarnation) => Hint::Belief,
             Some(_) => Hint::Nothing,
@@ -211,6 +214,12 @@ impl Node {
         let target = live.map(|slot| self.target(slot));
         self.detect.on_ping_req(requester, target, &mut self.cx);
     }
+}
+
+/// One ping in eight: an introduction for every ping of a member behind a translated address would be half as much again of
+/// what it sends.
+fn is_sample(frame: &Frame<'_>) -> bool {
+    matches!(frame.message, Some(Message::Ping { nonce, .. }) if nonce % 8 == 0)
 }
 
 /// Is there an answer anyway? A hint rides on it, or comes another time: one answer to one datagram.

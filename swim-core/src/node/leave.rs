@@ -7,6 +7,7 @@ use super::Node;
 use crate::event::Event;
 use crate::identity::Addr;
 use crate::members::ME;
+use crate::mutation::Mutation;
 use crate::outbox::{Intent, What};
 use crate::rivals::Rivals;
 use crate::status::{State, Status};
@@ -51,7 +52,7 @@ impl Node {
         self.table.set_status(ME, Status::new(incarnation, State::Left), &mut self.cx.rng);
         self.gossip.enqueue(ME, false, &self.cx);
         let told = usize::from(self.limit()).max(TOLD_MIN);
-        let picks = self.table.pick(&mut self.cx.rng, told, |_| false);
+        let picks = self.table.pick(&mut self.cx.rng, told, |_| self.cx.config.mutant(Mutation::LeaveUntold));
         let mut telling = 0;
         for &slot in &picks {
             let farewell = Intent::to_member(self.table[slot].addr, slot, What::Farewell);

@@ -5,6 +5,7 @@ use crate::detect::{Failure, Target};
 use crate::event::Event;
 use crate::evidence::{Evidence, Fact};
 use crate::members::{ME, ensure};
+use crate::mutation::Mutation;
 use crate::status::{State, Status};
 use crate::time::Instant;
 use crate::wire::Item;
@@ -61,6 +62,7 @@ impl Node {
     /// No suspicion runs out before the shortest one could that begins now.
     pub(super) fn hold_verdicts(&mut self) {
         let (min, _) = self.cx.config.suspicion_micros(self.table.live() as u64);
+        let min = if self.cx.mutant(Mutation::PauseConvicts) { 0 } else { min };
         self.convict_after = self.cx.now.plus_micros(min);
     }
 
@@ -212,6 +214,9 @@ impl Node {
                 self.change(slot, Status::new(status.incarnation(), State::Dead), Some(me));
             }
             State::Dead | State::Left => self.forget(slot),
+            State::Alive if self.cx.mutant(Mutation::RefutedSuspicionRunsOut) => {
+                self.change(slot, Status::new(status.incarnation(), State::Dead), None);
+            }
             // An alive row has no deadline; `check_slots` holds that.
             State::Alive => {}
         }

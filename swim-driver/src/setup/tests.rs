@@ -1,3 +1,5 @@
+use swim_core::{Command, Input};
+
 use super::*;
 
 fn setup() -> Setup {
@@ -82,4 +84,98 @@ fn every_error_names_cause_and_remedy() {
     }
     let text = SetupError::Entropy(io::Error::other("x")).to_string();
     assert!(text.contains("no random numbers (x): set `rng_seed`"), "{text}");
+}
+
+/// A former life of this node that knew others, as a snapshot: eight that it heard of, and what became of them.
+fn former_life(seeds_max: usize) -> Vec<u8> {
+    let profile = |name: &str| Profile::new(name, b"").unwrap();
+    let identity = |name: &str, at: &str, epoch| Identity {
+        id: NodeId::from_name(name),
+        addr: addr(at),
+        epoch,
+        profile: profile(name),
+    };
+    let mut config = Config::local("c");
+    config.seeds_max = seeds_max;
+    let mut node = Node::new(identity("web-1", "10.0.0.1:1", 41), config.clone(), 1, Instant::ORIGIN).unwrap();
+    let mut out = [0; 1_400];
+    for i in 2..10 {
+        let name = format!("db-{i}");
+        let me = identity(&name, &format!("10.0.0.{i}:1"), 1);
+        let from = me.addr;
+        let mut other = Node::new(me, config.clone(), i, Instant::ORIGIN).unwrap();
+        let tell = |other: &mut Node, node: &mut Node, command: Command<'_>| {
+            let mut out = [0; 1_400];
+            other.handle(Instant::ORIGIN, Input::Command(command));
+            while let Some(tx) = other.poll_transmit(&mut out) {
+                node.handle(Instant::ORIGIN, Input::Datagram { from, bytes: &out[..tx.len] });
+                while node.poll_event().is_some() || node.poll_transmit(&mut [0; 1_400]).is_some() {}
+            }
+            while other.poll_event().is_some() {}
+        };
+        tell(&mut other, &mut node, Command::Join(&[addr("10.0.0.1:1")]));
+        if i == 9 {
+            tell(&mut other, &mut node, Command::Leave);
+        }
+    }
+    // The second is found dead; nobody else has had its turn.
+    while node.members().all(|m| m.state() != State::Dead) {
+        let now = node.poll_timeout().expect("others are there to be probed");
+        node.handle(now, Input::Timeout);
+        while node.poll_event().is_some() || node.poll_transmit(&mut out).is_some() {}
+    }
+    node.snapshot()
+}
+
+#[test]
+fn a_later_life_asks_those_that_the_former_one_knew() {
+    let snapshot = former_life(64);
+    let mut s = setup();
+    s.rng_seed = Some(1);
+    let resumed = |s: Setup, at| s.resume(&snapshot, addr(at), Instant::from_millis(5)).unwrap();
+    let (handle, mut pump) = resumed(s.clone(), "10.0.0.1:1");
+    assert!(handle.view().me().incarnation().epoch() > 1_700_000_000, "the clock's, when it is ahead");
+    assert_eq!(pump.node().members().len(), 1, "nobody is a member before it has answered");
+    s.epoch = Some(7);
+    assert_eq!(resumed(s.clone(), "10.0.0.1:1").0.view().me().incarnation().epoch(), 42, "past the former life");
+
+    pump.command(Instant::from_millis(5));
+    let mut asked: Vec<SocketAddr> = Vec::new();
+    let mut out = [0; 1_400];
+    while let Some(tx) = pump.poll_transmit(&mut out) {
+        asked.push(tx.to);
+    }
+    let former = Node::restore(&snapshot).unwrap();
+    let state = |at: &SocketAddr| former.members().find(|m| m.addr() == *at).unwrap().state();
+    let states: Vec<State> = asked.iter().map(state).collect();
+    assert_eq!(asked.len(), 7, "everybody but itself and who has left: {asked:?}");
+    assert!(states.is_sorted() && states.contains(&State::Dead), "{states:?}");
+
+    // At another address, its own former one is nobody's.
+    let (_handle, mut pump) = resumed(s, "10.0.0.99:1");
+    pump.command(Instant::from_millis(5));
+    while let Some(tx) = pump.poll_transmit(&mut out) {
+        assert_ne!(tx.to, addr("10.0.0.1:1"));
+    }
+}
+
+#[test]
+fn a_snapshot_leaves_room_for_seeds_that_are_named() {
+    let snapshot = former_life(64);
+    for (seeds_max, asked) in [(1, 0), (6, 3), (64, 7)] {
+        let mut s = setup();
+        s.config.seeds_max = seeds_max;
+        let (_handle, mut pump) = s.resume(&snapshot, addr("10.0.0.1:1"), Instant::ORIGIN).unwrap();
+        pump.command(Instant::ORIGIN);
+        let mut out = [0; 1_400];
+        let sent = std::iter::from_fn(|| pump.poll_transmit(&mut out)).count();
+        assert_eq!(sent, asked, "of {seeds_max}");
+    }
+}
+
+#[test]
+fn what_is_no_snapshot_is_refused() {
+    let e = setup().resume(b"not a snapshot", addr("10.0.0.1:1"), Instant::ORIGIN).unwrap_err();
+    assert!(matches!(e, SetupError::Restore(_)) && std::error::Error::source(&e).is_some());
+    assert!(e.to_string().ends_with(": start without it"), "{e}");
 }

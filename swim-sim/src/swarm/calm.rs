@@ -1,0 +1,148 @@
+//! After the chaos: all faults are over, and what was promised must come true within [`Bound`], and last.
+
+use std::time::Duration;
+
+use swim_core::State;
+
+use crate::host::NodeIx;
+use crate::swarm::bound::Bound;
+use crate::swarm::chaos::Chaos;
+use crate::swarm::violation::Checker;
+use crate::world::World;
+
+/// What does not hold yet, at whom.
+pub(crate) type Lack = (Checker, Option<NodeIx>, String);
+
+/// What nodes have done, all together.
+#[derive(Clone, Copy, Debug)]
+struct Work {
+    sent: u64,
+    probes: u64,
+    knocks: u64,
+    suspicions: u64,
+}
+
+impl Chaos<'_> {
+    /// The calm. Tells how long it took, of what it may take; the world is halted when it was too long.
+    pub(crate) fn calm(&mut self, period: Duration) -> (Duration, Bound) {
+        self.heal();
+        let began = self.world.now();
+        let bound = Bound::of(self.plan(), self.world.nodes().len());
+        let end = began + bound.total();
+        if !self.run_for(bound.settle) {
+            return (bound.settle, bound);
+        }
+        let mut wanted = self.wanted();
+        while let Err(lack) = is_one(&self.world, &wanted) {
+            if self.world.now() >= end {
+                self.report(lack);
+                break;
+            }
+            if !self.run_for(period / 2) {
+                break;
+            }
+            self.revive_parked();
+            wanted = self.wanted();
+        }
+        let took = self.world.now().since(began);
+        if !self.world.is_halted() {
+            self.hold(&wanted, period);
+        }
+        (took, bound)
+    }
+
+    /// Everything holds, so nothing may change any more.
+    pub(crate) fn hold(&mut self, wanted: &[NodeIx], period: Duration) {
+        let config = &self.plan().config;
+        let span = Bound::hold(config, wanted.len());
+        // What was news until a moment ago is still told to those whose frames are older.
+        if !self.run_for(config.sync_patience) {
+            return;
+        }
+        let before = work(&self.world, wanted);
+        if !self.run_for(span) {
+            return;
+        }
+        let after = work(&self.world, wanted);
+        let suspicions = after.suspicions - before.suspicions;
+        if suspicions > 0 {
+            self.report((Checker::Unrest, None, format!("{suspicions} suspicions although all is well")));
+        }
+        if let Err((checker, node, text)) = is_one(&self.world, wanted) {
+            self.report((Checker::Unrest, node, format!("what held does not: {checker}: {text}")));
+        }
+        // A ping and its ack for every probe, a pull and its page for every knock; probes as many as there are periods; and
+        // some more for joins that no seed could answer in the chaos.
+        let n = wanted.len() as u64;
+        let (probes, knocks) = (after.probes - before.probes, after.knocks - before.knocks);
+        let (sent, may) = (after.sent - before.sent, 2 * probes + 2 * knocks + 8 * n);
+        let periods = (span.as_micros() / period.as_micros()) as u64 + 2;
+        if sent > may || probes > n * periods {
+            let text = format!("{sent} datagrams with {probes} probes in {periods} periods and {knocks} knocks");
+            self.report((Checker::Idle, None, text));
+        }
+    }
+
+    fn report(&mut self, (checker, node, text): Lack) {
+        let now = self.world.now();
+        self.watch().report(checker, node, now, text);
+    }
+}
+
+fn work(world: &World, wanted: &[NodeIx]) -> Work {
+    let mut work = Work { sent: 0, probes: 0, knocks: 0, suspicions: 0 };
+    for &node in wanted {
+        let stats = world.node(node).stats();
+        work.sent += stats.datagrams_sent;
+        work.probes += stats.probes;
+        work.knocks += stats.knocks;
+        work.suspicions += stats.suspicions;
+    }
+    work
+}
+
+/// Whether everybody who is to run knows exactly everybody who is to run, as they are, and nothing is left to do.
+pub(crate) fn is_one(world: &World, wanted: &[NodeIx]) -> Result<(), Lack> {
+    for &node in wanted {
+        if !world.is_running(node) {
+            return Err((Checker::Liveness, Some(node), "it does not run".into()));
+        }
+        knows_all(world, node, wanted)?;
+    }
+    for &node in wanted {
+        let (n, first) = (world.node(node), world.node(wanted[0]));
+        if n.view_hash() != first.view_hash() {
+            let text = format!("its view hash is not that of {:?}, though they hold the same", wanted[0]);
+            return Err((Checker::Agreement, Some(node), text));
+        }
+        if n.gossip_queued() > 0 || n.health() > 0 {
+            let text = format!("{} pieces of news are left, and local health is {}", n.gossip_queued(), n.health());
+            return Err((Checker::Settled, Some(node), text));
+        }
+    }
+    Ok(())
+}
+
+fn knows_all(world: &World, node: NodeIx, wanted: &[NodeIx]) -> Result<(), Lack> {
+    let n = world.node(node);
+    for &peer in wanted {
+        let other = world.node(peer).me();
+        let Some(row) = n.member(other.id()).filter(|row| row.state() == State::Alive) else {
+            let state = n.member(other.id()).map(|row| row.status());
+            return Err((Checker::Liveness, Some(node), format!("{peer:?} runs, and is {state:?} to it")));
+        };
+        let same = row.incarnation() == other.incarnation()
+            && row.addr() == other.addr()
+            && row.detail_at() == other.detail_at()
+            && row.profile() == other.profile();
+        if !same {
+            return Err((Checker::Agreement, Some(node), format!("{peer:?} is {other:?}, and {row:?} to it")));
+        }
+    }
+    if n.live_count() != wanted.len() {
+        let runs = |id| wanted.iter().any(|&peer| world.node(peer).me().id() == id);
+        let ghost = n.members().find(|row| row.status().is_live() && !runs(row.id()));
+        return Err((Checker::Ghost, Some(node), format!("{ghost:?} lives to it, and does not")));
+    }
+    Ok(())
+}

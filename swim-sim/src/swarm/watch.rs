@@ -1,0 +1,183 @@
+//! What the world shows to the checkers: every input of every node, and everything that follows from it.
+//!
+//! Looking changes nothing: a run that is watched has the digest of one that is not, unless it is stopped by a violation.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use swim_core::wire::{Frame, Message};
+use swim_core::{Event, Incarnation, Instant, Node, NodeId, Stats};
+use swim_driver::{Pump, Setup};
+
+use crate::host::NodeIx;
+use crate::network::Sent;
+use crate::swarm::coverage::Coverage;
+use crate::swarm::replay::Recorder;
+use crate::swarm::shadow::Shadow;
+use crate::swarm::violation::{Checker, Violation};
+
+/// The kinds of input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Given<'a> {
+    /// The process has just been started.
+    Start,
+    Datagram {
+        from: SocketAddr,
+        bytes: &'a [u8],
+    },
+    Command,
+    Timeout,
+    SendBlocked,
+    SendResumed,
+}
+
+/// One input, and what followed from it.
+#[derive(Debug, Default)]
+pub(crate) struct Turn {
+    pub(crate) kind: Kind,
+    /// By the world's time, and by the node's clock.
+    pub(crate) at: Instant,
+    pub(crate) clock: Instant,
+    /// The datagram, envelope included, when it was one.
+    pub(crate) datagram: Vec<u8>,
+    /// The counters before it.
+    pub(crate) before: Stats,
+    pub(crate) events: Vec<Event>,
+    /// Datagrams that were sent, the frame of the last of them, and the largest.
+    pub(crate) sent: usize,
+    pub(crate) last_frame: Vec<u8>,
+    pub(crate) largest: usize,
+    /// The pings and ping-reqs that a time-out made it send.
+    pub(crate) probes: Vec<(SocketAddr, Message)>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Kind {
+    #[default]
+    Start,
+    Datagram,
+    Command,
+    Timeout,
+    /// The socket takes nothing, or does again.
+    Send,
+}
+
+/// All checkers that look at every step, and what they remember.
+pub(crate) struct Watch {
+    pub(crate) violation: Option<Violation>,
+    pub(crate) coverage: Coverage,
+    pub(crate) recorder: Recorder,
+    /// The highest incarnation that any process of an id has taken.
+    taken: BTreeMap<NodeId, Incarnation>,
+    /// By node of the world; `None` where no process runs.
+    shadows: Vec<Option<Shadow>>,
+    turn: Turn,
+    header_len: usize,
+}
+
+impl Watch {
+    pub(crate) fn new(recorder: Recorder, header_len: usize) -> Self {
+        Self {
+            violation: None,
+            coverage: Coverage::default(),
+            recorder,
+            taken: BTreeMap::new(),
+            shadows: Vec::new(),
+            turn: Turn::default(),
+            header_len,
+        }
+    }
+
+    /// Keeps the first.
+    pub(crate) fn report(&mut self, checker: Checker, node: Option<NodeIx>, at: Instant, text: String) {
+        self.violation.get_or_insert(Violation { checker, node, at, text });
+    }
+
+    /// A process starts.
+    pub(crate) fn begun(&mut self, ix: NodeIx, (at, clock): (Instant, Instant), setup: &Setup, node: &Node) {
+        if self.shadows.len() <= ix.index() {
+            self.shadows.resize_with(ix.index() + 1, || None);
+        }
+        self.shadows[ix.index()] = Some(Shadow::new(node, clock));
+        self.recorder.begun(ix, clock, setup);
+        self.given(ix, (at, clock), node, Given::Start);
+    }
+
+    /// A process has ended.
+    pub(crate) fn ended(&mut self, ix: NodeIx, at: Instant, node: &Node) {
+        if self.shadows.get_mut(ix.index()).and_then(Option::take).is_none() {
+            return;
+        }
+        self.coverage.life(node.stats());
+        if let Err((checker, text)) = self.recorder.ended(ix, node) {
+            self.report(checker, Some(ix), at, text);
+        }
+    }
+
+    /// A process is about to be given this.
+    pub(crate) fn given(&mut self, ix: NodeIx, (at, clock): (Instant, Instant), node: &Node, given: Given<'_>) {
+        let turn = &mut self.turn;
+        (turn.at, turn.clock, turn.before) = (at, clock, *node.stats());
+        turn.events.clear();
+        turn.probes.clear();
+        turn.datagram.clear();
+        (turn.sent, turn.largest) = (0, 0);
+        turn.kind = match given {
+            Given::Start => Kind::Start,
+            Given::Datagram { bytes, .. } => {
+                turn.datagram.extend_from_slice(bytes);
+                Kind::Datagram
+            }
+            Given::Command => Kind::Command,
+            Given::Timeout => Kind::Timeout,
+            Given::SendBlocked | Given::SendResumed => Kind::Send,
+        };
+        self.recorder.given(ix, clock, given);
+    }
+
+    /// It sends.
+    pub(crate) fn sent(&mut self, ix: NodeIx, sent: &Sent<'_>) {
+        let turn = &mut self.turn;
+        turn.sent += 1;
+        turn.largest = turn.largest.max(sent.bytes.len());
+        turn.last_frame.clear();
+        turn.last_frame.extend_from_slice(sent.frame());
+        if turn.kind == Kind::Timeout {
+            if let Ok(Frame { message: Some(message @ (Message::Ping { .. } | Message::PingReq { .. })), .. }) =
+                Frame::parse(sent.frame())
+            {
+                turn.probes.push((sent.to, message));
+            }
+        }
+        self.recorder.sent(ix, sent);
+    }
+
+    /// It tells.
+    pub(crate) fn told(&mut self, ix: NodeIx, event: Event) {
+        self.turn.events.push(event);
+        self.coverage.event(&event);
+        self.recorder.told(ix, &event);
+    }
+
+    /// It is done.
+    pub(crate) fn settled(&mut self, ix: NodeIx, pump: &Pump) {
+        let node = pump.node();
+        let me = node.me();
+        let taken = self.taken.entry(me.id()).or_insert(me.incarnation());
+        *taken = (*taken).max(me.incarnation());
+        let Some(Some(shadow)) = self.shadows.get_mut(ix.index()) else { return };
+        let checked = shadow
+            .check_turn(&self.turn, self.header_len, pump)
+            .and_then(|()| shadow.check_table(&self.turn, node, &self.taken, &mut self.coverage));
+        if let Err((checker, text)) = checked {
+            self.report(checker, Some(ix), self.turn.at, text);
+        }
+    }
+
+    /// The run is over: what still runs is counted, and the recording is played back.
+    pub(crate) fn finish<'a>(&mut self, at: Instant, running: impl Iterator<Item = (NodeIx, &'a Node)>) {
+        for (ix, node) in running {
+            self.ended(ix, at, node);
+        }
+    }
+}
