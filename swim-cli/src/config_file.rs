@@ -232,10 +232,11 @@ fn set(fields: &mut Map<String, Value>, key: &str, given: &Given) -> Result<(), 
     let Some(former) = fields.get(key).cloned() else { return Err(unknown(fields, key)) };
     let value = converted(&former, given).map_err(|wanted| format!("{key} must be {wanted}"))?;
     fields.insert(key.into(), value);
-    config_of(fields).map(drop).map_err(|_| {
+    config_of(fields).map(drop).map_err(|e| {
         let example = written(&former);
+        let why = if former.is_number() { "cannot be so large".to_owned() } else { format!("cannot be that ({e})") };
         fields.insert(key.into(), former);
-        format!("{key} cannot be so large: write it like {key} = {example}")
+        format!("{key} {why}: write it like {key} = {example}")
     })
 }
 

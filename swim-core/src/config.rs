@@ -90,6 +90,7 @@ pub struct Config {
 /// When a suspect member is told that it is suspected, so that it can refute. The dead are told in every datagram, whatever
 /// this says: they would not come back otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Buddy {
     /// It hears of it by gossip, as everybody else does (SWIM).

@@ -43,6 +43,7 @@ fn every_field_can_be_set() {
         let other = match value {
             Value::Number(number) => (number.as_u64().unwrap() + 1).into(),
             Value::Bool(yes) => (!yes).into(),
+            Value::String(word) if word == "always" => "pings".into(),
             Value::String(_) => "other".into(),
             Value::Object(_) => serde_json::to_value(Duration::from_millis(1_234)).unwrap(),
             Value::Null | Value::Array(_) => panic!("{key} is of a kind that no file can set"),
@@ -78,6 +79,7 @@ fn values_of_another_kind_are_refused() {
     refused("mtu = 1.5", &[], &["mtu must be a whole number", "with a fraction"]);
     refused("sync_rate = 5_000_000_000", &[], &["sync_rate cannot be so large"]);
     refused("cluster = 1", &[], &["cluster must be text"]);
+    refused("buddy = 'often'", &[], &["buddy cannot be that", "`never`, `pings`, `always`", "buddy = \"always\""]);
     refused("[lan]\nmtu = 1", &[], &["no field lan"]);
     refused("preset = 'man'", &[], &["swim.toml:1: preset must be one of \"local\", \"lan\", \"wan\""]);
     refused("", &["mtu=many"], &["--set mtu=many: mtu must be a whole number"]);
