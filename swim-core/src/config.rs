@@ -36,6 +36,9 @@ pub struct Config {
     pub suspicion_beta: u32,
     /// K: independent confirmations that bring a suspicion from longest to shortest; at most 3. 0: always the shortest.
     pub suspicion_confirmations: usize,
+    /// Whether a suspicion of a node's own that nobody else confirms is told again, as often as the shortest one lasts:
+    /// perhaps nobody has heard of it, and the accused could not refute. Not in SWIM and Lifeguard.
+    pub suspicion_retell: bool,
     /// S: the ceiling of local health; interval and time-out are multiplied by up to S+1. 0 turns local health off.
     pub health_max: u32,
     /// In which datagrams to a suspect member its suspicion goes ahead of all other news (Lifeguard's buddy system).
@@ -113,6 +116,7 @@ impl Config {
             suspicion_alpha: 4,
             suspicion_beta: 6,
             suspicion_confirmations: 3,
+            suspicion_retell: true,
             health_max: 8,
             buddy: Buddy::Always,
             pause_guard: true,

@@ -140,7 +140,7 @@ impl Suspicions {
     pub(crate) fn on_accused(&mut self, slot: u32, live: usize, cx: &Cx) {
         let place = self.place.get(slot as usize).copied().unwrap_or(NONE);
         let Some(e) = self.entries.get_mut(place as usize) else { return };
-        if e.count == 1 && e.accusers[0] == cx.me && e.tell_at == Instant::NEVER {
+        if cx.config.suspicion_retell && e.count == 1 && e.accusers[0] == cx.me && e.tell_at == Instant::NEVER {
             e.tell_at = cx.now.plus_micros(cx.config.suspicion_micros(live as u64).0);
             self.tell_next = self.tell_next.min(e.tell_at);
         }

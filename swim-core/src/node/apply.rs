@@ -318,7 +318,7 @@ impl Node {
             self.cx.stats.claims_implausible += 1;
         } else {
             self.refute(theirs);
-            if !item.status.is_live() {
+            if !item.status.is_live() && self.cx.config.pause_guard {
                 self.doubt_verdicts();
             }
         }
