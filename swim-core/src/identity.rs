@@ -116,7 +116,7 @@ impl Profile {
         if name.is_empty() && meta.is_empty() {
             return Self::default();
         }
-        let mut packed = SmallVec::<[u8; SHORT_MAX]>::new();
+        let mut packed = SmallVec::<[u8; SHORT_MAX]>::with_capacity(1 + name.len() + meta.len());
         packed.push(name.len() as u8);
         packed.extend_from_slice(name.as_bytes());
         packed.extend_from_slice(meta);

@@ -96,7 +96,8 @@ pub struct Stats {
     pub stalls: u64,
     /// Times the machine was asleep past its own deadline.
     pub pauses: u64,
-    /// Times that nothing could be sent for more than a `probe_interval`.
+    /// Times that nothing could be sent for more than a `probe_interval`, counted when sending goes on, and only with
+    /// `Config::pause_guard`.
     pub send_blocks: u64,
     /// Times that `now` was earlier than before.
     pub clock_backwards: u64,

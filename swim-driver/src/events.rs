@@ -117,7 +117,8 @@ impl State {
 ///
 /// Every subscription is given every event. One that is more than 1024 events behind is given [`Event::Lagged`] in place
 /// of those it has missed; then read [`crate::Handle::view`] afresh. Whoever subscribes first and reads the view then
-/// misses nothing between the two. When an event is received, the view contains its effect already.
+/// misses nothing between the two. When an event is received, the view contains its effect already (as far as it
+/// shows members at all: [`crate::Setup::publish_members`]).
 ///
 /// After the last event of a driver that has ended, everything returns *closed*. A subscription does not keep the node
 /// in its cluster; handles do.

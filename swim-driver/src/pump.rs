@@ -175,12 +175,13 @@ impl Pump {
         }
     }
 
-    /// The socket takes nothing, and the binding holds what it is handed. Told to the node at once: an input of its own.
+    /// The socket takes nothing, and the binding holds what it is handed, until [`Self::send_resumed`]. An input: drain
+    /// afterwards, as after every other.
     pub fn send_blocked(&mut self, now: Instant) {
         self.input(now, Input::SendBlocked);
     }
 
-    /// What was held has left, and the socket is read. An input of its own.
+    /// All that was held has left, and the socket is read. An input: drain afterwards, as after every other.
     pub fn send_resumed(&mut self, now: Instant) {
         self.input(now, Input::SendResumed);
     }

@@ -39,7 +39,7 @@ pub struct Setup {
     pub resolver: Resolver,
     /// Whether [`Handle::view`] shows all members. A view keeps a second copy of the table, about 100 bytes per member,
     /// for other threads to read. Who reads the [`Node`] itself, or events alone, can do without: then views show this
-    /// node and nobody else, and are new when that changes. Everything else is the same. Default: yes.
+    /// node and nobody else, and are new when that changes; what events tell of others is not in them. Default: yes.
     pub publish_members: bool,
 }
 
@@ -91,13 +91,14 @@ impl Setup {
     /// Starts the node's next life from what it knew in its last one: a [`Node::snapshot`] that the embedder has kept.
     ///
     /// What was known is where others were to be found, and no more. So this is [`Setup::start`], and a join with the
-    /// addresses of those whom the snapshot does not know to have left: the live first, then the suspects, then the dead,
-    /// at most half of `Config::seeds_max`, which leaves room for seeds that the embedder names. Nobody is a member before it
+    /// addresses of those whom the snapshot believes to live, or, when there are none, to be dead: at most half of
+    /// `Config::seeds_max`, which leaves room for seeds that the embedder names. Nobody is a member before it
     /// has answered, so whoever has died meanwhile is not believed to live, and nothing that was under way in the former
     /// life goes on: no probe, no suspicion, no deadline, whatever the time that `now` counts from.
     ///
-    /// The epoch is higher than the snapshot's, also when [`Setup::epoch`] is not. Config, profile and address are those of
-    /// this set-up. The snapshot is as old as it is: the node goes past whatever it has said since.
+    /// The epoch is higher than the snapshot's, also when [`Setup::epoch`] is not, unless that was the last there is. Config,
+    /// profile, address and identity are those of this set-up; whose snapshot it is is not asked. It is as old as it is: the
+    /// node goes past whatever it has said since.
     ///
     /// # Errors
     /// The first [`SetupError`]; [`SetupError::Restore`] when this is no snapshot. The embedder then starts without one.
@@ -107,9 +108,7 @@ impl Setup {
         self.epoch = Some(self.epoch.unwrap_or_else(unix_seconds).max(next));
         let seeds_max = self.config.seeds_max / 2;
         let (handle, pump) = self.start(bound, now)?;
-        let mut known = addresses(&former, handle.id());
-        known.retain(|&addr| addr != handle.addr());
-        known.truncate(seeds_max);
+        let known = addresses(&former, &handle, seeds_max);
         if !known.is_empty() {
             handle.join(&known).expect("an empty mailbox takes a command of fewer seeds than are kept");
         }
@@ -117,13 +116,18 @@ impl Setup {
     }
 }
 
-/// Where the others may be found that a former life knew, each address once, the likeliest first.
-fn addresses(former: &Node, me: NodeId) -> Vec<SocketAddr> {
-    let mut known: Vec<SocketAddr> = Vec::new();
+/// Where others may be found that a former life knew: so many addresses at most, each once, the likeliest first. Seeds are
+/// tried without end, so the dead are named only where there is nobody else.
+fn addresses(former: &Node, me: &Handle, most: usize) -> Vec<SocketAddr> {
+    let mut known: Vec<SocketAddr> = Vec::with_capacity(most);
     for state in [State::Alive, State::Suspect, State::Dead] {
-        for member in former.members().filter(|member| member.state() == state && member.id() != me) {
-            if !known.contains(&member.addr()) {
-                known.push(member.addr());
+        if state == State::Dead && !known.is_empty() {
+            break;
+        }
+        for member in former.members().filter(|member| member.state() == state && member.id() != me.id()) {
+            let addr = member.addr();
+            if known.len() < most && addr != me.addr() && !known.contains(&addr) {
+                known.push(addr);
             }
         }
     }

@@ -14,7 +14,7 @@ use crate::wire::{Detail, Item, More};
 /// How far ahead of the known incarnation an accusation may be. Nobody can push a counter to its end.
 const AHEAD_MAX: u32 = 64;
 
-/// After so many refutations I write address and profile anew, too. Whoever accuses me again and again may look for me where
+/// After so many refutations the next one writes address and profile anew, too. Whoever accuses me again and again may look for me where
 /// another life of mine has been, under the very incarnation at which I wrote where I am: no view hash shows that.
 const REWRITTEN_AFTER: u32 = 8;
 
@@ -318,8 +318,8 @@ impl Node {
             self.cx.stats.claims_implausible += 1;
         } else {
             self.refute(theirs);
-            if !item.status.is_live() && self.cx.config.pause_guard {
-                self.doubt_verdicts();
+            if item.status.state() == State::Dead && self.cx.config.pause_guard {
+                self.doubt_verdicts(bound);
             }
         }
     }
@@ -327,14 +327,17 @@ impl Node {
     /// Whoever held me dead did not listen to me, and perhaps I heard nobody: whom I accused meanwhile may not know. They get
     /// the time to hear of it, and of the deaths that I have not told yet I leave it to syncs to tell, which take them for
     /// suspicions. Not for longer than that at a time, or forgers could keep me from convicting anybody.
-    fn doubt_verdicts(&mut self) {
+    fn doubt_verdicts(&mut self, bound: bool) {
         let (min, _) = self.cx.config.suspicion_micros(self.table.live() as u64);
         if self.cx.now < self.convict_after.plus_micros(min) && self.convict_after > Instant::ORIGIN {
             return;
         }
         self.hold_verdicts();
-        let table = &self.table;
-        self.gossip.drop_untold(|slot| table[slot].state() == State::Dead);
+        // Only on the word of one whom I have asked: else whoever can send a datagram could keep my news from spreading.
+        if bound {
+            let table = &self.table;
+            self.gossip.drop_untold(|slot| table[slot].state() == State::Dead);
+        }
     }
 
     /// Another life of mine uses this epoch. Once per period, so that two processes of one id do not outbid each other at the
@@ -377,7 +380,8 @@ impl Node {
     fn refute(&mut self, accused: Incarnation) {
         // An incarnation ahead of mine is one that a former life took in this epoch, perhaps to say something else.
         let (mine, written) = (self.table[ME].status.incarnation(), self.table[ME].detail_at);
-        let often = mine.refutations().saturating_sub(written.refutations()) >= REWRITTEN_AFTER;
+        let since = mine.refutations().saturating_sub(written.refutations());
+        let often = since >= REWRITTEN_AFTER || mine.epoch() != written.epoch();
         let anew = accused > mine || often;
         self.raise_me(if self.cx.mutant(Mutation::RefutesTooLow) { accused } else { accused.next() });
         if anew {

@@ -178,7 +178,14 @@ impl Node {
             // Where it is behind a translated address its introduction says what the row says. Else the row is that of another
             // life under the same incarnation, which nothing but the introduction shows while relays reach the member.
             Some(row) if row.addr != from && is_sample(frame) => Hint::WhoAreYou,
-            Some(row) if row.state() == State::Suspect && self.cx.config.buddy != Buddy::Always => Hint::Nothing,
+            // What it says of its incarnation is what I believe; that it is suspected it hears as the config says.
+            Some(row)
+                if row.state() == State::Suspect
+                    && row.status.incarnation() == frame.incarnation
+                    && self.cx.config.buddy != Buddy::Always =>
+            {
+                Hint::Nothing
+            }
             Some(row) if row.status > Status::alive(frame.incarnation) => Hint::Belief,
             Some(_) => Hint::Nothing,
         }

@@ -27,7 +27,11 @@ pub enum Input<'a> {
         to: SocketAddr,
     },
     /// Nothing can be sent until [`Input::SendResumed`]: the socket takes nothing, and the driver holds what it is handed.
-    /// Meanwhile an unanswered probe goes on beyond its period, and nothing is gossiped.
+    /// Meanwhile an unanswered probe goes on beyond its period, and nothing is gossiped; answers, joins and syncs are handed
+    /// out all the same, so the driver bounds what it holds. A leave is complete with what is held.
+    ///
+    /// A driver that restores a node from a snapshot says [`Input::SendResumed`] first, which is harmless where nothing was
+    /// blocked. `bind-mio` says neither: what its socket does not take is lost and told by [`Input::SendFailed`].
     SendBlocked,
     /// Sending goes on: what the driver held has left, and what came meanwhile has been handed in.
     SendResumed,

@@ -102,10 +102,19 @@ impl Node {
     /// What was held has left, and what waited has been read. After a long time that is as after an own pause: others
     /// could not hear what this node suspected, nor this node what they refuted.
     pub(super) fn on_send_resumed(&mut self) {
+        if self.leave.is_complete() {
+            self.blocked_since = None;
+            return;
+        }
         if self.is_mute() {
             self.cx.stats.send_blocks += 1;
             self.health.worsen(1, &mut self.cx);
             self.hold_verdicts();
+        }
+        if self.cx.config.pause_guard && self.detect.is_waiting() && self.detect.period_at() <= self.cx.now {
+            // Its ping may have been held all the time.
+            self.cx.stats.stalls += 1;
+            self.detect.abandon();
         }
         self.blocked_since = None;
     }

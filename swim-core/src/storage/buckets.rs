@@ -53,11 +53,12 @@ impl Buckets {
 
     /// Admits slots below `slots`; nothing else allocates.
     pub(crate) fn grow(&mut self, slots: usize) {
+        for links in [&mut self.prev, &mut self.next] {
+            // A restored copy without news is narrow, however many slots there are.
+            links.admit(slots);
+            links.fill(slots);
+        }
         if slots > self.sent.len() {
-            for links in [&mut self.prev, &mut self.next] {
-                links.admit(slots);
-                links.fill(slots);
-            }
             make_room(&mut self.sent, slots);
             self.sent.resize(slots, IDLE);
         }

@@ -1,6 +1,7 @@
 //! A hash table of slots: two bytes each while all fit, four beyond. The hashes, and what they are of, are the caller's.
 //!
-//! Never iterated, so its order never reaches the protocol.
+//! Its order never reaches the protocol: it is gone through only to be copied into a wider one, where each slot is found by
+//! its hash again.
 
 use hashbrown::HashTable;
 
