@@ -158,3 +158,24 @@ fn a_short_block_changes_no_verdict() {
     assert_eq!(b.state(&peers[0]), Some(State::Dead));
     assert_eq!((b.node.stats().send_blocks, b.node.stats().pauses), (0, 0));
 }
+
+/// The pings of a probe that was due to end meanwhile were held: it has no verdict, however short the block was.
+#[test]
+fn a_probe_that_could_not_be_answered_has_no_verdict() {
+    for guard in [true, false] {
+        let mut config = config();
+        config.pause_guard = guard;
+        let (mut b, peers) = Bench::with_peers(config, 5);
+        b.run_with(ms(5_000), &peers);
+        while b.node.stats().probes_acked == b.node.stats().probes {
+            b.run(ms(1));
+        }
+        // A ping has just left, or so it seems.
+        b.handle(Input::SendBlocked);
+        b.run(ms(1_250));
+        b.handle(Input::SendResumed);
+        b.run_with(ms(1), &peers);
+        let stats = b.node.stats();
+        assert_eq!((b.suspects(), stats.stalls), if guard { (0, 1) } else { (1, 0) });
+    }
+}
