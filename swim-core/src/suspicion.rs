@@ -20,7 +20,7 @@ use crate::cx::Cx;
 use crate::math::log2_q16;
 use crate::members::ensure;
 use crate::status::NodeId;
-use crate::storage::NONE;
+use crate::storage::{NONE, Slots};
 use crate::time::Instant;
 use crate::wire::MAX_ACCUSERS;
 
@@ -39,20 +39,19 @@ pub(crate) struct Suspicions {
     entries: Vec<Entry>,
     entries_max: usize,
     /// By slot: where its entry is, or `NONE`.
-    place: Vec<u32>,
+    place: Slots,
     /// The earliest `tell_at`, or what was until it was disarmed or confirmed.
     tell_next: Instant,
 }
 
 impl Suspicions {
     pub(crate) fn new(entries_max: usize) -> Self {
-        Self { entries: Vec::with_capacity(entries_max), entries_max, place: Vec::new(), tell_next: Instant::NEVER }
+        Self { entries: Vec::with_capacity(entries_max), entries_max, place: Slots::new(), tell_next: Instant::NEVER }
     }
 
     pub(crate) fn grow(&mut self, slots: usize) {
-        if self.place.len() < slots {
-            self.place.resize(slots, NONE);
-        }
+        self.place.admit(self.entries_max);
+        self.place.fill(slots);
     }
 
     /// Suspicions whose confirmations are counted.
@@ -70,8 +69,7 @@ impl Suspicions {
     }
 
     fn entry(&self, slot: u32) -> Option<&Entry> {
-        let place = *self.place.get(slot as usize)?;
-        self.entries.get(place as usize)
+        self.entries.get(self.place.get(slot as usize) as usize)
     }
 
     /// Begins anew for this slot, with no accuser yet. Returns the deadline, `live` members being around.
@@ -79,7 +77,7 @@ impl Suspicions {
         self.disarm(slot);
         cx.stats.suspicions += 1;
         if self.entries.len() < self.entries_max && (slot as usize) < self.place.len() {
-            self.place[slot as usize] = self.entries.len() as u32;
+            self.place.set(slot as usize, self.entries.len() as u32);
             let accusers = [NodeId::new(0); MAX_ACCUSERS];
             self.entries.push(Entry { slot, count: 0, started: cx.now, accusers, tell_at: Instant::NEVER });
         } else {
@@ -89,12 +87,12 @@ impl Suspicions {
     }
 
     pub(crate) fn disarm(&mut self, slot: u32) {
-        let Some(place) = self.place.get_mut(slot as usize) else { return };
-        let place = core::mem::replace(place, NONE) as usize;
+        let place = self.place.get(slot as usize) as usize;
         if place < self.entries.len() {
+            self.place.set(slot as usize, NONE);
             self.entries.swap_remove(place);
             if let Some(moved) = self.entries.get(place) {
-                self.place[moved.slot as usize] = place as u32;
+                self.place.set(moved.slot as usize, place as u32);
             }
         }
     }
@@ -103,7 +101,7 @@ impl Suspicions {
     /// not the accused. Tells whether it counts.
     pub(crate) fn confirm(&mut self, slot: u32, accuser: NodeId, cx: &mut Cx) -> bool {
         let enough = (cx.config.suspicion_confirmations + 1).min(MAX_ACCUSERS);
-        let place = self.place.get(slot as usize).copied().unwrap_or(NONE);
+        let place = self.place.get(slot as usize);
         let Some(e) = self.entries.get_mut(place as usize) else { return false };
         let count = usize::from(e.count);
         if count >= enough || e.accusers[..count].contains(&accuser) {
@@ -138,7 +136,7 @@ impl Suspicions {
 
     /// This node has just accused; while nobody else does, it says so again.
     pub(crate) fn on_accused(&mut self, slot: u32, live: usize, cx: &Cx) {
-        let place = self.place.get(slot as usize).copied().unwrap_or(NONE);
+        let place = self.place.get(slot as usize);
         let Some(e) = self.entries.get_mut(place as usize) else { return };
         if cx.config.suspicion_retell && e.count == 1 && e.accusers[0] == cx.me && e.tell_at == Instant::NEVER {
             e.tell_at = cx.now.plus_micros(cx.config.suspicion_micros(live as u64).0);
@@ -166,12 +164,12 @@ impl Suspicions {
         ensure(self.entries_max == config.suspicions_max, "the bound of suspicions is the config's")?;
         ensure(self.entries.len() <= self.entries_max, "more suspicions than their bound")?;
         for (i, e) in self.entries.iter().enumerate() {
-            ensure(self.place.get(e.slot as usize) == Some(&(i as u32)), "a suspicion lost its place")?;
+            ensure(self.place.get(e.slot as usize) == i as u32, "a suspicion lost its place")?;
             ensure(usize::from(e.count) <= MAX_ACCUSERS, "more accusers than their bound")?;
             ensure(e.tell_at >= self.tell_next, "a suspicion would not be told again in time")?;
             ensure(e.tell_at == Instant::NEVER || e.count == 1, "what others confirm need not be told again")?;
         }
-        let placed = self.place.iter().filter(|&&p| p != NONE).count();
+        let placed = self.place.iter().filter(|&p| p != NONE).count();
         ensure(placed == self.entries.len(), "a place without suspicion")
     }
 }
