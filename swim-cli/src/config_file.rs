@@ -283,7 +283,9 @@ fn written(value: &Value) -> String {
 
 fn unknown(fields: &Map<String, Value>, key: &str) -> String {
     let names = || fields.keys().map(String::as_str).chain([PRESET]);
-    let near = names().map(|name| (strsim::damerau_levenshtein(name, key), name)).min().filter(|(far, _)| *far <= 3);
+    let near = names().map(|name| (strsim::damerau_levenshtein(name, key), name)).min();
+    // What shares little with a name is no slip of the pen.
+    let near = near.filter(|(far, _)| *far <= 3 && far * 3 <= key.chars().count());
     match near {
         Some((_, name)) => format!("there is no field {key}; did you mean {name}?"),
         None => format!("there is no field {key}; there are {}", names().collect::<Vec<_>>().join(", ")),

@@ -12,7 +12,7 @@ use crate::args::Preset;
 use crate::config_file::{ConfigArgs, FILE_HELP};
 use crate::output::{Failure, Out};
 use crate::plot::{Axis, Curve, Plot, Scale};
-use crate::units::{number, parse_latency, parse_percent, size, span, time};
+use crate::units::{counted, number, parse_latency, parse_percent, size, span, time};
 
 #[derive(Debug, Args)]
 pub(crate) struct PlanArgs {
@@ -24,8 +24,9 @@ pub(crate) struct PlanArgs {
     /// Datagrams lost, in percent.
     #[arg(long, value_name = "PERCENT", default_value = "0", value_parser = parse_percent)]
     loss: u32,
-    /// How long a datagram is under way: MS, or MIN..MAX; from 0.1 to 1 ms if not given.
-    #[arg(long, value_name = "MS", value_parser = parse_latency)]
+    /// How long a datagram is under way: one latency or from the shortest to the longest, like 5ms or 1ms..20ms; a number
+    /// without a unit is milliseconds. From 0.1 to 1 ms if not given.
+    #[arg(long, value_name = "MIN..MAX", value_parser = parse_latency)]
     latency: Option<(Duration, Duration)>,
     /// What is printed.
     #[arg(long, value_enum, default_value_t = PlanFormat::Human)]
@@ -148,12 +149,36 @@ fn detection(config: &Config, plan: &Plan) -> Vec<Line> {
         (
             "suspicion, shortest",
             time(d.suspicion_min_ms),
-            format!("when {} others have confirmed it: alpha x log10 N periods", d.confirmations),
+            match d.confirmations {
+                0 => "nobody can confirm it: alpha x log10 N periods".into(),
+                1 => "when another one has confirmed it: alpha x log10 N periods".into(),
+                k => format!("when {k} others have confirmed it: alpha x log10 N periods"),
+            },
         ),
-        ("suspicion, longest", time(d.suspicion_max_ms), "when nobody confirms it: beta times that".into()),
-        ("first dead, mean", time(d.first_dead_mean_ms), "confirmations come as others probe it, too".into()),
+        (
+            "suspicion, longest",
+            time(d.suspicion_max_ms),
+            match d.confirmations {
+                0 => "nobody can confirm it: the same".into(),
+                _ => "when nobody confirms it: beta times that".into(),
+            },
+        ),
+        (
+            "first dead, mean",
+            time(d.first_dead_mean_ms),
+            if d.confirmations == 0 {
+                "first suspicion, and the suspicion"
+            } else {
+                "confirmations come as others probe it, too"
+            }
+            .into(),
+        ),
         ("first dead, 99 %", time(d.first_dead_p99_ms), "in 99 of 100 crashes it has come by then".into()),
-        ("first dead, at most", time(d.first_dead_worst_ms), "latest suspicion, and nobody confirms it".into()),
+        (
+            "first dead, at most",
+            time(d.first_dead_worst_ms),
+            "latest first suspicion, and the longest suspicion".into(),
+        ),
         (
             "the same, nodes unwell",
             time(d.first_dead_worst_health_ms),
@@ -173,7 +198,7 @@ fn news(config: &Config, plan: &Plan) -> Vec<Line> {
             time(d.all_know_ms),
             format!("{:.1} gossip rounds of {}; rather sooner", d.rounds, span(config.gossip_interval)),
         ),
-        ("each node tells it", format!("{} times", d.times_told), "lambda x ln(N+1)".into()),
+        ("each node tells it", counted(d.times_told as f64, "time"), "lambda x ln(N+1)".into()),
         (
             "somebody misses it",
             format!("{} %", number(100.0 * d.somebody_misses)),
@@ -219,22 +244,22 @@ fn traffic(plan: &Plan) -> Vec<Line> {
         (
             "one change, at most",
             size(change.bytes_max),
-            format!("{} datagrams, if none of it rides on probes", change.datagrams_max),
+            format!("{}, if none of it rides on probes", counted(change.datagrams_max, "datagram")),
         ),
         (
             "one crash, at most",
             size(change.crash_bytes_max),
-            format!("{} datagrams: suspicion, confirmations, death", change.crash_datagrams_max),
+            format!("{}: suspicion, confirmations, death", counted(change.crash_datagrams_max, "datagram")),
         ),
         (
             "peak while there is news",
             format!("{}/s", number(change.peak_datagrams_per_second)),
-            "datagrams: gossip_fanout per gossip_interval".into(),
+            "datagrams: gossip_fanout, or all others, per gossip_interval".into(),
         ),
         (
             "a newcomer is sent",
             size(join.rows_bytes),
-            format!("{} datagrams of rows, by its seed alone", join.rows_datagrams),
+            format!("{} of rows, by its seed alone", counted(join.rows_datagrams, "datagram")),
         ),
         ("a newcomer is announced", size(join.announced_bytes_max), "by each other node, at most".into()),
         (
@@ -251,7 +276,12 @@ fn memory(config: &Config, plan: &Plan) -> Vec<Line> {
         (
             "with all of them",
             size(m.bytes),
-            format!("{} and {} per row, metadata aside", size(m.base_bytes), size(m.row_bytes)),
+            format!(
+                "{} and {} per row, metadata aside{}",
+                size(m.base_bytes),
+                size(m.row_bytes),
+                if plan.nodes > config.members_max { "; members_max lets no more in" } else { "" }
+            ),
         ),
         ("at members_max", size(m.bytes_at_members_max), format!("with {} rows, and never more", config.members_max)),
     ]

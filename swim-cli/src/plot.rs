@@ -1,8 +1,11 @@
 //! Curves as an SVG file, where a curve says more than a table.
 
+use std::ops::Range;
 use std::path::Path;
 
 use plotters::coord::Shift;
+use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint};
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use swim_sim::experiments::{Cell, Table};
 
@@ -53,6 +56,32 @@ impl Axis {
         }
     }
 
+    fn marked(&self, range: Range<f64>) -> Marked {
+        Marked { ticks: self.ticks(range.start, range.end), range: range.into() }
+    }
+
+    /// The places of its marks between two places: values of 1, 2 or 5 times a power of ten, evenly apart on a linear axis.
+    fn ticks(&self, low: f64, high: f64) -> Vec<f64> {
+        match self.scale {
+            Scale::Linear => even(low, high),
+            Scale::Log => {
+                let powers = || low.floor() as i32..=high.ceil() as i32;
+                let within = |place: &f64| (low..=high).contains(place);
+                let fine = powers().flat_map(|power| [1.0, 2.0, 5.0].map(|m: f64| f64::from(power) + m.log10()));
+                let fine: Vec<f64> = fine.filter(within).collect();
+                match fine.len() {
+                    // Too short a stretch for that.
+                    0 | 1 => even(10_f64.powf(low), 10_f64.powf(high)).into_iter().map(f64::log10).collect(),
+                    2..=TICKS_MAX => fine,
+                    _ => {
+                        let step = (high - low).ceil() as usize / TICKS_MAX + 1;
+                        powers().map(f64::from).filter(within).step_by(step).collect()
+                    }
+                }
+            }
+        }
+    }
+
     /// What is written at a place of the axis.
     fn mark(&self, place: f64) -> String {
         let value = match self.scale {
@@ -83,7 +112,8 @@ impl Plot {
         let mut curves: Vec<Curve> = Vec::new();
         for row in &table.rows {
             let name = |&(at, head): &(usize, &str)| match &row[at] {
-                Cell::Text(text) => text.clone(),
+                // A bare number says nothing without its column's head.
+                Cell::Text(text) if !text.starts_with(|c: char| c.is_ascii_digit()) => text.clone(),
                 cell => format!("{head} {cell}"),
             };
             let name = by.iter().map(name).collect::<Vec<_>>().join(", ");
@@ -178,20 +208,19 @@ impl Plot {
             .margin(12)
             .x_label_area_size(44)
             .y_label_area_size(64)
-            .build_cartesian_2d(x_low..x_high, y_low..y_high)?;
+            .build_cartesian_2d(self.x.marked(x_low..x_high), self.y.marked(y_low..y_high))?;
         chart
             .configure_mesh()
             .x_desc(&self.x.label)
             .y_desc(&self.y.label)
             .x_label_formatter(&|x| self.x.mark(*x))
             .y_label_formatter(&|y| self.y.mark(*y))
-            .light_line_style(BLACK.mix(0.05))
             .draw()?;
         let mut names: Vec<&str> = Vec::new();
         for (curve, points) in placed {
             // A reference has the colour of the curve that it belongs to.
             let known = names.iter().position(|name| *name == curve.name);
-            let colour = Palette99::pick(known.unwrap_or(names.len())).to_rgba();
+            let colour = COLOURS[known.unwrap_or(names.len()) % COLOURS.len()].to_rgba();
             if known.is_none() {
                 names.push(&curve.name);
             }
@@ -208,6 +237,12 @@ impl Plot {
                 }
             }
         }
+        if placed.iter().any(|(curve, points)| curve.reference && !points.is_empty()) {
+            chart
+                .draw_series(Vec::<Circle<(f64, f64), i32>>::new())?
+                .label("rings: published or computed")
+                .legend(|(x, y)| Circle::new((x + 9, y), 4, BLACK.stroke_width(2)));
+        }
         chart
             .configure_series_labels()
             .background_style(WHITE.mix(0.8))
@@ -217,6 +252,47 @@ impl Plot {
         Ok(())
     }
 }
+
+/// A stretch of an axis with marks at places of our own choice.
+struct Marked {
+    range: RangedCoordf64,
+    ticks: Vec<f64>,
+}
+
+impl Ranged for Marked {
+    type FormatOption = DefaultFormatting;
+    type ValueType = f64;
+
+    fn map(&self, value: &f64, limit: (i32, i32)) -> i32 {
+        self.range.map(value, limit)
+    }
+
+    fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
+        // The same again as light lines would be drawn over the others.
+        if hint.weight().allow_light_points() { Vec::new() } else { self.ticks.clone() }
+    }
+
+    fn range(&self) -> Range<f64> {
+        self.range.range()
+    }
+}
+
+/// Of the curves in turn: dark ones, which are seen on white.
+const COLOURS: [RGBColor; 10] = [
+    RGBColor(31, 78, 160),
+    RGBColor(190, 30, 45),
+    RGBColor(0, 105, 60),
+    RGBColor(106, 61, 154),
+    RGBColor(190, 90, 0),
+    RGBColor(0, 115, 130),
+    RGBColor(170, 25, 115),
+    RGBColor(100, 65, 30),
+    RGBColor(85, 95, 110),
+    RGBColor(0, 0, 0),
+];
+
+/// More marks on an axis would crowd it.
+const TICKS_MAX: usize = 12;
 
 /// A curve of more points shows its line alone.
 const DOTS_MAX: usize = 100;
@@ -253,6 +329,15 @@ fn corner<'a>(points: impl Iterator<Item = &'a (f64, f64)>, x: (f64, f64), y: (f
     corner
 }
 
+/// Multiples of 1, 2 or 5 times a power of ten between the two, ten at most or so.
+fn even(low: f64, high: f64) -> Vec<f64> {
+    let rough = (high - low) / 10.0;
+    let power = 10_f64.powf(rough.log10().floor());
+    let step = [1.0, 2.0, 5.0, 10.0].map(|m| m * power).into_iter().find(|&step| step >= rough).unwrap_or(rough);
+    let (first, last) = ((low / step).ceil() as i64, (high / step).floor() as i64);
+    (first..=last).map(|i| i as f64 * step).collect()
+}
+
 /// From the least to the greatest, with some room; `None` when there is none.
 fn span(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
@@ -262,7 +347,7 @@ fn span(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
 
 #[cfg(test)]
 mod tests {
-    use swim_sim::experiments::{Mode, RoundsArgs, rounds};
+    use swim_sim::experiments::{Mode, ResidueArgs, RoundsArgs, residue, rounds};
 
     use super::*;
 
@@ -311,6 +396,35 @@ mod tests {
         let curve = Curve { name: "c".to_owned(), points: vec![(0.0, 1.0), (1.0, f64::NAN)], reference: false };
         let plot = Plot { title: "t".to_owned(), x: axis(), y: axis(), curves: vec![curve] };
         assert!(Plot::svg(&[plot]).unwrap_err().contains("no point"));
+    }
+
+    #[test]
+    fn rings_are_told_where_there_are_any() {
+        let told = |plot: Plot| Plot::svg(&[plot]).unwrap().contains("rings: published or computed");
+        assert!(told(sample()));
+        let measured = sample().curves.into_iter().filter(|c| !c.reference).collect();
+        assert!(!told(Plot { curves: measured, ..sample() }));
+    }
+
+    #[test]
+    fn a_number_is_named_with_its_column() {
+        let args =
+            ResidueArgs { trials: 2, nodes: 10, budgets: vec![2], losses: vec![0, 250_000], ..Default::default() };
+        let plot = Plot::of_table(&residue(&args), ("F", Scale::Linear), ("residue s", Scale::Linear), &["loss %"]);
+        assert!(plot.curves.iter().all(|c| c.name.starts_with("loss % ")), "{:?}", plot.curves);
+    }
+
+    #[test]
+    fn ticks_are_round() {
+        let (linear, log) = (Axis::new("", Scale::Linear), Axis::new("", Scale::Log));
+        let marks = |axis: &Axis, low: f64, high: f64| -> String {
+            axis.ticks(low, high).into_iter().map(|place| axis.mark(place)).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(marks(&linear, -0.4, 10.4), "0 2 4 6 8 10");
+        assert_eq!(marks(&log, 0.2, 2.1), "2 5 10 20 50 100");
+        assert_eq!(marks(&log, -6.1, 0.1), "1e-6 1e-5 1e-4 0.001 0.01 0.1 1");
+        assert_eq!(marks(&log, 0.0, 30.0).split(' ').count(), 11);
+        assert_eq!(marks(&log, 2.9, 3.0), "800 850 900 950 1000");
     }
 
     #[test]

@@ -32,6 +32,11 @@ pub(crate) fn number(x: f64) -> String {
     }
 }
 
+/// So many of them: 1 datagram, 2 datagrams.
+pub(crate) fn counted(count: f64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1.0 { "" } else { "s" })
+}
+
 /// A moment or span as one writes it: 90s is 1m30s.
 pub(crate) fn span(span: Duration) -> String {
     humantime::format_duration(span).to_string().replace(' ', "")
@@ -76,6 +81,7 @@ mod tests {
         assert_eq!([138.0, 36_000.0, 2e6].map(size), ["138 B", "36.0 kB", "2.00 MB"]);
         assert_eq!([0.0, 2.4e-8, 2.0, 1_234.5].map(number), ["0", "2.4e-8", "2.00", "1234"]);
         assert_eq!(span(Duration::from_secs(90)), "1m30s");
+        assert_eq!([0.0, 1.0, 2.0].map(|n| counted(n, "node")), ["0 nodes", "1 node", "2 nodes"]);
     }
 
     #[test]

@@ -82,11 +82,39 @@ fn who_expects_agreement_is_told_when_there_is_none() {
 }
 
 #[test]
+fn what_a_fault_did_not_find_and_who_is_left_is_said() {
+    let text = printed(&["--nodes", "4", "--duration", "30s", "--fault", "crash:3@5s", "--fault", "crash:3@10s"]);
+    assert!(text.contains("crash:3@10s: n") && text.contains("(1 of 3: no more were running)"), "{text}");
+    assert!(text.contains("in the end no process runs\n"), "{text}");
+    let (code, _, why) = ended(&["--nodes", "2", "--duration", "9s", "--fault", "crash:all@5s", "--expect-converged"]);
+    assert!(code == 1 && why.contains("no process runs in the end"), "{why}");
+    let text = printed(&["--nodes", "3", "--duration", "9s", "--loss", "2", "--latency", "5..20", "--set", "mtu=1200"]);
+    assert!(
+        text.starts_with("3 nodes, preset lan, mtu=1200, seed 1; loss 2.00 %, latency 5ms..20ms (no fault"),
+        "{text}"
+    );
+}
+
+/// A restart that nobody else has heard of when the run ends.
+#[test]
+fn who_sees_all_and_yet_is_behind_is_told_why() {
+    let args = ["--nodes", "5", "--duration", "20s", "--latency", "40", "--fault", "restart:1@19990ms"];
+    let text = printed(&args);
+    assert!(text.contains("in the end 5 of 5 nodes do not see what there is:\n"), "{text}");
+    let behind = text.lines().filter(|line| line.contains(" sees 5 of 5, in another incarnation than they are in: n"));
+    assert_eq!(behind.count(), 4, "{text}");
+}
+
+#[test]
 fn what_cannot_be_run_is_refused_with_what_to_do() {
     refused(&["--nodes", "1"], &["--nodes"]);
     refused(&["--nodes", "5", "--fault", "crush:1@1s"], &["did you mean crash?", "at character 1"]);
     refused(&["--nodes", "5", "--fault", "crash:1@10m"], &["crash:1@10m", "ends at 5m", "longer --duration"]);
     refused(&["--nodes", "5", "--fault", "loss:5@1s..6m"], &["until 6m"]);
+    let many = ["--nodes", "5", "--fault", "crash:6@1m"];
+    refused(&many, &["crash:6@1m", "(5)", "raise --nodes", "at character 7"]);
+    let joined = ["--nodes", "5", "--fault", "join:2@30s", "--fault", "crash:8@1m"];
+    refused(&joined, &["more than there are by then (7, 2 of which join)"]);
     refused(&["--nodes", "5", "--duration", "500ms"], &["--duration 500ms", "from 1s"]);
     refused(&["--nodes", "5", "--faults", "nowhere.toml"], &["nowhere.toml", "cannot read"]);
     refused(&["--nodes", "5", "--set", "mtu=1"], &["mtu must be at least 800"]);

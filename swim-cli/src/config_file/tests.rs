@@ -67,6 +67,8 @@ fn what_is_no_field_is_refused_with_its_line_and_a_guess() {
     );
     refused("colour = 1", &[], &["swim.toml:1:", "no field colour", "probe_interval", "evidence_max", "preset"]);
     refused("", &["mtuu=1"], &["--set mtuu=1", "did you mean mtu?"]);
+    refused("", &["mtux=1"], &["did you mean mtu?"]);
+    refused("", &["xx=1"], &["--set xx=1", "no field xx; there are"]);
     refused("", &["mtu"], &["--set mtu", "--set probe_interval=500ms"]);
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
-use swim_sim::drill::{Fault, Kind, Who};
+use swim_sim::drill::{Drill, Fault, Kind, Who};
 
 use crate::output::Failure;
 use crate::units::{parse_latency, parse_percent, parse_span, span};
@@ -64,10 +64,7 @@ const fn shape(
 
 /// A fault of the command line.
 pub(super) fn parse(text: &str) -> Result<Fault, String> {
-    parse_parts(text).map_err(|wrong| {
-        let marker = " ".repeat(wrong.at);
-        format!("{}\n  {text}\n  {marker}^ at character {}", wrong.why, wrong.at + 1)
-    })
+    parse_parts(text).map_err(|wrong| marked(text, &wrong))
 }
 
 fn parse_parts(text: &str) -> Result<Fault, Wrong> {
@@ -106,6 +103,27 @@ fn parse_parts(text: &str) -> Result<Fault, Wrong> {
         )
     })?;
     Ok(Fault { label: text.to_owned(), kind, at, until })
+}
+
+/// Why a fault cannot befall as many as it should: there are not so many even with all that have joined by then.
+pub(super) fn too_many(fault: &Fault, drill: &Drill) -> Option<String> {
+    let Some(Who::Count(count)) = fault.kind.who() else { return None };
+    let joined = |other: &Fault| match other.kind {
+        Kind::Join(new) if other.at <= fault.at => new as usize,
+        _ => 0,
+    };
+    let joins: usize = drill.faults.iter().map(joined).sum();
+    let there = drill.nodes + joins;
+    (count as usize > there).then(|| {
+        let who_at = fault.label.chars().take_while(|&c| c != ':').count() + 1;
+        let and = if joins > 0 { format!(", {joins} of which join") } else { String::new() };
+        marked(&fault.label, &wrong(who_at, format!("{count} nodes are more than there are by then ({there}{and}): write {there} at most, a share, or all, or raise --nodes")))
+    })
+}
+
+fn marked(text: &str, wrong: &Wrong) -> String {
+    let marker = " ".repeat(wrong.at);
+    format!("{}\n  {text}\n  {marker}^ at character {}", wrong.why, wrong.at + 1)
 }
 
 fn wrong(at: usize, why: impl Into<String>) -> Wrong {
@@ -282,7 +300,7 @@ other fault. What lasts and has no UNTIL lasts until the end of the run.
   slow:2:50ms@1m..2m          two processes take 50 ms for every input
   pause:1@1m..90s             the process stands still, as after SIGSTOP
   loss:30%@2m..3m             all links lose 30 %
-  latency:50ms..80ms@1m..2m   all links take so long
+  latency:50ms..80ms@1m..2m   all links take so long; a number without a unit is milliseconds
   clock-forth:1:30s@1m        the machine's clock jumps; clock-back as well
   drift:1:500@1m..2m          the clock gains 500 microseconds a second
 A file for --faults has the same as tables of TOML, and both may be given:

@@ -29,7 +29,8 @@ pub(crate) struct RunArgs {
     /// Datagrams lost on all links from the start on, in percent.
     #[arg(long, value_name = "PERCENT", default_value = "0", value_parser = parse_percent)]
     loss: u32,
-    /// How long a datagram is under way: one latency or from the shortest to the longest; from 0.1 to 1 ms if not given.
+    /// How long a datagram is under way: one latency or from the shortest to the longest, like 5ms or 1ms..20ms; a number
+    /// without a unit is milliseconds. From 0.1 to 1 ms if not given.
     #[arg(long, value_name = "MIN..MAX", value_parser = parse_latency)]
     latency: Option<(Duration, Duration)>,
     /// Let 5 % of all datagrams come twice, or so many percent.
@@ -84,7 +85,13 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
         }
         RunFormat::Human => {
             let default = if args.given_no_fault() { " (no fault was given, so one process crashes)" } else { "" };
-            out.line(format_args!("{} nodes, {}, seed {}{default}", report.nodes, args.config.name(), report.seed))?;
+            out.line(format_args!(
+                "{} nodes, {}, seed {}; {}{default}",
+                report.nodes,
+                args.config.name(),
+                report.seed,
+                show::link(&drill.link)
+            ))?;
             show::human(&mut out, &report)?;
         }
     }
@@ -116,6 +123,9 @@ impl RunArgs {
             let label = format!("crash:1@{}", span(at));
             drill.faults.push(Fault { label, kind: Kind::Crash(Who::Count(1)), at, until: None });
         }
+        if let Some(why) = drill.faults.iter().find_map(|fault| fault_spec::too_many(fault, &drill)) {
+            return Err(Failure::Usage(why));
+        }
         let too_late = |fault: &&Fault| fault.until.unwrap_or(fault.at) > self.duration;
         if let Some(late) = drill.faults.iter().find(too_late) {
             let end = span(late.until.unwrap_or(late.at));
@@ -137,10 +147,13 @@ impl RunArgs {
         if report.agreement.converged || !self.expect_converged {
             return Ok(());
         }
+        if report.agreement.running == 0 {
+            let text = "no process runs in the end, so none sees anything; let the faults leave some";
+            return Err(Failure::Runtime(text.to_owned()));
+        }
         Err(Failure::Runtime(format!(
-            "in the end {} of {} nodes do not see what there is; if the last fault is too near the end, give a longer \
-             --duration",
-            report.agreement.unlike_count, report.agreement.running
+            "{}; if the last fault is too near the end, give a longer --duration",
+            show::unlike(&report.agreement)
         )))
     }
 }
@@ -214,7 +227,7 @@ const HELP: &str = "\
 Standard output has the result only, the same for the same options; how long it took goes to standard error.
 With --format json it is one object:
   forming          formed_ms, bytes_per_node, seed_bytes
-  faults           for each: fault, at_s, until_s, nodes; first_suspicion, first_dead, dead_everywhere,
+  faults           for each: fault, at_s, until_s, nodes, wanted (null unless a number was asked for); first_suspicion, first_dead, dead_everywhere,
                    left_everywhere, up_everywhere (each null, or count, min, mean, max in ms over the nodes
                    that it befell); suspected_members, refutations; right_again_ms: from the fault's end until
                    all running nodes saw exactly those that run (null: never)
@@ -224,7 +237,8 @@ With --format json it is one object:
   false_suspicions, refutations
   traffic          per node and second, IP and UDP headers in: idle, whole, peak (datagrams, bytes), peak_at_s,
                    datagrams_by_node, bytes_by_node
-  agreement        converged, running, unlike_count, unlike (who sees something else)
+  agreement        converged, running, unlike_count, unlike (who sees something else: node, sees, misses, ghosts,
+                   and outdated, seen in another incarnation than they are in)
   digest           two runs with the same one did the same, byte for byte";
 
 const CODES: &str = "\

@@ -111,6 +111,16 @@ pub enum Who {
 }
 
 impl Kind {
+    /// Whom it befalls; some befall links, or nodes that are not there yet.
+    pub fn who(&self) -> Option<Who> {
+        match *self {
+            Self::Crash(who) | Self::Restart(who) | Self::RollingRestart(who, _) | Self::Leave(who) => Some(who),
+            Self::Cut(who) | Self::Mute(who) | Self::Deaf(who) | Self::Pause(who) | Self::Slow(who, _) => Some(who),
+            Self::ClockForth(who, _) | Self::ClockBack(who, _) | Self::Drift(who, _) => Some(who),
+            Self::Join(_) | Self::Loss(_) | Self::Latency(..) => None,
+        }
+    }
+
     /// Whether it goes on until its end, if it has one.
     pub fn lasts(&self) -> bool {
         match self {

@@ -61,6 +61,8 @@ pub struct FaultReport {
     pub until_s: Option<f64>,
     /// Whom it befell.
     pub nodes: Vec<String>,
+    /// Whom it was to befall, when that was a number: fewer may have been running.
+    pub wanted: Option<u32>,
     /// From the fault to the first suspicion of each by a node that it did not befall.
     pub first_suspicion: Option<Spread>,
     /// To the first of them that held it for dead.
@@ -153,6 +155,8 @@ pub struct Unlike {
     pub misses: Vec<String>,
     /// Live members that it sees although they do not run; at most five.
     pub ghosts: Vec<String>,
+    /// Those that it sees in another incarnation than they are in; at most five.
+    pub outdated: Vec<String>,
 }
 
 /// One second.

@@ -366,12 +366,7 @@ impl<'a> Stage<'a> {
 
     /// Draws whom it befalls.
     fn befallen(&mut self, kind: &Kind) -> Vec<NodeIx> {
-        let who = match *kind {
-            Kind::Crash(who) | Kind::Restart(who) | Kind::RollingRestart(who, _) | Kind::Leave(who) => who,
-            Kind::Cut(who) | Kind::Mute(who) | Kind::Deaf(who) | Kind::Pause(who) | Kind::Slow(who, _) => who,
-            Kind::ClockForth(who, _) | Kind::ClockBack(who, _) | Kind::Drift(who, _) => who,
-            Kind::Join(_) | Kind::Loss(_) | Kind::Latency(..) => return Vec::new(),
-        };
+        let Some(who) = kind.who() else { return Vec::new() };
         let under = |node: &NodeIx| {
             let course = |course: &Course| course.over.is_none() && course.nodes.contains(node);
             self.courses.iter().any(course) || self.leaving.contains(node)

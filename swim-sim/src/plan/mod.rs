@@ -97,7 +97,8 @@ pub struct Dissemination {
     pub all_know_ms: f64,
     /// How often each node tells it.
     pub times_told: usize,
-    /// The chance that at least one member misses it all the same, about N·e^(−F(1−p)); recent news and syncs bring it.
+    /// The chance that at least one member misses it all the same: about N·e^(−F(1−p)), and less in so small a cluster
+    /// that a tick tells most of it; recent news and syncs bring it.
     pub somebody_misses: f64,
 }
 
@@ -185,7 +186,9 @@ fn detection(question: &Question<'_>) -> Detection {
     let crash = Crash::new(config, n);
     // A ping that was under way when the process ended finds nobody either.
     let late = period - question.latency_ms();
-    let (min, max) = config.suspicion_bounds(n);
+    // Where nobody can confirm, it is the shortest.
+    let longest = ms(crash.longest());
+    let (min, _) = config.suspicion_bounds(n);
     let worst = period * (2 * n - 1) as f64;
     let health = f64::from(config.health_max + 1);
     Detection {
@@ -193,27 +196,31 @@ fn detection(question: &Question<'_>) -> Detection {
         first_suspicion_p99_ms: six_digits((crash.first_ping_quantile(0.99) * period + late).max(0.0)),
         first_suspicion_worst_ms: six_digits(worst),
         suspicion_min_ms: six_digits(ms(min)),
-        suspicion_max_ms: six_digits(ms(crash.longest())),
+        suspicion_max_ms: six_digits(longest),
         confirmations: crash.confirmations(),
         first_dead_mean_ms: six_digits(crash.dead_mean() * period + late),
         first_dead_p99_ms: six_digits(crash.dead_quantile(0.99) * period + late),
-        first_dead_worst_ms: six_digits(worst + ms(max)),
-        first_dead_worst_health_ms: six_digits(worst * health + ms(max)),
+        first_dead_worst_ms: six_digits(worst + longest),
+        first_dead_worst_health_ms: six_digits(worst * health + longest),
     }
 }
 
 fn dissemination(question: &Question<'_>) -> Dissemination {
     let (config, n, q) = (question.config, question.nodes as f64, question.q());
+    let others = n - 1.0;
     // Nobody can be told more than there are others.
-    let f = q * config.gossip_fanout.min(question.nodes - 1) as f64;
+    let fan_out = config.gossip_fanout.min(question.nodes - 1) as f64;
+    let f = q * fan_out;
     let rounds = n.ln() / f.ln_1p() + n.ln() / f;
     let times_told = config.retransmit_limit(question.nodes);
-    let misses = (-(times_told as f64) * q).exp();
+    // Each tick of each of the others tells a member with that chance, and each of them has F/fan-out ticks. Where a
+    // tick tells all there are, only loss makes one miss it: (1−q)^F.
+    let misses = (1.0 - f / others).powf(times_told as f64 * others / fan_out);
     Dissemination {
         rounds: six_digits(rounds),
         all_know_ms: six_digits(rounds * (ms(config.gossip_interval) + question.latency_ms())),
         times_told,
-        somebody_misses: six_digits(1.0 - (1.0 - misses).powf(n - 1.0)),
+        somebody_misses: six_digits(1.0 - (1.0 - misses).powf(others)),
     }
 }
 

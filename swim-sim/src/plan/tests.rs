@@ -256,3 +256,29 @@ fn a_plan_is_made_of_finite_numbers_for_every_size() {
         }
     }
 }
+
+/// Of two, neither can confirm the other's suspicion, and each tells the other alone.
+#[test]
+fn a_pair_is_no_large_cluster() {
+    let config = Config::lan("sim");
+    let lossy = |nodes, loss| Plan::of(&Question { loss: percent(loss), ..Question::new(&config, nodes) });
+    let plan = lossy(2, 0);
+    let d = plan.detection;
+    assert_eq!((d.confirmations, d.suspicion_max_ms), (0, d.suspicion_min_ms));
+    assert_eq!(d.first_dead_worst_ms, d.first_suspicion_worst_ms + d.suspicion_max_ms);
+    let unwell = d.first_suspicion_worst_ms * f64::from(config.health_max + 1);
+    assert_eq!(d.first_dead_worst_health_ms, unwell + d.suspicion_max_ms);
+    assert_eq!(plan.change.peak_datagrams_per_second, 5.0, "one each 200 ms");
+    assert_eq!((plan.dissemination.somebody_misses, lossy(4, 0).dissemination.somebody_misses), (0.0, 0.0));
+    assert_eq!((plan.dissemination.times_told, lossy(2, 10).dissemination.somebody_misses), (2, 0.01));
+    near("1000 nodes", lossy(1_000, 0).dissemination.somebody_misses, 0.006, 0.05);
+}
+
+#[test]
+fn no_more_rows_are_kept_than_may_be() {
+    let mut config = Config::lan("sim");
+    config.members_max = 40;
+    let memory = |nodes| Plan::of(&Question::new(&config, nodes)).memory;
+    assert_eq!(memory(100).bytes, memory(100).bytes_at_members_max);
+    assert!(memory(30).bytes < memory(40).bytes && memory(40) == memory(41));
+}

@@ -32,7 +32,7 @@ pub struct Change {
     pub crash_datagrams_max: f64,
     /// Their bytes.
     pub crash_bytes_max: f64,
-    /// Datagrams per second while there is news: fan-out per gossip interval.
+    /// Datagrams per second while there is news: fan-out, or as many as there are others, per gossip interval.
     pub peak_datagrams_per_second: f64,
 }
 
@@ -56,7 +56,7 @@ pub struct Memory {
     pub base_bytes: f64,
     /// Each row, with name and without metadata.
     pub row_bytes: f64,
-    /// All of it with so many nodes.
+    /// All of it with so many nodes, or with as many of them as `members_max` lets in.
     pub bytes: f64,
     /// All of it when `members_max` rows are there.
     pub bytes_at_members_max: f64,
@@ -107,13 +107,14 @@ pub(super) fn change(question: &Question<'_>) -> Change {
     // Three tellings of a suspicion have accusers, 8 bytes each.
     let confirmations = config.suspicion_confirmations.min(question.nodes.saturating_sub(2)) as f64;
     let tellings = confirmations + 2.0;
+    let fan_out = config.gossip_fanout.min(question.nodes - 1) as f64;
     let accusers = (confirmations + 1.0) * (confirmations + 2.0) / 2.0 * 9.0;
     Change {
         datagrams_max: told,
         bytes_max: one,
         crash_datagrams_max: told * tellings,
         crash_bytes_max: one * tellings + told * accusers,
-        peak_datagrams_per_second: six_digits(config.gossip_fanout as f64 * 1_000.0 / ms(config.gossip_interval)),
+        peak_datagrams_per_second: six_digits(fan_out * 1_000.0 / ms(config.gossip_interval)),
     }
 }
 
@@ -141,7 +142,7 @@ pub(super) fn memory(question: &Question<'_>) -> Memory {
     Memory {
         base_bytes: BASE_BYTES as f64,
         row_bytes: ROW_BYTES as f64,
-        bytes: all(question.nodes),
+        bytes: all(question.nodes.min(question.config.members_max)),
         bytes_at_members_max: all(question.config.members_max),
     }
 }

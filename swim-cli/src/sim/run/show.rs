@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use swim_sim::drill::{Deaths, FaultReport, Report, Sample, Spread, Traffic};
+use swim_sim::Link;
+use swim_sim::drill::{Agreement, Deaths, FaultReport, Report, Sample, Spread, Traffic};
 
 use crate::output::{Failure, Out};
 use crate::plot::{Axis, Curve, Plot, Scale};
-use crate::units::{number, size, time};
+use crate::units::{counted, number, size, span, time};
 
 pub(super) fn human(out: &mut Out, report: &Report) -> Result<(), Failure> {
     let forming = &report.forming;
@@ -17,7 +18,7 @@ pub(super) fn human(out: &mut Out, report: &Report) -> Result<(), Failure> {
         size(forming.seed_bytes)
     ))?;
     for fault in &report.faults {
-        out.line(format_args!("\n{}{}", fault.fault, befallen(&fault.nodes)))?;
+        out.line(format_args!("\n{}{}{}", fault.fault, befallen(&fault.nodes), fewer(fault)))?;
         for (what, value) in consequences(fault) {
             out.line(format_args!("  {what:<24} {value}"))?;
         }
@@ -28,6 +29,33 @@ pub(super) fn human(out: &mut Out, report: &Report) -> Result<(), Failure> {
     }
     agreement(out, report)?;
     out.line(format_args!("digest {}", report.digest))
+}
+
+/// What the links do, with what was not asked for left out.
+pub(super) fn link(link: &Link) -> String {
+    let latency = if link.latency_min == link.latency_max {
+        span(link.latency_min)
+    } else {
+        format!("{}..{}", span(link.latency_min), span(link.latency_max))
+    };
+    let percent = |part: u32| number(f64::from(part) / 1e4);
+    let mut text = format!("loss {} %, latency {latency}", percent(link.loss));
+    for (what, part) in [("duplicated", link.duplicate), ("held back", link.reorder)] {
+        if part > 0 {
+            text += &format!(", {what} {} %", percent(part));
+        }
+    }
+    text
+}
+
+/// A fault that found fewer nodes than it was to befall.
+fn fewer(fault: &FaultReport) -> String {
+    match fault.wanted {
+        Some(wanted) if fault.nodes.len() < wanted as usize => {
+            format!(" ({} of {wanted}: no more were running)", fault.nodes.len())
+        }
+        _ => String::new(),
+    }
 }
 
 fn befallen(nodes: &[String]) -> String {
@@ -77,7 +105,7 @@ fn after(spread: &Spread, all: usize) -> String {
 fn whole(report: &Report) -> Vec<(&'static str, String)> {
     let traffic = &report.traffic;
     let rate = |t: &Traffic| format!("{}/s, {}/s", number(t.datagrams), size(t.bytes));
-    let deaths = |d: &Deaths| format!("{} ({} reports)", d.members, d.reports);
+    let deaths = |d: &Deaths| format!("{} ({})", d.members, counted(d.reports as f64, "report"));
     let by_node = format!(
         "{} to {}/s, {} to {}/s",
         number(traffic.datagrams_by_node.min),
@@ -102,22 +130,39 @@ fn agreement(out: &mut Out, report: &Report) -> Result<(), Failure> {
     if agreement.converged {
         return out.line(format_args!("in the end all {} nodes see the same, and what there is", agreement.running));
     }
-    out.line(format_args!(
-        "in the end {} of {} nodes do not see what there is:",
-        agreement.unlike_count, agreement.running
-    ))?;
+    if agreement.running == 0 {
+        return out.line(format_args!("in the end no process runs"));
+    }
+    if agreement.unlike.is_empty() {
+        return out.line(format_args!("in the end no process runs that is not paused"));
+    }
+    out.line(format_args!("{}:", unlike(agreement)))?;
     for unlike in &agreement.unlike {
         let some = |what: &str, names: &[String]| match names.is_empty() {
             true => String::new(),
             false => format!(", {what} {}", names.join(" ")),
         };
         let (misses, ghosts) = (some("misses", &unlike.misses), some("still sees", &unlike.ghosts));
-        out.line(format_args!("  {} sees {} of {}{misses}{ghosts}", unlike.node, unlike.sees, agreement.running))?;
+        let outdated = some("in another incarnation than they are in:", &unlike.outdated);
+        // Those are right for all that one can tell, and then it is the others that are behind.
+        let none = [&unlike.misses, &unlike.ghosts, &unlike.outdated].iter().all(|names| names.is_empty());
+        let alone = if none { ", and rightly, but most others see them otherwise" } else { "" };
+        out.line(format_args!(
+            "  {} sees {} of {}{misses}{ghosts}{outdated}{alone}",
+            unlike.node, unlike.sees, agreement.running
+        ))?;
     }
     match agreement.unlike_count.saturating_sub(agreement.unlike.len()) {
         0 => Ok(()),
         more => out.line(format_args!("  and {more} more")),
     }
+}
+
+/// How many do not see what there is.
+pub(super) fn unlike(agreement: &Agreement) -> String {
+    let (count, all) = (agreement.unlike_count, agreement.running);
+    let verb = if count == 1 { "does" } else { "do" };
+    format!("in the end {count} of {} {verb} not see what there is", counted(all as f64, "node"))
 }
 
 /// Two panels over the same time.

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use swim_core::Instant;
+use swim_core::{Instant, Member};
 
+use super::super::Who;
 use super::super::report::{Agreement, FaultReport, Report, Spread, Traffic, TrafficReport, Unlike};
 use super::super::track::{What, ms, spread};
 use super::Stage;
@@ -43,6 +44,10 @@ impl Stage<'_> {
             at_s: fault.at.as_secs_f64(),
             until_s: fault.until.map(|until| until.as_secs_f64()),
             nodes: course.nodes.iter().map(|&node| self.name(node)).collect(),
+            wanted: match fault.kind.who() {
+                Some(Who::Count(count)) => Some(count),
+                _ => None,
+            },
             first_suspicion: spread(What::Suspected),
             first_dead: spread(What::FirstDead),
             dead_everywhere: spread(What::DeadEverywhere),
@@ -97,8 +102,14 @@ impl Stage<'_> {
                 .filter(|member| !ids.contains_key(&member.id()))
                 .map(|member| member.name().to_owned())
                 .collect();
-            if !misses.is_empty() || !ghosts.is_empty() || Some(self.w.node(node).view_hash()) != common {
-                unlike.push((node, seen.len(), misses, ghosts));
+            let behind = |member: &Member<'_>| {
+                let &of = ids.get(&member.id())?;
+                (self.w.node(of).me().incarnation() != member.incarnation()).then(|| self.name(of))
+            };
+            let outdated: Vec<String> = live().filter_map(|member| behind(&member)).collect();
+            let wrong = !misses.is_empty() || !ghosts.is_empty() || !outdated.is_empty();
+            if wrong || Some(self.w.node(node).view_hash()) != common {
+                unlike.push((node, seen.len(), misses, ghosts, outdated));
             }
         }
         let some = |mut names: Vec<String>| {
@@ -113,11 +124,12 @@ impl Stage<'_> {
             unlike: unlike
                 .into_iter()
                 .take(10)
-                .map(|(node, sees, misses, ghosts)| Unlike {
+                .map(|(node, sees, misses, ghosts, outdated)| Unlike {
                     node: self.name(node),
                     sees,
                     misses: some(misses),
                     ghosts: some(ghosts),
+                    outdated: some(outdated),
                 })
                 .collect(),
         }

@@ -49,7 +49,10 @@ pub(super) fn measure(args: &RapidArgs) -> Table {
     table.note(
         "KB/s: per process, with the headers of IPv4 and UDP, from the crash until all know; with nothing to tell it is 0.14",
     );
-    table.note("over which time the published KB/s are means is not known here");
+    table.note(
+        "over which time the published KB/s are means is not known here; over the detection alone, at 1000 nodes, ours are about three \
+         times as much",
+    );
     table
 }
 

@@ -40,7 +40,7 @@ pub(super) fn measure(args: &SwimArgs) -> Table {
                     Cell::Count(k as u64),
                     Cell::Count(direct as u64),
                     Cell::Count(probes),
-                    if worthwhile { failed.cell(1, Some(expected)) } else { Cell::computed(expected) },
+                    if worthwhile { failed.cell(1, Some(expected)) } else { unmeasured(expected) },
                     Cell::computed(chance(loss, 1, k)),
                     Cell::computed(power(f64::from(loss) / 100.0, 2 * (k + 1))),
                 ]);
@@ -48,7 +48,7 @@ pub(super) fn measure(args: &SwimArgs) -> Table {
         }
     }
     table.note("share of probes that fail ±standard error (computed for as many direct pings)");
-    table.note("computed alone where fewer than ten failures were to be expected");
+    table.note("a dash, and what is computed, where fewer than ten failures were to be expected: nothing was measured");
     table.note("real nodes, preset lan without local health; who is suspected refutes, and nobody dies");
     table.note("SWIM: (1-q²)(1-q⁴)^k with one direct ping, q = 1-p; our second one makes it (1-q²)²(1-q⁴)^k");
     table.note("p^(2(k+1)) is often given instead; it would take both legs of every path to be lost");
@@ -58,6 +58,11 @@ pub(super) fn measure(args: &SwimArgs) -> Table {
 fn chance(loss: u32, direct: usize, k: usize) -> f64 {
     let q = 1.0 - f64::from(loss) / 100.0;
     power(1.0 - power(q, 2), direct) * power(1.0 - power(q, 4), k)
+}
+
+/// As the others are written, a dash for what would be measured.
+fn unmeasured(expected: f64) -> Cell {
+    Cell::text(format_args!("- ({})", Cell::computed(expected)))
 }
 
 /// How many probes ended, and how each did.
@@ -91,6 +96,16 @@ fn probe(args: &SwimArgs, n: usize, loss: u32, direct: usize, k: usize) -> (u64,
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiments::SwimTable;
+
+    #[test]
+    fn what_is_not_measured_does_not_look_as_if_it_were() {
+        let table = measure(&SwimArgs { trials: 1, sizes: vec![5], ..SwimArgs::of(SwimTable::FalsePositives) });
+        assert!(table.rows.iter().all(|row| row[4] == Cell::Count(0)), "{table}");
+        let failed: Vec<&Cell> = table.rows.iter().map(|row| &row[5]).collect();
+        assert_eq!(failed[0], &Cell::text(format_args!("- ({})", Cell::computed(chance(10, 1, 3)))), "{table}");
+        assert!(failed.iter().all(|cell| matches!(cell, Cell::Text(text) if text.starts_with("- ("))), "{table}");
+    }
 
     #[test]
     fn the_chances_are_those_of_the_paper() {
