@@ -40,6 +40,7 @@ fn one_run_is_told_with_its_plan_and_parts_of_it_can_be_left_out() {
     let planned = |text: &str, what: &str| text.lines().filter(|line| line.trim_start().starts_with(what)).count();
     assert!(whole.starts_with("seed 8: ") && whole.ends_with("no rule was broken"), "{whole}");
     assert!(planned(&whole, "node ") > 2 && planned(&whole, "fault ") > 1, "{whole}");
+    assert!(whole.contains(" s: settle ") && whole.contains(" s, recover "), "{whole}");
     let args = ["--seed", "8", "--faults", "0", "--nodes", "0,2", "--chaos-ms", "9000"];
     let (code, part, errors) = swarm(&args);
     assert_eq!(code, Some(0), "{errors}");
@@ -61,6 +62,8 @@ fn what_cannot_be_run_is_refused() {
         (&["--seed", "1", "--faults", "a"], "write `0,2`"),
         (&["--seed", "1", "--seeds", "2"], "--seed"),
         (&["--threads", "0"], "--threads"),
+        (&["--seed", "8", "--faults", "0,99"], "--faults 99: the plan of seed 8 has "),
+        (&["--seed", "8", "--nodes", "99"], "--nodes 99: the plan of seed 8 has "),
     ] {
         let (code, _, errors) = swarm(args);
         assert_eq!(code, Some(2), "{args:?}");

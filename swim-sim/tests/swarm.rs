@@ -1,5 +1,7 @@
 //! Swarm runs: a batch, what they come across, that they repeat, and that a failure is made smaller.
 
+use std::time::Duration;
+
 use swim_core::Instant;
 use swim_sim::swarm::{Batch, BatchArgs, COVERING, Checker, Life, Plan, Violation, What, batch, run, shrink};
 
@@ -69,8 +71,16 @@ fn a_failure_is_made_smaller() {
     assert!(command.starts_with(&format!("swim sim swarm --seed {} --faults ", plan.seed)), "{command}");
     assert!(command.contains(" --nodes 0,1,2 --chaos-ms "), "{command}");
 
-    // What the command says is the plan that was found.
-    let again = Plan::draw(plan.seed).with_faults(&number(&small)).with_nodes(&[2]).with_chaos(small.chaos);
+    // What the command says is the plan that was found, to the microsecond.
+    let said = |option: &str| {
+        let mut words = command.split_whitespace().skip_while(|word| *word != option);
+        words.nth(1).expect("it was looked for above").split(',').map(|n| n.parse().expect("a number")).collect()
+    };
+    let (faults, nodes, chaos): (Vec<usize>, Vec<usize>, Vec<usize>) =
+        (said("--faults"), said("--nodes"), said("--chaos-ms"));
+    let chaos = Duration::from_millis(chaos[0] as u64);
+    let again = Plan::draw(plan.seed).with_faults(&faults).with_nodes(&nodes).with_chaos(chaos);
+    assert_eq!((again.chaos, &again.faults, &again.nodes), (small.chaos, &small.faults, &small.nodes));
     assert_eq!(again.to_string(), small.to_string());
     assert_eq!(run(&again).digest, run(&small).digest);
 

@@ -18,7 +18,7 @@ pub(crate) enum SimCommand {
     /// Repeat a paper's experiment, and print what is measured beside what was published.
     #[command(subcommand)]
     Experiment(Experiment),
-    /// Whole runs drawn from seeds, with faults and checkers, until one breaks a rule.
+    /// Whole runs drawn from seeds, with faults, and checkers that say which of them break a rule.
     Swarm(swarm::Swarm),
     /// Run a cluster of any size and configuration under faults: detection, convergence, false alarms, traffic.
     #[command(after_long_help = run::help())]

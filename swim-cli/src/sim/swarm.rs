@@ -1,10 +1,10 @@
-//! `swim sim swarm`: whole runs drawn from seeds, with faults and checkers, until one fails.
+//! `swim sim swarm`: whole runs drawn from seeds, with faults and checkers; all of them, whether one fails or not.
 
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
-use swim_sim::swarm::{Batch, BatchArgs, COVERING, Plan, Violation, batch, run as run_plan, shrink};
+use swim_sim::swarm::{Batch, BatchArgs, COVERING, Checker, Plan, Violation, batch, run as run_plan, shrink};
 
 use crate::output::{Failure, Out};
 
@@ -68,14 +68,16 @@ impl std::str::FromStr for Numbers {
 
 pub(crate) fn run(args: &Swarm) -> Result<(), Failure> {
     match args.seed {
-        Some(seed) => run_one(args, args.plan(seed)),
+        Some(seed) => run_one(args, args.plan(seed)?),
         None => run_many(args),
     }
 }
 
 impl Swarm {
-    fn plan(&self, seed: u64) -> Plan {
+    fn plan(&self, seed: u64) -> Result<Plan, Failure> {
         let mut plan = Plan::draw(seed);
+        known(&self.faults, "--faults", plan.faults.len(), seed)?;
+        known(&self.nodes, "--nodes", plan.nodes.len(), seed)?;
         if let Some(Numbers(kept)) = &self.faults {
             plan = plan.with_faults(kept);
         }
@@ -85,8 +87,21 @@ impl Swarm {
         if let Some(ms) = self.chaos_ms {
             plan = plan.with_chaos(Duration::from_millis(ms));
         }
-        plan
+        Ok(plan)
     }
+}
+
+/// Refuses numbers of what the plan, drawn whole, does not have.
+fn known(numbers: &Option<Numbers>, option: &str, count: usize, seed: u64) -> Result<(), Failure> {
+    let Some(unknown) = numbers.iter().flat_map(|numbers| &numbers.0).find(|&&number| number >= count) else {
+        return Ok(());
+    };
+    let what = option.trim_start_matches('-');
+    let there_are = match count {
+        0 => format!("no {what}"),
+        _ => format!("{count} {what}, numbered 0 to {}", count - 1),
+    };
+    Err(Failure::Usage(format!("{option} {unknown}: the plan of seed {seed} has {there_are}")))
 }
 
 fn run_one(args: &Swarm, plan: Plan) -> Result<(), Failure> {
@@ -95,7 +110,8 @@ fn run_one(args: &Swarm, plan: Plan) -> Result<(), Failure> {
     if args.format == Format::Human {
         out.line(format_args!("{}", plan.to_string().trim_end()))?;
         if let Some((took, bound)) = outcome.calm {
-            out.line(format_args!("one again after {took:?}, of {:?}: {bound:?}", bound.total()))?;
+            let (took, total) = (seconds(took), seconds(bound.total()));
+            out.line(format_args!("one again after {took:.3} s, of {total:.3} s: {bound}"))?;
         }
         out.line(format_args!("digest {:016x}", outcome.digest))?;
     }
@@ -211,7 +227,7 @@ impl Found {
                 "seed": plan.seed,
                 "checker": violation.checker,
                 "node": violation.node.map(|node| node.index()),
-                "at": violation.at.as_micros() as f64 / 1e6,
+                "at": (violation.checker != Checker::Panic).then(|| violation.at.as_micros() as f64 / 1e6),
                 "text": violation.text,
                 "command": plan.command(),
             })
@@ -241,7 +257,6 @@ impl Found {
 #[cfg(test)]
 mod tests {
     use swim_sim::NodeIx;
-    use swim_sim::swarm::Checker;
 
     use super::*;
 
@@ -266,5 +281,11 @@ mod tests {
         let Failure::Runtime(text) = failure else { panic!("{failure:?}") };
         assert!(text.starts_with("seed 12: status-fell at 1.500000 s, node 0 (10.0.0.1:7946): it fell\n"), "{text}");
         assert!(text.ends_with("run it again: swim sim swarm --seed 12 --faults none"), "the smaller one: {text}");
+
+        let mut panicked = Found { smaller: None, ..found() };
+        panicked.violation = Violation { checker: Checker::Panic, node: None, ..panicked.violation };
+        assert!(panicked.json()["at"].is_null());
+        let Err(Failure::Runtime(text)) = panicked.fail(Format::Json, &mut Out::new()) else { panic!("it failed") };
+        assert!(text.starts_with("seed 12: panic: it fell\n"), "nobody knows when: {text}");
     }
 }

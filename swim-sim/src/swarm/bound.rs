@@ -1,5 +1,6 @@
 //! How long it may take until a cluster whose faults have ended is one again.
 
+use std::fmt;
 use std::time::Duration;
 
 use swim_core::Config;
@@ -55,6 +56,11 @@ impl Bound {
         }
     }
 
+    /// When nobody who runs may be declared dead any more: what was suspected in the chaos is decided, by the slowest, too.
+    pub(crate) fn doubt(&self) -> Duration {
+        self.settle + self.recover + self.suspect
+    }
+
     /// All of it.
     pub fn total(&self) -> Duration {
         let Self { settle, recover, probe, suspect, join, heal, sync, gossip } = *self;
@@ -64,6 +70,27 @@ impl Bound {
     /// For how long what holds has to go on holding: every node is probed again, and a period more.
     pub fn hold(config: &Config, n: usize) -> Duration {
         config.probe_interval * (2 * n as u32).clamp(10, 40)
+    }
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { settle, recover, probe, suspect, join, heal, sync, gossip } = *self;
+        let terms = [
+            ("settle", settle),
+            ("recover", recover),
+            ("probe", probe),
+            ("suspect", suspect),
+            ("join", join),
+            ("heal", heal),
+            ("sync", sync),
+            ("gossip", gossip),
+        ];
+        for (i, (name, term)) in terms.into_iter().enumerate() {
+            let (comma, seconds) = (if i > 0 { ", " } else { "" }, term.as_millis() as f64 / 1e3);
+            write!(f, "{comma}{name} {seconds} s")?;
+        }
+        Ok(())
     }
 }
 

@@ -38,6 +38,9 @@ impl Chaos<'_> {
                 self.report(lack);
                 break;
             }
+            if self.world.now() >= began + bound.doubt() {
+                self.spare(&wanted);
+            }
             if !self.run_for(period / 2) {
                 break;
             }
@@ -49,6 +52,16 @@ impl Chaos<'_> {
             self.hold(&wanted, period);
         }
         (took, bound)
+    }
+
+    /// Whoever runs and is to run may not be declared dead from now on.
+    pub(crate) fn spare(&mut self, wanted: &[NodeIx]) {
+        let running = wanted.iter().filter(|&&node| self.world.is_running(node));
+        let spared = running.map(|&node| {
+            let me = self.world.node(node).me();
+            (me.id(), (me.incarnation().epoch(), me.addr()))
+        });
+        self.watch().spared = spared.collect();
     }
 
     /// Everything holds, so nothing may change any more.

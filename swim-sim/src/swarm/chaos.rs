@@ -56,7 +56,7 @@ impl<'a> Chaos<'a> {
         let mut order: Vec<&PlannedNode> = plan.nodes.iter().collect();
         order.sort_by_key(|node| (node.start, node.number));
         let recorded = order.iter().position(|node| node.number == plan.recorded).unwrap_or(0);
-        let recorder = Recorder::new(NodeIx::new(recorded), plan.restored_after);
+        let recorder = Recorder::new(NodeIx::new(recorded), plan.restored_permille);
         world.watch = Some(Box::new(Watch::new(recorder, world.header_len)));
         let count = plan.nodes.iter().map(|node| node.number + 1).max().unwrap_or(0);
         let place = |_| Place { ix: None, wanted: false, rival: None, meta: 0 };
@@ -150,15 +150,16 @@ impl<'a> Chaos<'a> {
         self.apply_network();
     }
 
-    /// Seeds that were never started have no address; their places in the list stay theirs.
-    fn join(&mut self, ix: NodeIx, seeds: &[usize]) {
+    /// Seeds that were never started have no address; their places in the list stay theirs. Tells whether there is one to ask.
+    fn join(&mut self, ix: NodeIx, seeds: &[usize]) -> bool {
         let seeds: Vec<NodeIx> = seeds.iter().filter_map(|&seed| self.places[seed].ix).collect();
         if seeds.is_empty() {
-            return;
+            return false;
         }
         let addrs = seeds.iter().map(|seed| seed.addr()).collect();
         self.watch().recorder.order(ix, Order::Join(addrs));
         self.world.join(ix, &seeds);
+        true
     }
 
     /// Where the node's process runs or is paused, if it does.
@@ -207,50 +208,62 @@ impl<'a> Chaos<'a> {
     // --- faults
 
     fn begin(&mut self, fault: usize) {
-        match &self.plan.faults[fault].fault.what {
-            What::Cut { .. } | What::BlackHole { .. } | What::Zone { .. } => {
-                self.active.push(fault);
-                self.apply_network();
-            }
+        let what = &self.plan.faults[fault].fault.what;
+        if self.strike(fault, what) {
+            self.watch().coverage.count(&format!("fault: {}", what.kind()), 1);
+        }
+    }
+
+    /// Tells whether anybody was there whom it could befall.
+    fn strike(&mut self, fault: usize, what: &What) -> bool {
+        match what {
+            What::Cut { these, those, .. } => self.part(fault, &[these, those]),
+            What::BlackHole { node, peer, .. } => self.part(fault, &[&[*node], &[*peer]]),
+            What::Zone { nodes, .. } => self.part(fault, &[nodes]),
             What::Slow { node, per_input } => self.each(*node, |world, ix| world.set_slow(ix, *per_input)),
             What::Drift { node, ppm } => self.each(*node, |world, ix| world.drift(ix, *ppm)),
             What::ClockForth { node, by } => self.each(*node, |world, ix| world.clock_forth(ix, *by)),
             What::ClockBack { node, by } => self.each(*node, |world, ix| world.clock_back(ix, *by)),
             What::Uplink { node, clog } => self.each(*node, |world, ix| world.set_uplink(ix, Some(*clog))),
             What::Pause { node } => {
-                if let Some(ix) = self.places[*node].ix.filter(|&ix| self.world.is_running(ix)) {
-                    self.world.pause(ix);
-                }
+                let runs = self.places[*node].ix.filter(|&ix| self.world.is_running(ix));
+                runs.map(|ix| self.world.pause(ix)).is_some()
             }
             What::Block { node } => {
                 let free = |ix: &NodeIx| self.world.is_running(*ix) && !self.world.is_blocked(*ix);
-                if let Some(ix) = self.places[*node].ix.filter(free) {
-                    self.world.block(ix);
-                }
+                self.places[*node].ix.filter(free).map(|ix| self.world.block(ix)).is_some()
             }
             What::Kill { nodes, back } => {
+                let mut struck = false;
                 for &node in nodes {
+                    struck |= self.living(node).is_some();
                     self.kill(node);
                     self.places[node].wanted &= back.is_some();
                 }
+                struck
             }
             What::Relocate { node } => self.relocate(*node),
             What::Replace { node } => self.replace(*node),
             What::Leave { node, back } => {
-                if let Some(ix) = self.living(*node) {
+                let living = self.living(*node);
+                if let Some(ix) = living {
                     self.watch().recorder.order(ix, Order::Leave);
                     self.world.leave(ix);
                 }
                 self.places[*node].wanted &= *back;
+                living.is_some()
             }
             What::Meta { node, len } => self.set_meta(*node, *len),
-            What::Join { node, seeds } => {
-                if let Some(ix) = self.living(*node) {
-                    self.join(ix, seeds);
-                }
-            }
+            What::Join { node, seeds } => self.living(*node).is_some_and(|ix| self.join(ix, seeds)),
             What::Conflict { node, .. } => self.double(*node),
         }
+    }
+
+    /// A fault of the network holds from now on. It strikes where there is a process at every end.
+    fn part(&mut self, fault: usize, ends: &[&[usize]]) -> bool {
+        self.active.push(fault);
+        self.apply_network();
+        ends.iter().all(|end| end.iter().any(|&node| self.living(node).is_some()))
     }
 
     fn end(&mut self, fault: usize) {
@@ -259,9 +272,9 @@ impl<'a> Chaos<'a> {
                 self.active.retain(|&active| active != fault);
                 self.apply_network();
             }
-            What::Slow { node, .. } => self.each(*node, |world, ix| world.set_slow(ix, Duration::ZERO)),
-            What::Drift { node, .. } => self.each(*node, |world, ix| world.drift(ix, 0)),
-            What::Uplink { node, .. } => self.each(*node, |world, ix| world.set_uplink(ix, None)),
+            What::Slow { node, .. } => drop(self.each(*node, |world, ix| world.set_slow(ix, Duration::ZERO))),
+            What::Drift { node, .. } => drop(self.each(*node, |world, ix| world.drift(ix, 0))),
+            What::Uplink { node, .. } => drop(self.each(*node, |world, ix| world.set_uplink(ix, None))),
             What::Pause { node } => {
                 let paused = |ix: &NodeIx| self.world.host(*ix).life == HostLife::Paused;
                 if let Some(ix) = self.places[*node].ix.filter(paused) {
@@ -295,49 +308,54 @@ impl<'a> Chaos<'a> {
         }
     }
 
-    /// What befalls a machine befalls it whether a process runs there or not.
-    fn each(&mut self, number: usize, strike: impl FnOnce(&mut World, NodeIx)) {
+    /// What befalls a machine befalls it whether a process runs there or not. Tells whether one does.
+    fn each(&mut self, number: usize, strike: impl FnOnce(&mut World, NodeIx)) -> bool {
         if let Some(ix) = self.places[number].ix {
             strike(&mut self.world, ix);
         }
+        self.living(number).is_some()
     }
 
-    fn set_meta(&mut self, number: usize, len: usize) {
+    fn set_meta(&mut self, number: usize, len: usize) -> bool {
         self.places[number].meta = len;
-        if let Some(ix) = self.living(number) {
+        let living = self.living(number);
+        if let Some(ix) = living {
             let name = self.world.host(ix).setup.name.clone();
             let profile = Profile::new(&name, &bytes(len)).expect("plans keep to what fits");
             self.watch().recorder.order(ix, Order::Profile(profile));
             self.world.set_meta(ix, &bytes(len));
         }
+        living.is_some()
     }
 
-    fn relocate(&mut self, number: usize) {
+    fn relocate(&mut self, number: usize) -> bool {
         let place = &self.places[number];
-        let Some(ix) = place.ix.filter(|_| place.wanted) else { return };
+        let Some(ix) = place.ix.filter(|_| place.wanted) else { return false };
         let meta = place.meta;
         let new = self.world.relocate_with(ix, |setup| setup.meta = bytes(meta));
         self.places[number].ix = Some(new);
         self.join(new, &self.planned(number).seeds.clone());
         self.apply_network();
+        true
     }
 
     /// Another node takes over the machine. What the former one was is no more.
-    fn replace(&mut self, number: usize) {
+    fn replace(&mut self, number: usize) -> bool {
         let place = &self.places[number];
-        let Some(ix) = place.ix.filter(|_| place.wanted && place.rival.is_none()) else { return };
+        let Some(ix) = place.ix.filter(|_| place.wanted && place.rival.is_none()) else { return false };
         let meta = place.meta;
         self.world.restart_with(ix, |setup| {
             setup.name += "'";
             (setup.epoch, setup.meta) = (Some(1), bytes(meta));
         });
         self.join(ix, &self.planned(number).seeds.clone());
+        true
     }
 
     /// A second process of the node's id starts; the first is among those that it asks.
-    fn double(&mut self, number: usize) {
+    fn double(&mut self, number: usize) -> bool {
         let place = &self.places[number];
-        let Some(ix) = place.ix.filter(|_| place.wanted && place.rival.is_none()) else { return };
+        let Some(ix) = place.ix.filter(|_| place.wanted && place.rival.is_none()) else { return false };
         let (name, epoch) = (self.world.host(ix).setup.name.clone(), self.world.host(ix).setup.epoch);
         let meta = place.meta;
         let rival = self.world.spawn_with(&name, |setup| (setup.epoch, setup.meta) = (epoch, bytes(meta)));
@@ -348,6 +366,7 @@ impl<'a> Chaos<'a> {
         }
         self.join(rival, &seeds);
         self.apply_network();
+        true
     }
 
     /// One of the two is killed, if it has not fallen silent.

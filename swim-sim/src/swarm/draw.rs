@@ -41,7 +41,7 @@ pub(crate) fn plan(seed: u64) -> Plan {
         faults: faults.map(|(number, fault)| PlannedFault { number, fault }).collect(),
         chaos,
         recorded: draws.below(count),
-        restored_after: draws.below(4_000),
+        restored_permille: draws.below(1_000),
         config,
     }
 }

@@ -149,6 +149,31 @@ pub enum Life {
     WithState,
 }
 
+/// The words for all kinds of faults.
+pub(crate) const KINDS: [&str; 21] = [
+    "cut",
+    "slow",
+    "pause",
+    "block",
+    "drift",
+    "clock-forth",
+    "clock-back",
+    "end",
+    "restart",
+    "restart-same-epoch",
+    "restart-with-state",
+    "relocate",
+    "replace",
+    "leave",
+    "leave-and-return",
+    "meta",
+    "join-again",
+    "uplink",
+    "black-hole",
+    "conflict",
+    "zone",
+];
+
 impl What {
     /// A word for the kind of fault.
     pub const fn kind(&self) -> &'static str {

@@ -36,8 +36,8 @@ pub struct Plan {
     pub chaos: Duration,
     /// The node whose inputs are recorded, to be replayed.
     pub recorded: usize,
-    /// After how many inputs the replayed node is written to a snapshot and read back.
-    pub restored_after: usize,
+    /// After which part of its inputs the replayed node is written to a snapshot and read back, in thousandths.
+    pub restored_permille: usize,
 }
 
 /// A node of a plan.

@@ -46,18 +46,20 @@ struct Tape {
 /// Records the lives of one node of the world, one after the other. A life that began with a snapshot is left out.
 pub(crate) struct Recorder {
     node: NodeIx,
-    restored_after: usize,
+    restored_permille: usize,
     /// Given and not yet taken.
     orders: VecDeque<Order>,
     tape: Option<Tape>,
     /// Lives that were played back.
     pub(crate) replayed: u64,
+    /// Those of them that were written to a snapshot and read back meanwhile: all that were given something.
+    pub(crate) restored: u64,
 }
 
 impl Recorder {
-    /// Records this node, once there is one; a replay is written and read back after so many inputs.
-    pub(crate) fn new(node: NodeIx, restored_after: usize) -> Self {
-        Self { node, restored_after, orders: VecDeque::new(), tape: None, replayed: 0 }
+    /// Records this node, once there is one; a replay is written and read back after so many thousandths of its inputs.
+    pub(crate) fn new(node: NodeIx, restored_permille: usize) -> Self {
+        Self { node, restored_permille, orders: VecDeque::new(), tape: None, replayed: 0, restored: 0 }
     }
 
     /// A command is given to a process, which takes it when it comes to it.
@@ -126,13 +128,15 @@ impl Recorder {
         let Some(tape) = self.tape.take_if(|_| ix == self.node) else { return Ok(()) };
         self.replayed += 1;
         let (was, state) = (tape.digest.value(), node.snapshot());
-        if tape.play(ix, Some(self.restored_after)) == Ok((was, state.clone())) {
+        let inputs = tape.inputs.len();
+        let restored_after = inputs * self.restored_permille / 1_000;
+        self.restored += u64::from(restored_after < inputs);
+        if tape.play(ix, Some(restored_after)) == Ok((was, state.clone())) {
             return Ok(());
         }
-        let inputs = tape.inputs.len();
         match tape.play(ix, None) {
             Ok(again) if again == (was, state) => {
-                Err((Checker::Restore, format!("read back after {} of {inputs} inputs", self.restored_after)))
+                Err((Checker::Restore, format!("read back after {restored_after} of {inputs} inputs")))
             }
             Ok(_) => Err((Checker::Replay, format!("{inputs} inputs gave something else the second time"))),
             Err(e) => Err((Checker::Replay, e)),

@@ -63,9 +63,7 @@ fn run_watched(plan: &Plan) -> Outcome {
     let mut coverage = watch.coverage;
     coverage.network(&world.network());
     coverage.count("lives replayed", watch.recorder.replayed);
-    for planned in &plan.faults {
-        coverage.count(&format!("fault: {}", planned.fault.what.kind()), 1);
-    }
+    coverage.count("lives restored", watch.recorder.restored);
     let broken = watch.violation.as_ref().map_or(0, |violation| 1 + violation.checker as u64);
     Outcome {
         seed: plan.seed,

@@ -84,6 +84,12 @@ impl Shadow {
         self.woken = Some((self.clock, hold));
     }
 
+    /// Its clock shows this.
+    #[cfg(test)]
+    pub(crate) fn look(&mut self, clock: Instant) {
+        self.clock = clock;
+    }
+
     /// Live members elsewhere, as they were before this turn, by distinct addresses.
     fn peers(&self) -> usize {
         let mine = self.rows[0].addr;
@@ -170,7 +176,7 @@ impl Shadow {
         let mut checked = Ok(());
         if turn.sent > 0 {
             self.refute_by = None;
-            let head = Frame::parse(&turn.last_frame).map(|frame| frame.incarnation);
+            let head = Frame::parse(&turn.first_frame).map(|frame| frame.incarnation);
             if raised && head != Ok(me) {
                 checked = Err((Checker::Refutation, format!("{me:?} was taken, and {head:?} told")));
             }
@@ -251,7 +257,7 @@ impl Shadow {
         let rows: Vec<Seen> = node.members().map(|member| seen(&member)).collect();
         self.check_me(&rows, node)?;
         let mut lagged = false;
-        let (mut moved, mut updated) = (Vec::new(), Vec::new());
+        let (mut moved, mut updated, mut anew) = (Vec::new(), Vec::new(), Vec::new());
         for event in &turn.events {
             match *event {
                 Event::MemberMoved { id, .. } => moved.push(id),
@@ -259,13 +265,18 @@ impl Shadow {
                 Event::Lagged { .. } => lagged = true,
                 _ => self.fold(event, turn, node, coverage)?,
             }
+            if let Event::MemberForgotten { id } = *event {
+                anew.push(id);
+            }
         }
         if lagged {
+            let ttl = node.config().tombstone_ttl;
+            anew.extend(self.rows[1..].iter().filter(|row| self.may_be_forgotten(row, ttl)).map(|row| row.id));
             let told = |row: &Seen| (row.id, Told { status: row.status, since: Instant::ORIGIN });
             self.told = rows[1..].iter().map(told).collect();
         }
         for row in &rows[1..] {
-            self.check_row(row, taken, lagged || moved.contains(&row.id))?;
+            self.check_row(row, taken, lagged || moved.contains(&row.id), anew.contains(&row.id))?;
         }
         if self.told.len() + 1 != rows.len() {
             return Err((Checker::Untold, format!("{} rows, and {} were told", rows.len() - 1, self.told.len())));
@@ -288,7 +299,15 @@ impl Shadow {
         Ok(())
     }
 
-    fn check_row(&self, row: &Seen, taken: &BTreeMap<NodeId, Incarnation>, moved: bool) -> Checked {
+    /// Whether the row may have been dropped in a turn of which events were lost: that of a tombstone whose time is over, or
+    /// of which nobody knows how old it is.
+    fn may_be_forgotten(&self, row: &Seen, ttl: Duration) -> bool {
+        let old = |told: &Told| told.since == Instant::ORIGIN || self.clock.since(told.since) >= ttl;
+        !row.status.is_live() && self.told.get(&row.id).is_none_or(old)
+    }
+
+    /// `anew`: the row before may have been forgotten in this turn, and this one says nothing of it.
+    fn check_row(&self, row: &Seen, taken: &BTreeMap<NodeId, Incarnation>, moved: bool, anew: bool) -> Checked {
         let ever = taken.get(&row.id).copied();
         if ever.is_none_or(|ever| row.status.incarnation() > ever || row.detail_at > ever) {
             return Err((Checker::NotItsOwn, format!("{row:?}, and it has never been beyond {ever:?}")));
@@ -297,7 +316,11 @@ impl Shadow {
             let told = self.told.get(&row.id);
             return Err((Checker::Untold, format!("{row:?}, and what was told is {told:?}")));
         }
-        let Some(before) = self.rows[1..].iter().find(|before| before.id == row.id) else { return Ok(()) };
+        let before = self.rows[1..].iter().find(|before| before.id == row.id);
+        let Some(before) = before.filter(|_| !anew) else { return Ok(()) };
+        if row.status < before.status {
+            return Err((Checker::StatusFell, format!("{before:?} became {row:?}")));
+        }
         if row.detail_at < before.detail_at {
             return Err((Checker::StatusFell, format!("the detail of {before:?} became that of {row:?}")));
         }

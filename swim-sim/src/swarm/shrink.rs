@@ -1,5 +1,7 @@
 //! A failing plan made smaller, as long as the same rule is broken.
 
+use std::time::Duration;
+
 use crate::swarm::plan::{ANCHORS, Plan};
 use crate::swarm::violation::Violation;
 
@@ -36,7 +38,7 @@ struct Search<F> {
 }
 
 impl<F: Fn(&Plan) -> Option<Violation>> Search<F> {
-    fn size(&self) -> (usize, usize, std::time::Duration) {
+    fn size(&self) -> (usize, usize, Duration) {
         (self.plan.faults.len(), self.plan.nodes.len(), self.plan.chaos)
     }
 
@@ -70,9 +72,16 @@ impl<F: Fn(&Plan) -> Option<Violation>> Search<F> {
         }
     }
 
+    /// To whole milliseconds: the command that runs the plan again says no less.
     fn shorten(&mut self) {
         for part in [2, 4, 8] {
-            while self.attempt(self.plan.clone().with_chaos(self.plan.chaos - self.plan.chaos / part)) {}
+            loop {
+                let shorter = self.plan.chaos - self.plan.chaos / part;
+                let shorter = Duration::from_millis(shorter.as_millis() as u64);
+                if shorter >= self.plan.chaos || !self.attempt(self.plan.clone().with_chaos(shorter)) {
+                    break;
+                }
+            }
         }
     }
 }

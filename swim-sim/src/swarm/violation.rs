@@ -56,6 +56,8 @@ pub enum Checker {
     Agreement,
     /// After the calm nothing is left to tell, and all are healthy.
     Settled,
+    /// Late in the calm nobody declares a process dead that runs, and that is reached where it is looked for.
+    FalseVerdict,
     /// Once all agree in the calm, nobody is suspected and nothing changes.
     Unrest,
     /// Once all agree in the calm, there is no traffic but probes, knocks, and their answers.
@@ -78,7 +80,7 @@ pub struct Violation {
     pub checker: Checker,
     /// The node that broke it, or at which it showed.
     pub node: Option<NodeIx>,
-    /// When, by the time of the world.
+    /// When, by the time of the world; of no meaning for a panic, which says nothing of it.
     pub at: Instant,
     /// What was seen.
     pub text: String,
@@ -86,7 +88,11 @@ pub struct Violation {
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at {:.6} s", self.checker, seconds(self.at))?;
+        write!(f, "{}", self.checker)?;
+        // A panic has unwound the world, and its time with it.
+        if self.checker != Checker::Panic {
+            write!(f, " at {:.6} s", seconds(self.at))?;
+        }
         if let Some(node) = self.node {
             write!(f, ", {node:?} ({})", node.addr())?;
         }

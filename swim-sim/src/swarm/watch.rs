@@ -13,7 +13,7 @@ use crate::host::NodeIx;
 use crate::network::Sent;
 use crate::swarm::coverage::Coverage;
 use crate::swarm::replay::Recorder;
-use crate::swarm::shadow::Shadow;
+use crate::swarm::shadow::{Checked, Shadow};
 use crate::swarm::violation::{Checker, Violation};
 
 /// The kinds of input.
@@ -43,9 +43,9 @@ pub(crate) struct Turn {
     /// The counters before it.
     pub(crate) before: Stats,
     pub(crate) events: Vec<Event>,
-    /// Datagrams that were sent, the frame of the last of them, and the largest.
+    /// Datagrams that were sent, the frame of the first of them, and the largest.
     pub(crate) sent: usize,
-    pub(crate) last_frame: Vec<u8>,
+    pub(crate) first_frame: Vec<u8>,
     pub(crate) largest: usize,
     /// The pings and ping-reqs that a time-out made it send.
     pub(crate) probes: Vec<(SocketAddr, Message)>,
@@ -69,6 +69,8 @@ pub(crate) struct Watch {
     pub(crate) recorder: Recorder,
     /// The highest incarnation that any process of an id has taken.
     taken: BTreeMap<NodeId, Incarnation>,
+    /// The lives that nobody may declare dead, by their epochs, and where they are.
+    pub(crate) spared: BTreeMap<NodeId, (u32, SocketAddr)>,
     /// By node of the world; `None` where no process runs.
     shadows: Vec<Option<Shadow>>,
     turn: Turn,
@@ -82,6 +84,7 @@ impl Watch {
             coverage: Coverage::default(),
             recorder,
             taken: BTreeMap::new(),
+            spared: BTreeMap::new(),
             shadows: Vec::new(),
             turn: Turn::default(),
             header_len,
@@ -140,8 +143,10 @@ impl Watch {
         let turn = &mut self.turn;
         turn.sent += 1;
         turn.largest = turn.largest.max(sent.bytes.len());
-        turn.last_frame.clear();
-        turn.last_frame.extend_from_slice(sent.frame());
+        if turn.sent == 1 {
+            turn.first_frame.clear();
+            turn.first_frame.extend_from_slice(sent.frame());
+        }
         if turn.kind == Kind::Timeout {
             if let Ok(Frame { message: Some(message @ (Message::Ping { .. } | Message::PingReq { .. })), .. }) =
                 Frame::parse(sent.frame())
@@ -168,7 +173,8 @@ impl Watch {
         let Some(Some(shadow)) = self.shadows.get_mut(ix.index()) else { return };
         let checked = shadow
             .check_turn(&self.turn, self.header_len, pump)
-            .and_then(|()| shadow.check_table(&self.turn, node, &self.taken, &mut self.coverage));
+            .and_then(|()| shadow.check_table(&self.turn, node, &self.taken, &mut self.coverage))
+            .and_then(|()| check_spared(&self.turn, node, &self.spared));
         if let Err((checker, text)) = checked {
             self.report(checker, Some(ix), self.turn.at, text);
         }
@@ -180,4 +186,18 @@ impl Watch {
             self.ended(ix, at, node);
         }
     }
+}
+
+/// Nobody who is spared may be declared dead by the node's own verdict. What others have said is not its own: a tombstone from
+/// the chaos is told when a partition is found to be over, which may be late. Nor is it to know a life, or an address, that it
+/// was not told of yet; who is looked for there does not answer.
+fn check_spared(turn: &Turn, node: &Node, spared: &BTreeMap<NodeId, (u32, SocketAddr)>) -> Checked {
+    for event in turn.events.iter().filter(|_| turn.kind == Kind::Timeout) {
+        let Event::MemberDown { id, incarnation, left: false } = *event else { continue };
+        let found = node.member(id).map(|row| (incarnation.epoch(), row.addr()));
+        if found.is_some() && found == spared.get(&id).copied() {
+            return Err((Checker::FalseVerdict, format!("{id} runs, and is declared dead at {incarnation:?}")));
+        }
+    }
+    Ok(())
 }
