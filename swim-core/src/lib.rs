@@ -45,6 +45,7 @@ mod storage;
 mod suspicion;
 mod sync;
 mod time;
+mod verdicts;
 mod views;
 pub mod wire;
 

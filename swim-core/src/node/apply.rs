@@ -14,8 +14,9 @@ use crate::wire::{Detail, Item, More};
 /// How far ahead of the known incarnation an accusation may be. Nobody can push a counter to its end.
 const AHEAD_MAX: u32 = 64;
 
-/// After so many refutations the next one writes address and profile anew, too. Whoever accuses me again and again may look for me where
-/// another life of mine has been, under the very incarnation at which I wrote where I am: no view hash shows that.
+/// After so many refutations the next one writes address and profile anew, too. Whoever accuses me again and again may look
+/// for me where another life of mine has been, under the very incarnation at which I wrote where I am: no view hash shows
+/// that.
 const REWRITTEN_AFTER: u32 = 8;
 
 /// Where a claim comes from.
@@ -137,8 +138,9 @@ impl Node {
             let me = self.cx.me;
             self.confirm(slot, accusers.iter().filter(|&a| a != me));
         }
-        if let Some(d) = item.detail() {
-            self.apply_detail(slot, &d, status > known);
+        let tied = self.cx.mutant(Mutation::DetailTiedToStatus) && status <= known;
+        if let Some(d) = item.detail().filter(|_| !tied) {
+            self.apply_detail(slot, &d);
         }
     }
 
@@ -158,10 +160,9 @@ impl Node {
     }
 
     /// Address and profile are a register of their own: a suspicion that overtakes them must not hide them.
-    fn apply_detail(&mut self, slot: u32, d: &Detail<'_>, status_grew: bool) {
+    fn apply_detail(&mut self, slot: u32, d: &Detail<'_>) {
         let row = &self.table[slot];
-        let tied = self.cx.mutant(Mutation::DetailTiedToStatus) && !status_grew;
-        if d.at <= row.detail_at || d.at > row.status.incarnation() || tied {
+        if d.at <= row.detail_at || d.at > row.status.incarnation() {
             return;
         }
         let (id, old) = (row.id, row.addr);
@@ -325,16 +326,11 @@ impl Node {
     }
 
     /// Whoever held me dead did not listen to me, and perhaps I heard nobody: whom I accused meanwhile may not know. They get
-    /// the time to hear of it, and of the deaths that I have not told yet I leave it to syncs to tell, which take them for
-    /// suspicions. Not for longer than that at a time, or forgers could keep me from convicting anybody.
+    /// the time to hear of it; and of the deaths that I have not told yet I leave it to syncs to tell, which take them for
+    /// suspicions. That only on the word of one whom I have asked (`bound`): else whoever can send a datagram could keep my
+    /// news from spreading.
     fn doubt_verdicts(&mut self, bound: bool) {
-        let (min, _) = self.cx.config.suspicion_micros(self.table.live() as u64);
-        if self.cx.now < self.convict_after.plus_micros(min) && self.convict_after > Instant::ORIGIN {
-            return;
-        }
-        self.hold_verdicts();
-        // Only on the word of one whom I have asked: else whoever can send a datagram could keep my news from spreading.
-        if bound {
+        if self.verdicts.doubt(self.table.live(), &self.cx) && bound {
             let table = &self.table;
             self.gossip.drop_untold(|slot| table[slot].state() == State::Dead);
         }

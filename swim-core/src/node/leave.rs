@@ -102,7 +102,7 @@ impl Node {
             self.leave = Leave::No;
             self.rivals = Rivals::default();
             // The time away is no evidence against anybody.
-            self.hold_verdicts();
+            self.verdicts.hold(self.table.live(), &self.cx);
             if self.table.peers() > 0 {
                 self.detect.wake(&mut self.cx);
             }

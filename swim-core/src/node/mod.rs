@@ -44,6 +44,7 @@ use crate::storage::{Deadlines, NONE};
 use crate::suspicion::Suspicions;
 use crate::sync::Sync;
 use crate::time::Instant;
+use crate::verdicts::Verdicts;
 use crate::views::Views;
 
 /// One member of a cluster: a pure state machine.
@@ -99,10 +100,7 @@ pub struct Node {
     last: Instant,
     /// Own pauses so far, in microseconds: the driver's time less this is awake time.
     slept: u64,
-    /// No suspicion runs out before this: after an own pause, evidence must be gathered anew.
-    convict_after: Instant,
-    /// Since when nothing can be sent.
-    blocked_since: Option<Instant>,
+    verdicts: Verdicts,
     /// This node takes no other epoch before this, unless it asked.
     next_epoch_after: Instant,
 }
@@ -156,8 +154,7 @@ impl Node {
             due: Instant::NEVER,
             last: now,
             slept: 0,
-            convict_after: Instant::ORIGIN,
-            blocked_since: None,
+            verdicts: Verdicts::default(),
             next_epoch_after: Instant::ORIGIN,
             cx: Cx {
                 now,
@@ -190,7 +187,7 @@ impl Node {
             Input::Command(command) => self.on_command(command),
             Input::Timeout => self.on_timeout(),
             Input::SendFailed { to } => self.on_send_failed(to.into()),
-            Input::SendBlocked => self.on_send_blocked(),
+            Input::SendBlocked => self.verdicts.block(&self.cx),
             Input::SendResumed => self.on_send_resumed(),
         }
         // An input can set a deadline in the past, as a confirmation does that comes late. Nobody has slept through that.

@@ -56,14 +56,7 @@ impl Node {
         self.cx.stats.pauses += 1;
         self.detect.abandon();
         self.health.worsen(1, &mut self.cx);
-        self.hold_verdicts();
-    }
-
-    /// No suspicion runs out before the shortest one could that begins now.
-    pub(super) fn hold_verdicts(&mut self) {
-        let (min, _) = self.cx.config.suspicion_micros(self.table.live() as u64);
-        let min = if self.cx.mutant(Mutation::PauseConvicts) { 0 } else { min };
-        self.convict_after = self.cx.now.plus_micros(min);
+        self.verdicts.hold(self.table.live(), &self.cx);
     }
 
     /// Sets a row's deadline; the end of time is no deadline, so it is one microsecond before.
@@ -85,44 +78,33 @@ impl Node {
     /// When the period ends. While nothing can be sent, one whose probe has no answer goes on: whoever sends from a loop is
     /// stuck in it.
     fn period_at(&self) -> Instant {
-        let stuck = self.blocked_since.is_some() && self.detect.is_waiting();
+        let stuck = self.verdicts.is_blocked() && self.detect.is_waiting();
         if stuck { Instant::NEVER } else { self.detect.period_at() }
     }
 
     /// The next gossip tick; there is none while nothing can be sent.
     fn gossip_at(&self) -> Instant {
-        if self.blocked_since.is_some() { Instant::NEVER } else { self.gossip.next_deadline() }
-    }
-
-    /// Nothing can be sent from now on.
-    pub(super) fn on_send_blocked(&mut self) {
-        self.blocked_since.get_or_insert(self.cx.now);
+        if self.verdicts.is_blocked() { Instant::NEVER } else { self.gossip.next_deadline() }
     }
 
     /// What was held has left, and what waited has been read. After a long time that is as after an own pause: others
     /// could not hear what this node suspected, nor this node what they refuted.
     pub(super) fn on_send_resumed(&mut self) {
+        let mute = self.verdicts.is_mute(&self.cx);
+        self.verdicts.unblock();
         if self.leave.is_complete() {
-            self.blocked_since = None;
             return;
         }
-        if self.is_mute() {
+        if mute {
             self.cx.stats.send_blocks += 1;
             self.health.worsen(1, &mut self.cx);
-            self.hold_verdicts();
+            self.verdicts.hold(self.table.live(), &self.cx);
         }
         if self.cx.config.pause_guard && self.detect.is_waiting() && self.detect.period_at() <= self.cx.now {
             // Its ping may have been held all the time.
             self.cx.stats.stalls += 1;
             self.detect.abandon();
         }
-        self.blocked_since = None;
-    }
-
-    /// Could nothing be sent for so long that verdicts have to wait? A socket that is full for a moment is no reason.
-    fn is_mute(&self) -> bool {
-        let long = |since| self.cx.now.micros_since(since) > self.cx.pace.probe_interval;
-        self.cx.config.pause_guard && self.blocked_since.is_some_and(long)
     }
 
     /// The earliest deadline, and what it is for.
@@ -210,24 +192,24 @@ impl Node {
     /// A suspicion has run out, or a tombstone has expired.
     fn on_row_due(&mut self) {
         let Some((at, slot)) = self.deadlines.pop_due(self.cx.now) else { return };
-        if self.is_mute() {
+        if self.verdicts.is_mute(&self.cx) {
             // Nobody could have heard of the suspicion from this node.
-            self.hold_verdicts();
+            self.verdicts.hold(self.table.live(), &self.cx);
         }
         let status = self.table[slot].status;
-        match status.state() {
-            State::Suspect if at < self.convict_after => self.set_deadline(slot, self.convict_after),
-            State::Suspect => {
+        match (status.state(), self.verdicts.postpones(at)) {
+            (State::Suspect, Some(until)) => self.set_deadline(slot, until),
+            (State::Suspect, None) => {
                 self.cx.stats.deaths_declared += 1;
                 let me = self.cx.me;
                 self.change(slot, Status::new(status.incarnation(), State::Dead), Some(me));
             }
-            State::Dead | State::Left => self.forget(slot),
-            State::Alive if self.cx.mutant(Mutation::RefutedSuspicionRunsOut) => {
+            (State::Dead | State::Left, _) => self.forget(slot),
+            (State::Alive, _) if self.cx.mutant(Mutation::RefutedSuspicionRunsOut) => {
                 self.change(slot, Status::new(status.incarnation(), State::Dead), None);
             }
             // An alive row has no deadline; `check_slots` holds that.
-            State::Alive => {}
+            (State::Alive, _) => {}
         }
     }
 
