@@ -5,12 +5,10 @@ mod util;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use util::{Swim, parsed};
+use util::parsed;
 
 fn ended(args: &[&str]) -> (i32, String, String) {
-    let mut swim = Swim::start(&[&["plan"], args].concat());
-    let code = swim.exit_code().expect("no signal ends it");
-    (code, swim.stdout.text(), swim.stderr.text())
+    util::ended(&["plan"], args)
 }
 
 fn printed(args: &[&str]) -> String {
@@ -24,11 +22,7 @@ fn json(args: &[&str]) -> Value {
 }
 
 fn refused(args: &[&str], words: &[&str]) {
-    let (code, out, why) = ended(args);
-    assert_eq!((code, &*out), (2, ""), "{args:?}: {why}");
-    for word in words {
-        assert!(why.contains(word), "{args:?}: no {word:?} in: {why}");
-    }
+    util::refused(&["plan"], args, words);
 }
 
 fn file(name: &str, text: &str) -> PathBuf {

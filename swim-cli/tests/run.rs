@@ -5,18 +5,14 @@ mod util;
 use std::path::Path;
 
 use serde_json::Value;
-use util::{Swim, parsed};
+use util::parsed;
 
 fn ended(args: &[&str]) -> (i32, String, String) {
-    let mut swim = Swim::start(&[&["sim", "run"], args].concat());
-    let code = swim.exit_code().expect("no signal ends it");
-    (code, swim.stdout.text(), swim.stderr.text())
+    util::ended(&["sim", "run"], args)
 }
 
 fn printed(args: &[&str]) -> String {
-    let (code, out, why) = ended(args);
-    assert_eq!(code, 0, "{args:?}: {why}");
-    out
+    util::printed(&["sim", "run"], args)
 }
 
 fn json(args: &[&str]) -> Value {
@@ -24,11 +20,7 @@ fn json(args: &[&str]) -> Value {
 }
 
 fn refused(args: &[&str], words: &[&str]) {
-    let (code, out, why) = ended(args);
-    assert_eq!((code, &*out), (2, ""), "{args:?}: {why}");
-    for word in words {
-        assert!(why.contains(word), "{args:?}: no {word:?} in: {why}");
-    }
+    util::refused(&["sim", "run"], args, words);
 }
 
 #[test]

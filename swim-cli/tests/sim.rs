@@ -7,10 +7,7 @@ use std::path::Path;
 use util::Swim;
 
 fn printed(args: &[&str]) -> String {
-    let mut swim = Swim::start(&[&["sim", "experiment"], args].concat());
-    let code = swim.exit_code();
-    assert_eq!(code, Some(0), "{args:?}: {}", swim.stderr.text());
-    swim.stdout.text()
+    util::printed(&["sim", "experiment"], args)
 }
 
 #[test]

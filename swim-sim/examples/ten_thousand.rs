@@ -26,8 +26,7 @@ fn main() {
     watch.stop(&w, "all see all");
 
     let watch = Watch::start(&w);
-    let quiet = |w: &World| w.all_agree() && w.nodes().all(|node| w.node(node).gossip_queued() == 0);
-    w.run_until(secs(600), quiet).expect("there is nothing more to tell");
+    w.run_until(secs(600), World::is_at_rest).expect("there is nothing more to tell");
     watch.stop(&w, "nothing more to tell");
 
     let watch = Watch::start(&w);

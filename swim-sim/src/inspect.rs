@@ -65,6 +65,11 @@ impl World {
         hashes.next().is_none_or(|first| hashes.all(|hash| hash == first))
     }
 
+    /// Whether they do, and none of them has anything more to tell.
+    pub fn is_at_rest(&self) -> bool {
+        self.all_agree() && self.running().all(|host| host.pump.node().gossip_queued() == 0)
+    }
+
     fn running(&self) -> impl Iterator<Item = &Host> {
         self.hosts.iter().filter(|host| host.life == Life::Running)
     }

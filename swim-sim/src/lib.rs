@@ -58,6 +58,7 @@ mod latency;
 mod link;
 mod network;
 mod pace;
+mod parallel;
 pub mod plan;
 mod pool;
 mod queue;

@@ -59,10 +59,6 @@ fn spawn(w: &mut World, n: usize) -> Vec<NodeIx> {
     (0..n).map(|i| w.spawn(&format!("n{i}"))).collect()
 }
 
-fn is_quiet(w: &World) -> bool {
-    w.all_agree() && w.nodes().all(|node| w.node(node).gossip_queued() == 0)
-}
-
 /// One member as one node sees it, everything in: what the node keeps of it, what its driver does, and the world.
 #[test]
 fn a_row_takes_few_bytes() {
@@ -83,7 +79,7 @@ fn a_row_takes_few_bytes() {
         let nodes = spawn(&mut w, n);
         w.acquaint(&nodes);
         assert!(w.all_see(n), "all see all");
-        w.run_until(secs(60), is_quiet).expect("there is nothing more to tell");
+        w.run_until(secs(60), World::is_at_rest).expect("there is nothing more to tell");
         w.run(secs(10));
         let per_row = |bytes: usize| (bytes - start).saturating_sub(n * per_node) as f64 / (n * n) as f64;
         let (live, peak) = (per_row(LIVE.get()), per_row(PEAK.get()));
@@ -104,14 +100,14 @@ fn a_thousand_nodes_pass_their_time() {
     let mut w = World::new(1);
     let nodes = spawn(&mut w, n);
     w.acquaint(&nodes);
-    w.run_until(secs(60), is_quiet).expect("there is nothing more to tell");
+    w.run_until(secs(60), World::is_at_rest).expect("there is nothing more to tell");
     let (from, watch, sent) = (w.now(), Instant::now(), w.sent_total().datagrams);
     w.run(secs(600));
     let (simulated, real) = (seconds(w.now().since(from)), watch.elapsed().as_secs_f64());
     let sent = w.sent_total().datagrams - sent;
     println!("{n} nodes that all know each other: {:.0} simulated seconds per second", simulated / real);
     println!("  {sent} datagrams in {simulated} s: {:.2} µs for each", 1e6 * real / sent as f64);
-    assert!(w.all_see(n) && is_quiet(&w), "and nothing happens");
+    assert!(w.all_see(n) && World::is_at_rest(&w), "and nothing happens");
     assert!((1.9..2.1).contains(&(sent as f64 / simulated / n as f64)), "but a ping and an ack per node and second");
 }
 
@@ -126,9 +122,9 @@ fn who_was_made_acquainted_is_a_cluster() {
         w.acquaint(&nodes);
         assert!(w.all_see(60) && w.all_agree(), "at once");
         assert!(w.nodes().all(|o| w.node(o).member(w.id(nodes[7])).is_some_and(|m| m.profile().meta() == [7; 300])));
-        w.run_until(secs(10), is_quiet).expect("there is nothing more to tell");
+        w.run_until(secs(10), World::is_at_rest).expect("there is nothing more to tell");
         w.run(secs(60));
-        assert!(w.all_see(60) && is_quiet(&w));
+        assert!(w.all_see(60) && World::is_at_rest(&w));
         assert!(w.nodes().all(|o| w.node(o).stats().suspicions == 0), "nobody suspects anybody");
 
         w.kill(nodes[seed as usize]);

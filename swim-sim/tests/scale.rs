@@ -87,8 +87,7 @@ fn all_start_at_once_through_one_seed() {
     println!(
         "  (2000 with memberlist's defaults: up to 95 s, 1858 sizes; Rapid: 41 to 47 s, 4 sizes; Suresh et al. 2018)"
     );
-    let quiet = |w: &World| w.all_agree() && w.nodes().all(|p| w.node(p).gossip_queued() == 0);
-    w.run_until(secs(300), quiet).expect("there is nothing more to tell");
+    w.run_until(secs(300), World::is_at_rest).expect("there is nothing more to tell");
     assert!(w.all_see(n), "and it stays so");
     let per_node = w.sent_total().wire_bytes() as f64 / n as f64 / 1_000.0;
     println!("  nothing more to tell after {} s and {per_node:.1} kB per node", seconds(w.now().since(start)));

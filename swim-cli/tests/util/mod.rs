@@ -19,6 +19,29 @@ pub(crate) struct Swim {
     pub(crate) stderr: Lines,
 }
 
+/// Runs a command that ends by itself: exit code, standard output, standard error.
+pub(crate) fn ended(command: &[&str], args: &[&str]) -> (i32, String, String) {
+    let mut swim = Swim::start(&[command, args].concat());
+    let code = swim.exit_code().expect("no signal ends it");
+    (code, swim.stdout.text(), swim.stderr.text())
+}
+
+/// Runs a command that must succeed: its standard output.
+pub(crate) fn printed(command: &[&str], args: &[&str]) -> String {
+    let (code, out, why) = ended(command, args);
+    assert_eq!(code, 0, "{args:?}: {why}");
+    out
+}
+
+/// Runs a command that must be refused with these words.
+pub(crate) fn refused(command: &[&str], args: &[&str], words: &[&str]) {
+    let (code, out, why) = ended(command, args);
+    assert_eq!((code, &*out), (2, ""), "{args:?}: {why}");
+    for word in words {
+        assert!(why.contains(word), "{args:?}: no {word:?} in: {why}");
+    }
+}
+
 /// What a process writes to one stream, as it comes.
 pub(crate) struct Lines {
     received: Receiver<String>,

@@ -16,6 +16,7 @@ use swim_core::{Buddy, Config};
 use self::found::{Found, Share};
 use self::runs::{Run, measure};
 use super::table::{Cell, Table};
+use crate::parallel::in_parallel;
 
 /// What to measure for the tables of the Lifeguard paper.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -203,11 +204,12 @@ pub(super) fn found(args: &LifeguardArgs, rows: &[Row]) -> Vec<Found> {
         }
     }
     let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let measured = runs::in_parallel(threads, runs.len(), |job| {
-        let (row, trial, run) = runs[job];
+    let work = |job| {
+        let (row, trial, run) = runs[job as usize];
         let (mechanisms, alpha) = rows[row];
         measure(args, &mechanisms.config(alpha), trial, run)
-    });
+    };
+    let measured = in_parallel(threads, runs.len() as u64, work, |_| false);
     let mut found = vec![Found::new(trials as usize); rows.len()];
     for (&(row, trial, _), outcome) in runs.iter().zip(measured) {
         found[row].add(trial as usize, outcome);

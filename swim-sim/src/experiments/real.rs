@@ -49,7 +49,7 @@ impl Cluster {
     /// When that takes an hour: a cluster that is left alone comes to rest.
     pub(super) fn rest(&mut self) {
         let n = self.nodes.len();
-        let quiet = |w: &World| w.all_see(n) && w.all_agree() && w.nodes().all(|i| w.node(i).gossip_queued() == 0);
+        let quiet = |w: &World| w.all_see(n) && w.is_at_rest();
         let rests = self.w.run_until(PATIENCE, quiet);
         assert!(rests.is_some(), "{n} nodes do not come to rest");
     }

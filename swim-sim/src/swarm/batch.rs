@@ -1,8 +1,8 @@
 //! Many runs, on as many threads as are wanted; what comes out does not depend on how many.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::parallel::in_parallel;
 use crate::rng::mix64;
 use crate::swarm::coverage::Coverage;
 use crate::swarm::plan::Plan;
@@ -50,34 +50,9 @@ pub fn batch(args: BatchArgs) -> Batch {
 
 /// Runs plans that are drawn otherwise: changed, say.
 pub fn batch_of(args: BatchArgs, draw: impl Fn(u64) -> Plan + Sync) -> Batch {
-    let next = AtomicU64::new(0);
-    let failed = AtomicBool::new(false);
-    let work = || {
-        let mut done = Vec::new();
-        loop {
-            // Seeds are handed out in their order, so all those before one that has failed are run.
-            if args.stop && failed.load(Ordering::Relaxed) {
-                return done;
-            }
-            let i = next.fetch_add(1, Ordering::Relaxed);
-            if i >= args.seeds {
-                return done;
-            }
-            let outcome = run(&draw(args.from.wrapping_add(i)));
-            failed.fetch_or(outcome.violation.is_some(), Ordering::Relaxed);
-            done.push((i, outcome));
-        }
-    };
-    let mut outcomes: Vec<(u64, Outcome)> = std::thread::scope(|s| {
-        let workers: Vec<_> = (0..args.threads.max(1)).map(|_| s.spawn(work)).collect();
-        let done = |w: std::thread::ScopedJoinHandle<'_, _>| w.join().expect("a run that panics is a violation");
-        workers.into_iter().flat_map(done).collect()
-    });
-    outcomes.sort_by_key(|(i, _)| *i);
-    if let Some(first) = outcomes.iter().position(|(_, o)| o.violation.is_some()).filter(|_| args.stop) {
-        outcomes.truncate(first + 1);
-    }
-    sum(outcomes.into_iter().map(|(_, outcome)| outcome))
+    let work = |i| run(&draw(args.from.wrapping_add(i)));
+    let ends = |outcome: &Outcome| args.stop && outcome.violation.is_some();
+    sum(in_parallel(args.threads, args.seeds, work, ends).into_iter())
 }
 
 fn sum(outcomes: impl Iterator<Item = Outcome>) -> Batch {

@@ -20,7 +20,7 @@ fn five() -> (World, Vec<NodeIx>) {
     let mut w = World::new(1);
     let first = w.spawn("n0");
     let others = w.mass_join("m", 4, &[first], secs(1));
-    let quiet = |w: &World| w.all_see(5) && w.all_agree() && w.nodes().all(|node| w.node(node).gossip_queued() == 0);
+    let quiet = |w: &World| w.all_see(5) && w.is_at_rest();
     assert!(w.run_until(secs(60), quiet).is_some());
     let nodes = std::iter::once(first).chain(others).collect();
     (w, nodes)

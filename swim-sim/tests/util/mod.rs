@@ -21,7 +21,7 @@ pub fn cluster(seed: u64, n: usize, config: Config) -> (World, Vec<NodeIx>) {
             node
         })
         .collect();
-    let quiet = |w: &World| w.all_see(n) && w.all_agree() && w.nodes().all(|i| w.node(i).gossip_queued() == 0);
+    let quiet = |w: &World| w.all_see(n) && w.is_at_rest();
     w.run_until(secs(120), quiet).expect("the cluster forms");
     (w, nodes)
 }

@@ -1,8 +1,5 @@
 //! One cluster, one run: blocked again and again, or with members that crash.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use swim_core::{Config, Event, Instant, NodeId};
@@ -61,8 +58,7 @@ fn cluster(n: usize, config: &Config, draws: &mut Stream) -> World {
         }
         w.run(millis(8));
     }
-    let quiet = |w: &World| w.all_see(n) && w.all_agree() && w.nodes().all(|node| w.node(node).gossip_queued() == 0);
-    w.run_until(secs(120), quiet).expect("a calm cluster forms");
+    w.run_until(secs(120), |w| w.all_see(n) && w.is_at_rest()).expect("a calm cluster forms");
     // Periods of all nodes are at any phase, and so is the beginning of what follows.
     w.run(Duration::from_micros(draws.within(0, 999_999)));
     w
@@ -135,40 +131,9 @@ fn some_of(all: &[NodeIx], many: usize, draws: &mut Stream) -> Vec<NodeIx> {
     (0..many).map(|_| pool.swap_remove(draws.within(0, pool.len() as u64 - 1) as usize)).collect()
 }
 
-/// The results of jobs 0, 1, ... in that order, whoever did which.
-pub(super) fn in_parallel<T: Send>(threads: usize, jobs: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(Vec::with_capacity(jobs));
-    thread::scope(|scope| {
-        for _ in 0..threads.min(jobs) {
-            scope.spawn(|| {
-                loop {
-                    let job = next.fetch_add(1, Ordering::Relaxed);
-                    if job >= jobs {
-                        return;
-                    }
-                    let result = work(job);
-                    done.lock().expect("no job panics while it adds its result").push((job, result));
-                }
-            });
-        }
-    });
-    let mut done = done.into_inner().expect("no job panics while it adds its result");
-    done.sort_unstable_by_key(|&(job, _)| job);
-    done.into_iter().map(|(_, result)| result).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn jobs_are_done_once_and_their_results_are_in_order() {
-        for threads in [1, 3] {
-            assert_eq!(in_parallel(threads, 100, |job| job * 2), (0..100).map(|job| job * 2).collect::<Vec<_>>());
-        }
-        assert!(in_parallel(2, 0, |job| job).is_empty());
-    }
 
     #[test]
     fn a_draw_of_some_has_nobody_twice() {
