@@ -225,9 +225,8 @@ fn a_flood_is_read_turn_by_turn_to_its_end() {
 fn sends_that_fail_are_counted_and_the_loop_lives() {
     let (a, mut driver) = local("a");
     let closed = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    // A socket bound to the loopback interface has no route to the world, and none at all to IPv6.
-    let nowhere: [SocketAddr; 2] = ["192.0.2.1:9".parse().unwrap(), "[2001:db8::1]:9".parse().unwrap()];
-    a.join(&[closed, nowhere[0], nowhere[1]]).unwrap();
+    // An IPv4 socket has no way to send there.
+    a.join(&[closed, "[::1]:9".parse().unwrap()]).unwrap();
     let mut turns = 0;
     while driver.pump().stats().send_failures == 0 {
         assert!(matches!(driver.turn().unwrap(), Turn::Wait(_)));

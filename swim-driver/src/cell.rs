@@ -3,10 +3,13 @@
 //! Invariants: version and contents change under one lock, so no version is ever ahead of its contents; and once a pump
 //! has ended nothing changes any more. Readers hold the lock as long as it takes to count one reference up.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::sync::{Condvar, Mutex, deadline, lock, wait_until};
+use crate::waiters::{Place, Waiters};
 
 /// `T` is [`crate::View`]; what it is does not matter here.
 #[derive(Debug)]
@@ -22,11 +25,16 @@ struct State<T> {
     closed: bool,
     /// Threads that wait for `changed`. Nobody waiting is the rule, and then nobody need be notified.
     waiting: usize,
+    /// Tasks that wait for the same.
+    tasks: Waiters,
 }
 
 impl<T> ViewCell<T> {
     pub(crate) fn new(view: T) -> Self {
-        Self { state: Mutex::new(State { view: Arc::new(view), closed: false, waiting: 0 }), changed: Condvar::new() }
+        Self {
+            state: Mutex::new(State { view: Arc::new(view), closed: false, waiting: 0, tasks: Waiters::default() }),
+            changed: Condvar::new(),
+        }
     }
 
     pub(crate) fn get(&self) -> Arc<T> {
@@ -38,16 +46,24 @@ impl<T> ViewCell<T> {
     pub(crate) fn publish(&self, edit: impl FnOnce(&mut Arc<T>) -> bool) {
         let mut state = lock(&self.state);
         let changed = edit(&mut state.view);
-        let awaited = state.waiting > 0;
+        if !changed {
+            return;
+        }
+        let (awaited, tasks) = (state.waiting > 0, state.tasks.take());
         drop(state);
-        if changed && awaited {
+        if awaited {
             self.changed.notify_all();
         }
+        tasks.wake();
     }
 
     pub(crate) fn close(&self) {
-        lock(&self.state).closed = true;
+        let mut state = lock(&self.state);
+        state.closed = true;
+        let tasks = state.tasks.take();
+        drop(state);
         self.changed.notify_all();
+        tasks.wake();
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -56,15 +72,27 @@ impl<T> ViewCell<T> {
 
     /// Waits until the view is as wanted and returns it; `None` at the timeout or when it can never be.
     pub(crate) fn wait_view(&self, timeout: Duration, wanted: impl Fn(&T) -> bool) -> Option<Arc<T>> {
-        self.wait(timeout, |state| {
-            if wanted(&state.view) { Some(Some(Arc::clone(&state.view))) } else { state.closed.then_some(None) }
-        })
-        .flatten()
+        self.wait(timeout, |state| state.wanted(&wanted)).flatten()
+    }
+
+    /// The same for a task, without a time-out. Given up at any time, it leaves nothing behind.
+    pub(crate) async fn view_when(&self, wanted: impl Fn(&T) -> bool) -> Option<Arc<T>> {
+        self.when(|state| state.wanted(&wanted)).await
     }
 
     /// Waits until the pump has ended; `false` at the timeout.
     pub(crate) fn wait_closed(&self, timeout: Duration) -> bool {
         self.wait(timeout, |state| state.closed.then_some(())).is_some()
+    }
+
+    /// The same for a task, without a time-out.
+    pub(crate) async fn closed(&self) {
+        self.when(|state| state.closed.then_some(())).await;
+    }
+
+    async fn when<R>(&self, done: impl Fn(&State<T>) -> Option<R>) -> R {
+        let mut wait = Wait { cell: self, place: Place::default() };
+        poll_fn(|cx| wait.poll(cx, &done)).await
     }
 
     fn wait<R>(&self, timeout: Duration, done: impl Fn(&State<T>) -> Option<R>) -> Option<R> {
@@ -82,6 +110,42 @@ impl<T> ViewCell<T> {
             if expired {
                 return None;
             }
+        }
+    }
+}
+
+impl<T> State<T> {
+    /// The view if it is as wanted, and none if it never will be.
+    fn wanted(&self, wanted: impl Fn(&T) -> bool) -> Option<Option<Arc<T>>> {
+        if wanted(&self.view) { Some(Some(Arc::clone(&self.view))) } else { self.closed.then_some(None) }
+    }
+}
+
+/// One task's wait. Dropped, it is forgotten here.
+struct Wait<'a, T> {
+    cell: &'a ViewCell<T>,
+    place: Place,
+}
+
+impl<T> Wait<'_, T> {
+    fn poll<R>(&mut self, cx: &Context<'_>, done: impl Fn(&State<T>) -> Option<R>) -> Poll<R> {
+        let waker = cx.waker().clone();
+        let mut state = lock(&self.cell.state);
+        if let Some(result) = done(&state) {
+            return Poll::Ready(result);
+        }
+        let former = state.tasks.enter(&mut self.place, waker);
+        drop(state);
+        drop(former);
+        Poll::Pending
+    }
+}
+
+impl<T> Drop for Wait<'_, T> {
+    fn drop(&mut self) {
+        if self.place.is_taken() {
+            let former = lock(&self.cell.state).tasks.leave(&mut self.place);
+            drop(former);
         }
     }
 }

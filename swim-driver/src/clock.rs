@@ -25,6 +25,11 @@ impl Clock {
     pub fn until(&self, at: Instant) -> Duration {
         at.since(self.now())
     }
+
+    /// The same point on the system's clock; `None` when that cannot express it.
+    pub(crate) fn system(&self, at: Instant) -> Option<std::time::Instant> {
+        self.origin.checked_add(at.since(Instant::ORIGIN))
+    }
 }
 
 impl Default for Clock {

@@ -5,11 +5,16 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_core::Stream;
 use swim_core::Event;
 
 use crate::sync::{Arc, Condvar, Mutex, MutexGuard, deadline, lock, wait_until};
+use crate::waiters::{self, Waiters};
 
 /// A point in the stream of events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,6 +51,8 @@ struct State {
     subscribers: usize,
     /// Threads that wait for `arrived`. Nobody waiting is the rule, and then nobody need be notified.
     waiting: usize,
+    /// Tasks that wait for the same.
+    tasks: Waiters,
     closed: bool,
     /// Events that subscribers were told they have missed.
     missed: u64,
@@ -66,17 +73,22 @@ impl EventRing {
         for event in events {
             state.push(event);
         }
-        let awaited = state.waiting > 0;
+        let (awaited, tasks) = (state.waiting > 0, state.tasks.take());
         drop(state);
         if awaited {
             self.arrived.notify_all();
         }
+        tasks.wake();
     }
 
     /// No more events will come; those that are in the ring can still be received.
     pub(crate) fn close(&self) {
-        lock(&self.state).closed = true;
+        let mut state = lock(&self.state);
+        state.closed = true;
+        let tasks = state.tasks.take();
+        drop(state);
         self.arrived.notify_all();
+        tasks.wake();
     }
 
     pub(crate) fn missed(&self) -> u64 {
@@ -125,6 +137,8 @@ impl State {
 pub struct Events {
     ring: Arc<EventRing>,
     at: Place,
+    /// Where the task that reads this waits.
+    wait: waiters::Place,
 }
 
 impl Events {
@@ -133,7 +147,7 @@ impl Events {
         state.subscribers += 1;
         let at = state.next;
         drop(state);
-        Self { ring: Arc::clone(ring), at }
+        Self { ring: Arc::clone(ring), at, wait: waiters::Place::default() }
     }
 
     /// The next event, if it is there.
@@ -187,6 +201,43 @@ impl Events {
         }
     }
 
+    /// The next event; the task waits until it comes.
+    ///
+    /// May be given up at any time, in a `select!` for example: an event is received by whoever was ready, or by the next
+    /// call.
+    ///
+    /// # Errors
+    /// [`RecvError`] when there will be none any more.
+    pub async fn recv_async(&mut self) -> Result<Event, RecvError> {
+        poll_fn(|cx| self.poll_recv(cx)).await
+    }
+
+    /// The next event; when there is none yet the task is woken when it comes. The last task that has asked is the one that
+    /// is woken.
+    ///
+    /// # Errors
+    /// [`RecvError`] when there will be none any more.
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, RecvError>> {
+        match self.try_recv() {
+            Ok(event) => return Poll::Ready(Ok(event)),
+            Err(TryRecvError::Closed) => return Poll::Ready(Err(RecvError)),
+            Err(TryRecvError::Empty) => {}
+        }
+        // Cloned when the lock is not held: it is foreign code. So it is looked once more.
+        let waker = cx.waker().clone();
+        let mut state = lock(&self.ring.state);
+        if let Some(event) = state.receive(&mut self.at) {
+            return Poll::Ready(Ok(event));
+        }
+        if state.closed {
+            return Poll::Ready(Err(RecvError));
+        }
+        let former = state.tasks.enter(&mut self.wait, waker);
+        drop(state);
+        drop(former);
+        Poll::Pending
+    }
+
     fn wait<'a>(
         ring: &'a EventRing,
         mut state: MutexGuard<'a, State>,
@@ -207,6 +258,18 @@ impl Drop for Events {
             state.events = VecDeque::new();
             state.first = state.next;
         }
+        let former = state.tasks.leave(&mut self.wait);
+        drop(state);
+        drop(former);
+    }
+}
+
+/// All events, until there will be none any more.
+impl Stream for Events {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.poll_recv(cx).map(Result::ok)
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use swim_core::{NodeId, Profile};
 
+use crate::advertise;
 use crate::cell::ViewCell;
 use crate::events::{EventRing, Events};
 use crate::mailbox::{CommandError, Mailbox, Order};
@@ -72,7 +73,8 @@ impl Handle {
     ///
     /// # Errors
     /// [`CommandError`] when the command is not accepted. More than `Config::seeds_max` seeds are
-    /// [`CommandError::TooManySeeds`].
+    /// [`CommandError::TooManySeeds`]; a seed on another machine, when this node advertises a loopback address, is
+    /// [`CommandError::OnlyHere`].
     pub fn join<S: Clone + Into<Seed>>(&self, seeds: &[S]) -> Result<(), CommandError> {
         let max = self.inner.seeds_max;
         if seeds.len() > max {
@@ -85,6 +87,7 @@ impl Handle {
                 Err(addr) => addrs.push(addr),
             }
         }
+        advertise::check(self.inner.addr, &addrs).map_err(CommandError::OnlyHere)?;
         self.inner.mailbox.push(Order::Join { addrs: addrs.into(), names: names.into() })
     }
 
@@ -129,6 +132,31 @@ impl Handle {
     /// within `timeout`, or when there will be none because the driver has ended.
     pub fn wait_changed(&self, seen: u64, timeout: Duration) -> Option<Arc<View>> {
         self.inner.view.wait_view(timeout, |view| view.version() != seen)
+    }
+
+    /// Waits until there is a view of another version than `seen`, and returns it; `None` when there will be none because
+    /// the driver has ended.
+    ///
+    /// May be given up at any time, in a `select!` for example: nothing is lost, the next call sees the same.
+    pub async fn changed(&self, seen: u64) -> Option<Arc<View>> {
+        self.inner.view.view_when(|view| view.version() != seen).await
+    }
+
+    /// Waits until the view is as wanted, and returns it; `None` when it never will be because the driver has ended.
+    /// `wanted` is asked under a lock: it must not call this handle.
+    ///
+    /// May be given up at any time.
+    pub async fn view_when(&self, wanted: impl Fn(&View) -> bool) -> Option<Arc<View>> {
+        self.inner.view.view_when(wanted).await
+    }
+
+    /// Waits until the driver has ended. The socket is closed when the driver is dropped, which for one that runs as a task
+    /// is when that task has ended.
+    ///
+    /// May be given up at any time. It does not keep the node from leaving: that begins with [`Self::leave`], or with the
+    /// drop of the last handle, and this is a use of one.
+    pub async fn closed(&self) {
+        self.inner.view.closed().await;
     }
 
     /// Blocks the thread until the driver has ended; `false` when it has not within `timeout`. The socket is closed when

@@ -4,33 +4,48 @@
 //! - [`Setup`] says how a node starts, and makes the two ends:
 //! - [`Handle`], for the embedder: commands in, [`View`]s (level) and [`Events`] (edge) out;
 //! - [`Pump`], for the binding: datagrams, deadlines and commands in, sealed datagrams out;
+//! - [`bind()`]: from an address and a set-up to both ends;
+//! - [`Engine`]: a pump on a [`Socket`] that never blocks, which is all but the waiting; on a [`Reactor`], a future;
 //! - [`Seal`] and [`Plain`]: the envelope around each frame;
 //! - [`Seed`] and [`Resolver`]: through whom to join, by address or by name;
 //! - [`Clock`]: the machine's time as the core wants it.
 //!
-//! A binding is a loop around a pump; its type documentation has the four steps. Between the two ends are a mailbox, a
+//! A binding is a loop that takes an engine's turns and waits in between. Between the two ends are a mailbox, a
 //! view cell and an event ring, all bounded.
 
 #![forbid(unsafe_code)]
 
+mod advertise;
+mod bind;
+mod bind_error;
 mod cell;
 mod clock;
+mod engine;
 mod events;
 mod handle;
+mod held;
 mod mailbox;
 mod pump;
+mod reads;
 mod resolver;
 mod rows;
 mod seal;
 mod seed;
 mod seeds;
 mod setup;
+mod socket;
 mod sync;
+mod task;
 mod view;
+mod waiters;
 
 pub use swim_core;
 
+pub use advertise::OnlyHere;
+pub use bind::{bind, bind_blocking};
+pub use bind_error::BindError;
 pub use clock::Clock;
+pub use engine::{Engine, Socket, Turn};
 pub use events::{Events, RecvError, RecvTimeoutError, TryRecvError};
 pub use handle::Handle;
 pub use mailbox::{CommandError, Mailbox, Waker};
@@ -39,6 +54,8 @@ pub use resolver::{Query, Resolver};
 pub use seal::{Plain, Refused, Seal};
 pub use seed::{Seed, SeedError};
 pub use setup::{Setup, SetupError};
+pub use socket::SocketOptions;
+pub use task::Reactor;
 pub use view::{MemberView, View};
 
 #[cfg(test)]

@@ -10,9 +10,11 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::{self, Context, Poll};
 
 use swim_core::{Command, Profile};
 
+use crate::advertise::OnlyHere;
 use crate::seed::Name;
 use crate::sync::{AtomicBool, Mutex, Ordering, lock};
 
@@ -64,6 +66,8 @@ pub enum CommandError {
         /// How many are kept: `Config::seeds_max`.
         max: usize,
     },
+    /// A join names a seed on another machine, and the node advertises an address that means another node there.
+    OnlyHere(OnlyHere),
 }
 
 impl fmt::Display for CommandError {
@@ -80,6 +84,7 @@ impl fmt::Display for CommandError {
                 "{seeds} seeds are named, and at most {max} are kept: name fewer (one that is up is enough), or raise \
                  `seeds_max` in the config"
             ),
+            Self::OnlyHere(e) => write!(f, "{e}"),
         }
     }
 }
@@ -110,7 +115,23 @@ struct State {
     closed: bool,
     /// Accepted, and still inside when the pump was dropped.
     undelivered: usize,
-    waker: Option<Waker>,
+    waker: Option<Wake>,
+}
+
+/// Whom to tell: a thread, or a task.
+#[derive(Clone)]
+enum Wake {
+    Thread(Waker),
+    Task(task::Waker),
+}
+
+impl Wake {
+    fn wake(self) {
+        match self {
+            Self::Thread(waker) => waker(),
+            Self::Task(waker) => waker.wake(),
+        }
+    }
 }
 
 impl State {
@@ -137,12 +158,33 @@ impl Mailbox {
         }
         let due = !state.is_empty();
         // The former waker is foreign code too: it is dropped when the lock is no longer held.
-        let former = state.waker.replace(Arc::clone(&waker));
+        let former = state.waker.replace(Wake::Thread(Arc::clone(&waker)));
         drop(state);
         drop(former);
         if due {
             waker();
         }
+    }
+
+    /// For a pump that runs as a task: ready when there is something to take; until then the task is woken when there is. It
+    /// takes the place of [`Self::set_waker`], and the last caller is the one that is woken.
+    pub fn poll_pending(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.is_empty() {
+            return Poll::Ready(());
+        }
+        // Cloned and dropped when the lock is not held: it is foreign code.
+        let waker = cx.waker().clone();
+        let mut state = lock(&self.state);
+        if !state.is_empty() {
+            return Poll::Ready(());
+        }
+        if state.closed {
+            return Poll::Pending;
+        }
+        let former = state.waker.replace(Wake::Task(waker));
+        drop(state);
+        drop(former);
+        Poll::Pending
     }
 
     /// Whether there is nothing to take: one atomic load. When it says so, the waker is called after the next command or
@@ -245,7 +287,7 @@ impl Mailbox {
 
     /// Returns the waker, which nobody needs any more, to be dropped when the lock is no longer held.
     #[must_use]
-    fn shut(&self, state: &mut State) -> Option<Waker> {
+    fn shut(&self, state: &mut State) -> Option<Wake> {
         state.closed = true;
         state.goodbye = false;
         state.undelivered += state.queue.len();
@@ -267,9 +309,9 @@ impl fmt::Debug for Mailbox {
     }
 }
 
-fn wake(waker: Option<Waker>) {
+fn wake(waker: Option<Wake>) {
     if let Some(waker) = waker {
-        waker();
+        waker.wake();
     }
 }
 

@@ -7,13 +7,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use swim_core::{Config, ConfigError, Identity, Instant, Node, NodeId, Profile, ProfileError, RestoreError, State};
 
+use crate::advertise::{self, OnlyHere, advertised};
 use crate::cell::ViewCell;
 use crate::events::EventRing;
 use crate::handle::Handle;
-use crate::mailbox::Mailbox;
+use crate::mailbox::{CommandError, Mailbox};
 use crate::pump::Pump;
 use crate::resolver::Resolver;
 use crate::seal::Plain;
+use crate::seed::Seed;
+use crate::socket::SocketOptions;
 use crate::sync::Arc;
 use crate::view::{Shown, View};
 
@@ -31,8 +34,14 @@ pub struct Setup {
     pub id: Option<NodeId>,
     /// Which life of the node this is: higher at every restart. Default: the seconds of the Unix clock.
     pub epoch: Option<u32>,
-    /// Where others reach the node. Default: the address the socket is bound to. Port 0 stands for the bound port.
+    /// Where others reach the node. Default: the address the socket is bound to; when that is the unspecified one, which
+    /// stands for all of the machine, the address from which the first of [`Setup::seeds`] is reached. Port 0 stands for the
+    /// bound port.
     pub advertise: Option<SocketAddr>,
+    /// Through whom to join from the beginning, as by [`Handle::join`]. Default: nobody.
+    pub seeds: Vec<Seed>,
+    /// How the socket is made. Default: [`SocketOptions::default`].
+    pub socket: SocketOptions,
     /// The seed of all the node's random choices. Default: entropy of the operating system.
     pub rng_seed: Option<u64>,
     /// Resolves the names among the seeds, if there are any. Default: [`Resolver::system`], on a thread of its own.
@@ -53,13 +62,32 @@ impl Setup {
             id: None,
             epoch: None,
             advertise: None,
+            seeds: Vec::new(),
+            socket: SocketOptions::default(),
             rng_seed: None,
             resolver: Resolver::default(),
             publish_members: true,
         }
     }
 
-    /// Starts the node for a socket that is bound to `bound`: the embedder's end, and the driver's.
+    /// The same, which joins through these from the beginning.
+    ///
+    /// ```
+    /// use swim_driver::{Seed, Setup, swim_core::Config};
+    ///
+    /// let seeds: [Seed; 2] = ["db.example:7946".parse()?, "10.0.0.1:7946".parse()?];
+    /// let setup = Setup::new("web-1", Config::lan("prod")).join(seeds);
+    /// # assert_eq!(setup.seeds.len(), 2);
+    /// # Ok::<(), swim_driver::SeedError>(())
+    /// ```
+    #[must_use]
+    pub fn join<S: Into<Seed>>(mut self, seeds: impl IntoIterator<Item = S>) -> Self {
+        self.seeds.extend(seeds.into_iter().map(Into::into));
+        self
+    }
+
+    /// Starts the node for a socket that is bound to `bound`: the embedder's end, and the driver's. Bindings call this; a
+    /// route to a seed is theirs to find ([`crate::bind`]).
     ///
     /// # Errors
     /// The first [`SetupError`].
@@ -69,6 +97,8 @@ impl Setup {
         }
         let profile = Profile::new(&self.name, &self.meta).map_err(SetupError::Profile)?;
         let addr = advertised(self.advertise, bound)?;
+        let remote: Vec<SocketAddr> = self.seeds.iter().filter_map(Seed::addr).collect();
+        advertise::check(addr, &remote).map_err(SetupError::OnlyHere)?;
         let id = self.id.unwrap_or_else(|| NodeId::from_name(&self.name));
         let epoch = self.epoch.unwrap_or_else(unix_seconds);
         let rng_seed = match self.rng_seed {
@@ -85,6 +115,9 @@ impl Setup {
         let events = Arc::new(EventRing::default());
         let seeds_max = node.config().seeds_max;
         let handle = Handle::new((id, addr), seeds_max, Arc::clone(&mailbox), Arc::clone(&view), Arc::clone(&events));
+        if !self.seeds.is_empty() {
+            handle.join(&self.seeds).map_err(SetupError::Seeds)?;
+        }
         Ok((handle, Pump::new(node, seal, self.resolver, bound, now, (mailbox, view, events))))
     }
 
@@ -134,20 +167,6 @@ fn addresses(former: &Node, me: &Handle, most: usize) -> Vec<SocketAddr> {
     known
 }
 
-fn advertised(wanted: Option<SocketAddr>, bound: SocketAddr) -> Result<SocketAddr, SetupError> {
-    let mut addr = wanted.unwrap_or(bound);
-    if addr.port() == 0 {
-        addr.set_port(bound.port());
-    }
-    if addr.ip().to_canonical().is_unspecified() || addr.port() == 0 {
-        return Err(match wanted {
-            Some(advertise) => SetupError::Unreachable { advertise },
-            None => SetupError::Unspecified { bound },
-        });
-    }
-    Ok(addr)
-}
-
 /// 0 before 1970, and the last second that fits after 2106: a node whose epoch is behind jumps past what others know of it.
 fn unix_seconds() -> u32 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| u32::try_from(d.as_secs()).unwrap_or(u32::MAX))
@@ -168,6 +187,10 @@ pub enum SetupError {
         /// What it is bound to.
         bound: SocketAddr,
     },
+    /// A seed is on another machine, where the advertised address means another node.
+    OnlyHere(OnlyHere),
+    /// The seeds are not accepted.
+    Seeds(CommandError),
     /// Nothing can be sent to the advertised address.
     Unreachable {
         /// What [`Setup::advertise`] says.
@@ -187,9 +210,11 @@ impl fmt::Display for SetupError {
             Self::Config(e) => write!(f, "{e}"),
             Self::Unspecified { bound } => write!(
                 f,
-                "the socket is bound to {bound}, which is no address that others could send to: set `advertise` to the \
-                 address at which they reach this machine, or bind to that address"
+                "the socket is bound to {bound}, which is no address that others could send to, and no seed says by \
+                 which of this machine's addresses they reach it: set `advertise` to that address, or bind to it"
             ),
+            Self::OnlyHere(e) => write!(f, "{e}"),
+            Self::Seeds(e) => write!(f, "{e}"),
             Self::Unreachable { advertise } => write!(
                 f,
                 "nothing can be sent to the advertised address {advertise}: set `advertise` to the address at which \
@@ -209,7 +234,7 @@ impl std::error::Error for SetupError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             // Their texts stand for these errors already, so the chain goes on behind them.
-            Self::Profile(_) | Self::Config(_) => None,
+            Self::Profile(_) | Self::Config(_) | Self::OnlyHere(_) | Self::Seeds(_) => None,
             Self::Restore(e) => Some(e),
             Self::Entropy(e) => Some(e),
             Self::NameEmpty | Self::Unspecified { .. } | Self::Unreachable { .. } => None,

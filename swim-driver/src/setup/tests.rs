@@ -62,9 +62,13 @@ fn every_error_names_cause_and_remedy() {
         (
             |_| {},
             "0.0.0.0:7946",
-            "the socket is bound to 0.0.0.0:7946, which is no address that others could send to: set",
+            "the socket is bound to 0.0.0.0:7946, which is no address that others could send to, and no seed says by",
         ),
-        (|_| {}, "[::]:7946", "the socket is bound to [::]:7946, which is no address that others could send to: set"),
+        (
+            |_| {},
+            "[::]:7946",
+            "the socket is bound to [::]:7946, which is no address that others could send to, and no seed says by",
+        ),
         (
             |s| s.advertise = Some(addr("[::]:1")),
             "127.0.0.1:1",

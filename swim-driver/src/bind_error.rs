@@ -5,9 +5,9 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 
-use swim_driver::SetupError;
+use crate::setup::SetupError;
 
-/// Why [`crate::bind`] has failed.
+/// Why no node could be bound.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum BindError {

@@ -1,0 +1,90 @@
+//! Datagrams that the socket would not take yet.
+//!
+//! Invariants: what is held leaves in the order in which it was handed out, and nothing overtakes it; it is bounded; and
+//! a node that has left waits for a socket that takes nothing only so long.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    queue: VecDeque<(SocketAddr, Box<[u8]>)>,
+    /// How often the socket has refused what a node that has left still has to say.
+    refusals: u32,
+}
+
+impl Held {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Holds a datagram; `false` when there is no room for it.
+    pub(crate) fn push(&mut self, to: SocketAddr, bytes: &[u8]) -> bool {
+        let fits = self.queue.len() < HELD_MAX;
+        if fits {
+            self.queue.push_back((to, bytes.into()));
+        }
+        fits
+    }
+
+    /// What is to be sent next.
+    pub(crate) fn front(&self) -> Option<(SocketAddr, &[u8])> {
+        self.queue.front().map(|(to, bytes)| (*to, &**bytes))
+    }
+
+    /// The first has left.
+    pub(crate) fn pop(&mut self) {
+        self.queue.pop_front();
+    }
+
+    /// The socket would not take the first, still; `last`: and the node has left.
+    pub(crate) fn refused(&mut self, last: bool) {
+        self.refusals += u32::from(last);
+    }
+
+    /// Nothing is held, or it never leaves.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.queue.is_empty() || self.refusals >= REFUSALS_MAX
+    }
+}
+
+/// A node sends two datagrams per period when all is well, and some dozen in a bad one. What would come after these would be
+/// old when it left.
+const HELD_MAX: usize = 64;
+/// With the engine's pause in between, a quarter of a second.
+const REFUSALS_MAX: u32 = 50;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addr(port: u16) -> SocketAddr {
+        ([127, 0, 0, 1], port).into()
+    }
+
+    #[test]
+    fn first_in_first_out_and_no_more_than_fit() {
+        let mut held = Held::default();
+        for n in 1..=HELD_MAX as u16 {
+            assert!(held.push(addr(n), &n.to_be_bytes()));
+        }
+        assert!(!held.push(addr(9), b"late"));
+        for n in 1..=HELD_MAX as u16 {
+            assert_eq!(held.front(), Some((addr(n), &n.to_be_bytes()[..])));
+            held.pop();
+        }
+        assert!(held.is_empty() && held.front().is_none() && held.is_given_up());
+    }
+
+    #[test]
+    fn a_node_that_has_left_gives_up_in_the_end() {
+        let mut held = Held::default();
+        held.push(addr(1), b"goodbye");
+        held.refused(false);
+        for _ in 0..REFUSALS_MAX {
+            assert!(!held.is_given_up());
+            held.refused(true);
+        }
+        assert!(held.is_given_up() && !held.is_empty());
+    }
+}
