@@ -1,7 +1,6 @@
 //! Real sockets on the loopback interface. Everything is awaited; the time-outs only bound a failure.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
