@@ -35,11 +35,6 @@ use swim_driver::{Engine, Pump, Socket, bind_blocking};
 
 pub use swim_driver::{self, BindError, Handle, Resolver, Seed, SeedError, Setup, Turn, swim_core};
 
-// The README's examples stand for the bindings: this one's must compile and run.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct Readme;
-
 /// Binds a UDP socket and starts a node on it. Nothing runs until the [`Driver`] is run.
 ///
 /// With port 0 the system picks one; [`Handle::addr`] tells which. It blocks only to resolve the name of a seed, and only
