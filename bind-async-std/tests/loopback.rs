@@ -1,0 +1,155 @@
+//! What is this binding's own; all else is in `conformance.rs`, which plays the suite on both runtimes.
+
+use std::future::{poll_fn, ready};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bind_async_std::swim_core::{Config, Event, Profile};
+use bind_async_std::swim_driver::{Events, View};
+use bind_async_std::{Driver, Handle, Setup, bind};
+use smol::future::{FutureExt as _, race};
+
+const LONG: Duration = Duration::from_secs(20);
+
+fn setup(name: &str) -> Setup {
+    Setup::new(name, Config::local("test"))
+}
+
+async fn bound(addr: &str, setup: Setup) -> (Handle, Driver) {
+    bind(addr.parse().unwrap(), setup).await.unwrap()
+}
+
+async fn within<T>(what: impl Future<Output = T>) -> T {
+    let late = async {
+        smol::Timer::after(LONG).await;
+        panic!("not within {LONG:?}");
+    };
+    what.or(late).await
+}
+
+async fn sees_two(handle: &Handle) {
+    assert!(within(handle.view_when(|view| view.live_count() == 2)).await.is_some());
+}
+
+#[test]
+fn what_an_embedder_spawns_and_shares() {
+    fn everywhere<T: Clone + Send + Sync + 'static>() {}
+    fn spawnable<T: Future<Output = io::Result<()>> + Send + Unpin + 'static>() {}
+    fn is_send<T: Send>(_: T) {}
+    everywhere::<Handle>();
+    spawnable::<Driver>();
+    // The futures of all async methods.
+    is_send(bind(SocketAddr::from(([127, 0, 0, 1], 0)), setup("a")));
+    let _ = |handle: &Handle| {
+        is_send(handle.changed(0));
+        is_send(handle.view_when(|_| true));
+        is_send(handle.closed());
+    };
+    let _ = |events: &mut Events| is_send(events.recv_async());
+}
+
+/// One cluster, whose nodes run on different executors.
+#[test]
+fn smol_async_std_and_a_thread_that_only_polls() {
+    let (a, driver_a) = smol::block_on(bound("127.0.0.1:0", setup("a")));
+    let (b, driver_b) = async_std::task::block_on(bound("[::1]:0", setup("b")));
+    let (c, driver_c) = async_io::block_on(bound("[::]:0", setup("c").join([a.addr()])));
+    let (task_a, task_b) = (smol::spawn(driver_a), async_std::task::spawn(driver_b));
+    let thread_c = std::thread::spawn(move || async_io::block_on(driver_c));
+    smol::block_on(async {
+        sees_two(&a).await;
+        sees_two(&c).await;
+        drop((a, b, c));
+        within(task_a).await.unwrap();
+        within(task_b).await.unwrap();
+    });
+    thread_c.join().unwrap().unwrap();
+}
+
+/// A wait that loses every race but those where the event was there: nothing is lost, and nothing comes twice.
+#[test]
+fn what_is_given_up_loses_nothing() {
+    smol::block_on(async {
+        let (a, driver) = bound("127.0.0.1:0", setup("a")).await;
+        let (mut given_up, mut patient) = (a.events(), a.events());
+        let task_a = smol::spawn(driver);
+        let (b, driver) = bound("127.0.0.1:0", setup("b").join([a.addr()])).await;
+        let task_b = smol::spawn(driver);
+        sees_two(&a).await;
+        for n in 0..20_u8 {
+            b.set_profile(Profile::new("b", &[n]).unwrap()).unwrap();
+            let mut view = a.view();
+            while view.member(b.id()).is_none_or(|row| row.meta() != [n]) {
+                // The one is given up by turns with the other: neither misses what comes in between.
+                view = race(within(async { a.changed(view.version()).await.expect("it runs") }), yields(&a)).await;
+            }
+        }
+        let id = b.id();
+        b.leave().unwrap();
+        within(b.closed()).await;
+        let left = |e: &Event| matches!(e, Event::MemberDown { id: down, left: true, .. } if *down == id);
+        let mut all = Vec::new();
+        while !all.iter().any(left) {
+            all.push(within(patient.recv_async()).await.unwrap());
+        }
+        drop(a);
+        within(task_a).await.unwrap();
+        within(task_b).await.unwrap();
+        while let Ok(event) = patient.recv_async().await {
+            all.push(event);
+        }
+        let mut raced = Vec::new();
+        loop {
+            match async { Some(given_up.recv_async().await) }.or(ready(None)).await {
+                Some(Ok(event)) => raced.push(event),
+                Some(Err(_)) => break,
+                None => {}
+            }
+        }
+        assert_eq!(raced, all);
+    });
+}
+
+/// The view, after others had their turn.
+async fn yields(handle: &Handle) -> Arc<View> {
+    smol::future::yield_now().await;
+    handle.view()
+}
+
+#[test]
+fn a_bind_that_is_given_up_leaves_nothing_behind() {
+    let port = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let any = SocketAddr::from(([0, 0, 0, 0], port));
+    let mut waiting = setup("a").join(["nobody.example:1".parse::<bind_async_std::Seed>().unwrap()]);
+    // Keeps its queries, so the bind waits for ever.
+    let (keep, kept) = std::sync::mpsc::channel();
+    waiting.resolver = bind_async_std::Resolver::new(move |query| keep.send(query).unwrap());
+    smol::block_on(async {
+        let mut binding = Box::pin(bind(any, waiting));
+        assert!(poll_fn(|cx| Poll::Ready(pin!(&mut binding).poll(cx).is_pending())).await);
+        assert!(std::net::UdpSocket::bind(any).is_err(), "it has its port already");
+    });
+    drop(std::net::UdpSocket::bind(any).expect("the port is free again"));
+    assert!(kept.try_recv().is_ok());
+}
+
+/// A driver that is dropped is a node that was killed: its handles say so, and its port is free.
+#[test]
+fn a_cancelled_task_is_a_killed_node() {
+    smol::block_on(async {
+        let (a, driver) = bound("127.0.0.1:0", setup("a")).await;
+        let mut events = a.events();
+        assert!(smol::spawn(driver).cancel().await.is_none());
+        assert!(a.is_closed() && a.leave().is_err() && a.changed(a.view().version()).await.is_none());
+        while let Ok(event) = events.recv_async().await {
+            assert_ne!(event, Event::Left);
+        }
+        let (again, driver) = bound(&a.addr().to_string(), setup("a")).await;
+        again.leave().unwrap();
+        within(driver).await.unwrap();
+    });
+}
