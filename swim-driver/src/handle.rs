@@ -11,8 +11,9 @@ use crate::advertise;
 use crate::cell::ViewCell;
 use crate::events::{EventRing, Events};
 use crate::mailbox::{CommandError, Mailbox, Order};
+use crate::pump::Counters;
 use crate::seed::Seed;
-use crate::sync::Arc as SharedArc;
+use crate::sync::{Arc as SharedArc, Mutex, lock};
 use crate::view::View;
 
 /// What an embedder holds of its node: commands in, views and events out. Clone it into every thread that wants one.
@@ -41,17 +42,17 @@ struct Inner {
     mailbox: SharedArc<Mailbox>,
     view: SharedArc<ViewCell<View>>,
     events: SharedArc<EventRing>,
+    counters: SharedArc<Mutex<Counters>>,
 }
 
 impl Handle {
     pub(crate) fn new(
         (id, addr): (NodeId, SocketAddr),
         seeds_max: usize,
-        mailbox: SharedArc<Mailbox>,
-        view: SharedArc<ViewCell<View>>,
-        events: SharedArc<EventRing>,
+        (mailbox, view, events): (SharedArc<Mailbox>, SharedArc<ViewCell<View>>, SharedArc<EventRing>),
+        counters: SharedArc<Mutex<Counters>>,
     ) -> Self {
-        Self { inner: Arc::new(Inner { id, addr, seeds_max, mailbox, view, events }) }
+        Self { inner: Arc::new(Inner { id, addr, seeds_max, mailbox, view, events, counters }) }
     }
 
     /// Contacts these seeds until one answers: socket addresses, or [`Seed`]s, which may be names. The node's own
@@ -168,6 +169,12 @@ impl Handle {
     /// Whether the driver has ended.
     pub fn is_closed(&self) -> bool {
         self.inner.view.is_closed()
+    }
+
+    /// What node and driver have counted, for a metrics endpoint for example: as of the node's last deadline, which is at
+    /// most one probe interval ago, and of its end when it has ended.
+    pub fn counters(&self) -> Counters {
+        *lock(&self.inner.counters)
     }
 
     /// How many of the last accepted commands the node was never given, because the driver was dropped before.

@@ -49,7 +49,7 @@ pub use engine::{Engine, Socket, Turn};
 pub use events::{Events, RecvError, RecvTimeoutError, TryRecvError};
 pub use handle::Handle;
 pub use mailbox::{CommandError, Mailbox, Waker};
-pub use pump::{DriverStats, Pump};
+pub use pump::{Counters, DriverStats, Pump};
 pub use resolver::{Query, Resolver};
 pub use seal::{Plain, Refused, Seal};
 pub use seed::{Seed, SeedError};

@@ -14,7 +14,7 @@ use crate::mailbox::{Answer, Mailbox, Order};
 use crate::resolver::{Query, Resolver};
 use crate::seal::{Refused, Seal};
 use crate::seeds::Seeds;
-use crate::sync::Arc;
+use crate::sync::{Arc, Mutex, lock};
 use crate::view::View;
 
 /// A node with its envelope and its handles, without socket and clock. What a binding does with it:
@@ -50,6 +50,17 @@ pub struct Pump {
     told: usize,
     finished: bool,
     stats: DriverStats,
+    /// Where handles find what was counted.
+    counters: Arc<Mutex<Counters>>,
+}
+
+/// What a node and its driver have counted: see [`crate::Handle::counters`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// What the node has counted.
+    pub node: swim_core::Stats,
+    /// What was counted between the socket and the node.
+    pub driver: DriverStats,
 }
 
 /// What a driver counts beside the node's own [`swim_core::Stats`].
@@ -107,6 +118,7 @@ impl Pump {
         bound: SocketAddr,
         now: Instant,
         (mailbox, view, events): (Arc<Mailbox>, Arc<ViewCell<View>>, Arc<EventRing>),
+        counters: Arc<Mutex<Counters>>,
     ) -> Self {
         let (me, seeds) = (own_row(&node), Seeds::new(&node));
         Self {
@@ -125,6 +137,7 @@ impl Pump {
             told: 0,
             finished: false,
             stats: DriverStats::default(),
+            counters,
         }
     }
 
@@ -157,6 +170,8 @@ impl Pump {
 
     /// The time of [`Self::poll_timeout`] has come. Harmless when it has not.
     pub fn timeout(&mut self, now: Instant) {
+        // A few times per probe interval: what handles see is that old, and inputs are not burdened with it.
+        self.publish_counters();
         self.input(now, Input::Timeout);
         self.seeds.on_timeout(now, &self.node);
         self.resolve();
@@ -307,8 +322,13 @@ impl Pump {
         }
     }
 
+    fn publish_counters(&self) {
+        *lock(&self.counters) = Counters { node: *self.node.stats(), driver: self.stats() };
+    }
+
     fn finish(&mut self) {
         self.finished = true;
+        self.publish_counters();
         self.mailbox.close();
         self.events.close();
         self.view.close();

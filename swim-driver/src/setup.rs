@@ -12,12 +12,12 @@ use crate::cell::ViewCell;
 use crate::events::EventRing;
 use crate::handle::Handle;
 use crate::mailbox::{CommandError, Mailbox};
-use crate::pump::Pump;
+use crate::pump::{Counters, Pump};
 use crate::resolver::Resolver;
 use crate::seal::Plain;
 use crate::seed::Seed;
 use crate::socket::SocketOptions;
-use crate::sync::Arc;
+use crate::sync::{Arc, Mutex};
 use crate::view::{Shown, View};
 
 /// What a node starts with. [`Setup::new`] and a binding's `bind` are enough; the fields are for those who need more.
@@ -114,11 +114,13 @@ impl Setup {
         let view = Arc::new(ViewCell::new(View::of(&node, shown)));
         let events = Arc::new(EventRing::default());
         let seeds_max = node.config().seeds_max;
-        let handle = Handle::new((id, addr), seeds_max, Arc::clone(&mailbox), Arc::clone(&view), Arc::clone(&events));
+        let counters = Arc::new(Mutex::new(Counters::default()));
+        let ends = (Arc::clone(&mailbox), Arc::clone(&view), Arc::clone(&events));
+        let handle = Handle::new((id, addr), seeds_max, ends, Arc::clone(&counters));
         if !self.seeds.is_empty() {
             handle.join(&self.seeds).map_err(SetupError::Seeds)?;
         }
-        Ok((handle, Pump::new(node, seal, self.resolver, bound, now, (mailbox, view, events))))
+        Ok((handle, Pump::new(node, seal, self.resolver, bound, now, (mailbox, view, events), counters)))
     }
 
     /// Starts the node's next life from what it knew in its last one: a [`Node::snapshot`] that the embedder has kept.

@@ -476,3 +476,24 @@ fn who_is_given_an_event_finds_its_effect_in_the_view() {
         assert_eq!(watcher.join().unwrap(), 79);
     });
 }
+
+#[test]
+fn handles_see_what_was_counted() {
+    let mut net = Net::new(2);
+    net.handle(1).join(&[Net::addr(0)]).unwrap();
+    net.settle();
+    assert_eq!(net.handle(1).counters(), Counters::default(), "no deadline has come yet");
+    let interval = Config::local("c").probe_interval;
+    net.run(interval * 10);
+    let before = net.handle(1).counters();
+    assert!(before.driver.datagrams_received > 0 && before.node.probes > 5, "{before:?}");
+    net.run(interval);
+    let after = net.handle(1).counters();
+    assert!(after.node.probes > before.node.probes, "as old as one interval, at most");
+    net.handle(1).leave().unwrap();
+    net.run(interval * 10);
+    let (handle, pump) = &net.nodes[1];
+    let last = handle.as_ref().unwrap().counters();
+    assert!(pump.finished() && last.driver.commands == 2, "{last:?}");
+    assert_eq!((last.node, last.driver), (*pump.node().stats(), pump.stats()), "and in the end as of the end");
+}
