@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use std::{io, panic};
 
 use bind_mio::swim_core::Event;
-use bind_mio::swim_driver::{CommandError, Events, RecvTimeoutError, SetupError};
+use bind_mio::swim_driver::{CommandError, Events, OnlyHere, RecvTimeoutError, SetupError};
 use bind_mio::{BindError, Handle, Seed, Setup, bind};
 
 use self::record::{Known, Record};
@@ -31,6 +31,7 @@ pub(crate) fn run(args: &AgentArgs) -> Result<(), Failure> {
     let mut setup = Setup::new(&args.name, config);
     setup.meta = args.meta.clone().into_bytes();
     setup.advertise = args.advertise;
+    setup.seeds.clone_from(&args.join);
     setup.resolver = names::telling_resolver(args.bind.is_ipv4());
     let (handle, driver) = bind(args.bind, setup).map_err(refused)?;
     let mut events = handle.events();
@@ -61,14 +62,7 @@ fn follow(
     printer: &mut Printer,
 ) -> Result<Option<SocketAddr>, Failure> {
     let seeds: Vec<Seed> = args.join.iter().filter(|seed| seed.addr() != Some(handle.addr())).cloned().collect();
-    let mut patience = Duration::MAX;
-    if !seeds.is_empty() {
-        match handle.join(&seeds) {
-            Err(e @ CommandError::TooManySeeds { .. }) => return Err(Failure::Usage(format!("--join: {e}"))),
-            joining => accepted(joining),
-        }
-        patience = JOIN_PATIENCE;
-    }
+    let mut patience = if seeds.is_empty() { Duration::MAX } else { JOIN_PATIENCE };
     let mut known = Known::new(args.why);
     let mut loses_to = None;
     printer.print(&Record::started(printer.now(), cluster, &handle.view()))?;
@@ -104,7 +98,7 @@ fn no_seed_answers(cluster: &str, seeds: &[Seed]) {
 }
 
 /// A closed mailbox means that the node has left already, and then its events end too. It cannot be full: there are no
-/// more commands than seed list and signals.
+/// more commands than signals.
 fn accepted(command: Result<(), CommandError>) {
     if let Err(e) = command {
         tracing::info!("not accepted: {e}");
@@ -133,12 +127,17 @@ fn parked(name: &str, with: SocketAddr) -> Failure {
 fn refused(error: BindError) -> Failure {
     match error {
         BindError::Setup(SetupError::Unspecified { bound }) => Failure::Usage(format!(
-            "--bind {bound} is no address that others could send to: add --advertise with the address at which they \
-             reach this machine, or bind to that address"
+            "--bind {bound} is no address that others could send to, and no --join says by which of this machine's \
+             addresses they reach it: add --advertise with that address, or bind to it"
         )),
         BindError::Setup(SetupError::Unreachable { advertise }) => Failure::Usage(format!(
             "nothing can be sent to --advertise {advertise}: give the address at which others reach this machine"
         )),
+        BindError::Setup(SetupError::OnlyHere(OnlyHere { advertise, seed })) => Failure::Usage(format!(
+            "--join {seed} is on another machine, where {advertise} means that machine itself: add --advertise with the \
+             address at which others reach this machine, or --bind to that address"
+        )),
+        BindError::Setup(SetupError::Seeds(e)) => Failure::Usage(format!("--join: {e}")),
         BindError::Setup(e @ SetupError::Entropy(_)) => Failure::Runtime(e.to_string()),
         BindError::Setup(e) => Failure::Usage(e.to_string()),
         BindError::Bind { addr, ref source } if source.kind() == io::ErrorKind::AddrInUse => Failure::Runtime(format!(

@@ -49,12 +49,13 @@ pub(crate) struct AgentArgs {
     /// Address and port to listen on.
     ///
     /// The default serves this machine only: for a cluster of several machines, give this machine's own address, such
-    /// as 192.0.2.7:7946. Port 0 stands for any that is free.
+    /// as 192.0.2.7:7946, or 0.0.0.0:7946 for all it has. Port 0 stands for any that is free.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7946", value_parser = address)]
     pub(crate) bind: SocketAddr,
     /// Where others reach this node, when that is not where it listens.
     ///
-    /// Behind a NAT, for example, or when it is bound to 0.0.0.0. Port 0 stands for the port that is bound.
+    /// Behind a NAT, for example. A node that is bound to 0.0.0.0 advertises the address from which it reaches the first
+    /// of --join, unless this is given. Port 0 stands for the port that is bound.
     #[arg(long, value_name = "ADDR", value_parser = address)]
     pub(crate) advertise: Option<SocketAddr>,
     /// Nodes to join through; without any, this node waits to be joined.

@@ -4,6 +4,7 @@
 //! that does not happen ends the demo with the reason.
 
 mod cluster;
+mod runtimes;
 mod show;
 
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use bind_mio::swim_driver::CommandError;
 use serde::Serialize;
 
 use self::cluster::{Cluster, Seen};
+use self::runtimes::Runtime;
 use self::show::{Show, time};
 use crate::args::{DemoArgs, DemoFormat};
 use crate::output::{Failure, Out};
@@ -23,7 +25,8 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
         DemoFormat::Json => Show::nothing(),
     };
     show.title("Five nodes start on the loopback interface. Each is told where web-1 is, and nothing else.")?;
-    let mut demo = Demo { cluster: Cluster::start(&NAMES, WHOLE_MAX)?, show };
+    let mut demo = Demo { cluster: Cluster::start(&NODES, WHOLE_MAX)?, show };
+    demo.show.runtimes(&demo.cluster)?;
     let outcome = demo.play()?;
     demo.cluster.part();
     if args.format == DemoFormat::Json {
@@ -37,6 +40,8 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
 #[derive(Debug, Serialize)]
 struct Outcome {
     members: usize,
+    /// What each runs on.
+    runtimes: Vec<&'static str>,
     formed_ms: u64,
     suspect_ms: u64,
     dead_ms: u64,
@@ -58,6 +63,7 @@ impl Demo {
         self.show.title("That was all: every step was seen by every node that was there to see it.")?;
         Ok(Outcome {
             members: self.cluster.len(),
+            runtimes: (0..self.cluster.len()).map(|node| self.cluster.runtime(node).name()).collect(),
             formed_ms: millis(formed),
             suspect_ms: millis(suspect),
             dead_ms: millis(dead),
@@ -248,7 +254,14 @@ fn millis(took: Duration) -> u64 {
     u64::try_from(took.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
-const NAMES: [&str; 5] = ["web-1", "web-2", "web-3", "web-4", "web-5"];
+/// All the bindings, in one cluster.
+const NODES: [(&str, Runtime); 5] = [
+    ("web-1", Runtime::Mio),
+    ("web-2", Runtime::TokioMulti),
+    ("web-3", Runtime::TokioCurrent),
+    ("web-4", Runtime::Smol),
+    ("web-5", Runtime::Mio),
+];
 /// Whose table is shown, and through whom the lost node returns.
 const OBSERVER: usize = 0;
 const VICTIM: usize = 2;
@@ -262,8 +275,8 @@ const WHOLE_MAX: Duration = Duration::from_secs(18);
 mod tests {
     use super::*;
 
-    fn demo(names: &[&'static str], limit: Duration) -> Demo {
-        Demo { cluster: Cluster::start(names, limit).expect("loopback sockets"), show: Show::nothing() }
+    fn demo(nodes: &[(&'static str, Runtime)], limit: Duration) -> Demo {
+        Demo { cluster: Cluster::start(nodes, limit).expect("loopback sockets"), show: Show::nothing() }
     }
 
     fn reason<T>(outcome: Result<T, Failure>) -> String {
@@ -276,13 +289,14 @@ mod tests {
 
     #[test]
     fn a_step_that_does_not_happen_ends_the_demo() {
-        let why = reason(demo(&NAMES, Duration::ZERO).play());
+        let why = reason(demo(&NODES, Duration::ZERO).play());
         assert!(why.starts_with("the cluster has not formed: web-1, web-2, web-3, web-4, web-5 did not see"), "{why}");
     }
 
     #[test]
     fn who_was_late_is_named() {
-        let mut demo = demo(&["a", "b", "c"], Duration::from_secs(60));
+        let mut demo =
+            demo(&[("a", Runtime::Smol), ("b", Runtime::TokioMulti), ("c", Runtime::Mio)], Duration::from_secs(60));
         let seed = demo.cluster.handle(0).addr();
         demo.cluster.handle(1).join(&[seed]).unwrap();
         let met = |event: &Event| matches!(event, Event::MemberUp { .. });

@@ -156,6 +156,11 @@ fn a_node_can_be_reached_elsewhere_than_it_listens() {
     assert!(addr.starts_with("127.0.0.1:") && !addr.ends_with(":0"), "{addr}");
     let (mut b, _) = Swim::agent("b", &["--join", &addr, "--format", "jsonl"]);
     assert_eq!(b.stdout.find_event("joined")["members"], 2);
+    // From the way to a seed it follows where this one is reached.
+    let args = ["agent", "--cluster", "test", "--name", "c", "--bind", "0.0.0.0:0", "--join", &addr];
+    let mut c = Swim::start(&[&args[..], &JSONL].concat());
+    assert!(c.stdout.find_event("started")["addr"].as_str().unwrap().starts_with("127.0.0.1:"));
+    assert_eq!(c.stdout.find_event("joined")["members"], 3);
 }
 
 /// Seeds that nobody answers at: the node goes on, and its user is told what to look at.

@@ -12,7 +12,9 @@ fn the_story_in_numbers() {
     assert_eq!(demo.exit_code(), Some(0), "{}", demo.stderr.text());
     assert_eq!((demo.stdout.seen.len(), demo.stderr.text().as_str()), (1, ""));
     let outcome = parsed(&demo.stdout.seen[0]);
-    assert_eq!(outcome.as_object().expect("an object").len(), 6, "{outcome}");
+    assert_eq!(outcome.as_object().expect("an object").len(), 7, "{outcome}");
+    let runtimes = ["mio", "tokio, multi-thread", "tokio, current thread", "smol", "mio"];
+    assert_eq!(outcome["runtimes"], serde_json::json!(runtimes));
     assert_eq!(outcome["members"], 5);
     let millis = ["formed_ms", "suspect_ms", "dead_ms", "left_ms", "returned_ms"].map(|key| {
         let value = outcome[key].as_u64().unwrap_or_else(|| panic!("{key} in {outcome}"));
@@ -31,6 +33,9 @@ fn the_story_for_people() {
     let mut rest = told.as_str();
     for step in [
         "Five nodes start",
+        "web-1    on mio",
+        "web-2    on tokio",
+        "web-4    on smol",
         "All five see all five",
         "web-3 is killed",
         "web-3 suspect",

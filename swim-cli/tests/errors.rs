@@ -67,13 +67,14 @@ fn config_files_that_cannot_work() {
 
 #[test]
 fn addresses_that_nobody_can_send_to() {
-    agent_with("--bind", "0.0.0.0:0", 2, &["0.0.0.0", "--advertise"]);
+    agent_with("--bind", "0.0.0.0:0", 2, &["0.0.0.0", "no --join says", "--advertise"]);
+    agent(&["--join", "192.0.2.7:7946"], 2, &["--join 192.0.2.7:7946 is on another machine", "--advertise"]);
     agent(&["--advertise", "0.0.0.0:7946"], 2, &["--advertise 0.0.0.0:7946", "others reach"]);
 }
 
 #[test]
 fn more_seeds_than_a_node_keeps() {
-    let seeds: Vec<String> = (1..=65).map(|n| format!("10.0.0.{n}:7946")).collect();
+    let seeds: Vec<String> = (1..=65).map(|n| format!("127.0.1.{n}:7946")).collect();
     agent(&["--join", &seeds.join(",")], 2, &["--join", "65 seeds", "at most 64", "name fewer"]);
 }
 

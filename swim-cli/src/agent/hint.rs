@@ -17,8 +17,9 @@ pub(super) fn next_command(args: &AgentArgs, cluster: &str, preset: Preset, addr
     );
     command += &match addr.ip() {
         ip if ip.to_canonical().is_loopback() => format!(" --bind {}", SocketAddr::new(ip, 0)),
-        IpAddr::V4(_) => format!(" --bind ITS-OWN-ADDRESS:{}", addr.port()),
-        IpAddr::V6(_) => format!(" --bind '[ITS-OWN-ADDRESS]:{}'", addr.port()),
+        // Which of its addresses it is reached by, it finds out from the way to this one.
+        IpAddr::V4(_) => format!(" --bind 0.0.0.0:{}", addr.port()),
+        IpAddr::V6(_) => format!(" --bind '[::]:{}'", addr.port()),
     };
     command += &format!(" --join {}", quoted(&addr.to_string()));
     if let Some(file) = &args.config {
@@ -84,7 +85,7 @@ mod tests {
         );
         assert_eq!(
             hint(&["--cluster", "c", "--name", "a"], "192.0.2.7:80"),
-            "--cluster c --name a-2 --bind ITS-OWN-ADDRESS:80 --join 192.0.2.7:80"
+            "--cluster c --name a-2 --bind 0.0.0.0:80 --join 192.0.2.7:80"
         );
         assert_eq!(
             hint(&["--config", "my swim.toml", "--name", "a"], "127.0.0.1:80"),

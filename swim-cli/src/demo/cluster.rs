@@ -1,23 +1,17 @@
-//! Five real nodes in one process: a thread and a socket each, and one stream of what they report.
-//!
-//! Each thread polls by itself, with its node as a guest ([`Driver::register`], [`Driver::turn`]), so that it can be
-//! killed: the flag is raised, the poll is woken, and the thread drops the driver. Its socket is closed then and nobody
-//! has heard a goodbye.
+//! Five real nodes in one process, on all the bindings: a thread and a socket each, and one stream of what they report.
 
 use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use bind_mio::swim_core::{Config, Event, NodeId, State};
-use bind_mio::swim_driver::{Events, View};
-use bind_mio::{BindError, Driver, Handle, Setup, Turn, bind};
-use mio::{Poll, Token, Waker};
+use bind_mio::swim_driver::View;
+use bind_mio::{BindError, Handle, Setup};
 
+use super::runtimes::{self, Running, Runtime, StartError};
 use crate::output::Failure;
 
 pub(super) struct Cluster {
@@ -26,7 +20,7 @@ pub(super) struct Cluster {
     /// When all must be over.
     end: Instant,
     config: Config,
-    nodes: Vec<Running>,
+    nodes: Vec<Node>,
     reporter: SyncSender<Report>,
     reports: Receiver<Report>,
     /// Everything that was reported, in the order of arrival.
@@ -48,62 +42,63 @@ struct Report {
     what: Result<Event, io::Error>,
 }
 
-struct Running {
+struct Node {
     name: &'static str,
-    handle: Handle,
-    kill: Arc<AtomicBool>,
-    waker: Arc<Waker>,
-    /// `None` once it has been joined.
-    thread: Option<JoinHandle<()>>,
+    runtime: Runtime,
+    running: Running,
+}
+
+/// Reports what one node tells, and why it has ended when that was an error.
+struct Reporter {
+    node: usize,
+    to: SyncSender<Report>,
 }
 
 impl Cluster {
     /// One node of each name, on loopback ports that the system chooses. Each is alone yet.
-    pub(super) fn start(names: &[&'static str], limit: Duration) -> Result<Self, Failure> {
+    pub(super) fn start(names: &[(&'static str, Runtime)], limit: Duration) -> Result<Self, Failure> {
         let start = Instant::now();
         let (reporter, reports) = sync_channel(REPORTS_MAX);
         // Two demos at a time are two clusters, whatever ports the system gives them.
         let config = Config::local(&format!("demo-{}", std::process::id()));
         let nodes = Vec::with_capacity(names.len());
         let mut cluster = Self { start, end: start + limit, config, nodes, reporter, reports, seen: Vec::new() };
-        for name in names {
-            let node = cluster.spawn(cluster.nodes.len(), name, ANY_PORT.into(), FIRST_EPOCH)?;
-            cluster.nodes.push(node);
+        for &(name, runtime) in names {
+            let running = cluster.spawn(cluster.nodes.len(), (name, runtime), ANY_PORT.into(), FIRST_EPOCH)?;
+            cluster.nodes.push(Node { name, runtime, running });
         }
         Ok(cluster)
     }
 
     /// The demo counts lives itself: the clock's seconds, which are the default, read less well.
-    fn spawn(&self, index: usize, name: &'static str, addr: SocketAddr, epoch: u32) -> Result<Running, Failure> {
+    fn spawn(
+        &self,
+        node: usize,
+        (name, runtime): (&'static str, Runtime),
+        addr: SocketAddr,
+        epoch: u32,
+    ) -> Result<Running, Failure> {
         let mut setup = Setup::new(name, self.config.clone());
         setup.epoch = Some(epoch);
-        let (handle, mut driver) = bind(addr, setup).map_err(|e| no_socket(name, &e))?;
-        let guest = || {
-            let poll = Poll::new()?;
-            let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
-            driver.register(poll.registry(), SOCKET, Arc::clone(&waker))?;
-            let kill = Arc::new(AtomicBool::new(false));
-            let (killed, reporter, events) = (Arc::clone(&kill), self.reporter.clone(), handle.events());
-            let body = move || report(index, &reporter, serve(index, driver, poll, events, &killed, &reporter));
-            let thread = thread::Builder::new().name(name.into()).spawn(body)?;
-            Ok((kill, waker, thread))
-        };
-        let (kill, waker, thread) = guest().map_err(|e: io::Error| {
-            Failure::Runtime(format!("{name} cannot be run: {e}; the system is short of something, try again later"))
-        })?;
-        Ok(Running { name, handle, kill, waker, thread: Some(thread) })
+        let reporter = Reporter { node, to: self.reporter.clone() };
+        Running::start(runtime, name, addr, setup, reporter).map_err(|e| match e {
+            StartError::Bind(e) => no_socket(name, &e),
+            StartError::Short(e) => Failure::Runtime(format!(
+                "{name} cannot be run: {e}; the system is short of something, try again later"
+            )),
+        })
     }
 
     /// Ends the node without a goodbye. Its socket is closed when this returns.
     pub(super) fn kill(&mut self, node: usize) {
-        self.nodes[node].kill();
+        self.nodes[node].running.kill();
     }
 
     /// Starts a node that was killed again: same name, same address, next life.
     pub(super) fn restart(&mut self, node: usize) -> Result<(), Failure> {
-        let Running { name, ref handle, .. } = self.nodes[node];
-        let epoch = handle.view().me().incarnation().epoch() + 1;
-        self.nodes[node] = self.spawn(node, name, handle.addr(), epoch)?;
+        let Node { name, runtime, ref running } = self.nodes[node];
+        let epoch = running.handle.view().me().incarnation().epoch() + 1;
+        self.nodes[node].running = self.spawn(node, (name, runtime), running.handle.addr(), epoch)?;
         Ok(())
     }
 
@@ -115,17 +110,21 @@ impl Cluster {
         self.nodes[node].name
     }
 
+    pub(super) fn runtime(&self, node: usize) -> Runtime {
+        self.nodes[node].runtime
+    }
+
     pub(super) fn handle(&self, node: usize) -> &Handle {
-        &self.nodes[node].handle
+        &self.nodes[node].running.handle
     }
 
     pub(super) fn view(&self, node: usize) -> Arc<View> {
-        self.nodes[node].handle.view()
+        self.handle(node).view()
     }
 
     /// The index of a member.
     pub(super) fn index(&self, id: NodeId) -> Option<usize> {
-        self.nodes.iter().position(|node| node.handle.id() == id)
+        self.nodes.iter().position(|node| node.running.handle.id() == id)
     }
 
     /// The members that this node sees alive.
@@ -168,11 +167,11 @@ impl Cluster {
     pub(super) fn part(&self) {
         for node in &self.nodes {
             // Those that have left or were killed are closed, which is what is wanted.
-            let _ = node.handle.leave();
+            let _ = node.running.handle.leave();
         }
         let deadline = Instant::now() + PARTING_MAX;
         for node in &self.nodes {
-            node.handle.wait_closed(deadline.saturating_duration_since(Instant::now()));
+            node.running.handle.wait_closed(deadline.saturating_duration_since(Instant::now()));
         }
     }
 
@@ -182,59 +181,21 @@ impl Cluster {
     }
 }
 
-impl Running {
-    fn kill(&mut self) {
-        let Some(thread) = self.thread.take() else { return };
-        self.kill.store(true, Ordering::Release);
-        // Without a wake-up it looks at the flag at its next deadline, and none is further than a probe interval.
-        let _ = self.waker.wake();
-        let _ = thread.join();
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
-/// The thread of one node. Returns when it is killed or has left.
-fn serve(
-    node: usize,
-    mut driver: Driver,
-    mut poll: Poll,
-    mut events: Events,
-    killed: &AtomicBool,
-    reporter: &SyncSender<Report>,
-) -> io::Result<()> {
-    let mut ready = mio::Events::with_capacity(2);
-    while !killed.load(Ordering::Acquire) {
-        let turn = driver.turn()?;
-        while let Ok(event) = events.try_recv() {
-            send(reporter, Report { node, at: Instant::now(), what: Ok(event) })?;
-        }
-        let Turn::Wait(timeout) = turn else { return Ok(()) };
-        match poll.poll(&mut ready, timeout) {
-            Err(e) if e.kind() != io::ErrorKind::Interrupted => return Err(e),
-            _ => {}
+impl runtimes::Report for Reporter {
+    /// A node that waited for its observer would be suspected by the others: it reports, or it fails.
+    fn event(&mut self, event: Event) -> io::Result<()> {
+        match self.to.try_send(Report { node: self.node, at: Instant::now(), what: Ok(event) }) {
+            Err(TrySendError::Full(_)) => Err(io::Error::other("nobody takes its events")),
+            // The demo is over.
+            Ok(()) | Err(TrySendError::Disconnected(_)) => Ok(()),
         }
     }
-    Ok(())
-}
 
-/// A node that waited for its observer would be suspected by the others: it reports, or it fails.
-fn send(reporter: &SyncSender<Report>, report: Report) -> io::Result<()> {
-    match reporter.try_send(report) {
-        Err(TrySendError::Full(_)) => Err(io::Error::other("nobody takes its events")),
-        // The demo is over.
-        Ok(()) | Err(TrySendError::Disconnected(_)) => Ok(()),
-    }
-}
-
-fn report(node: usize, reporter: &SyncSender<Report>, ended: io::Result<()>) {
-    if let Err(e) = ended {
-        // Where there is no room for it, the demo misses the node all the same, and says so.
-        let _ = reporter.try_send(Report { node, at: Instant::now(), what: Err(e) });
+    fn ended(self, why: io::Result<()>) {
+        if let Err(e) = why {
+            // Where there is no room for it, the demo misses the node all the same, and says so.
+            let _ = self.to.try_send(Report { node: self.node, at: Instant::now(), what: Err(e) });
+        }
     }
 }
 
@@ -245,8 +206,6 @@ fn no_socket(name: &str, error: &BindError) -> Failure {
     ))
 }
 
-const SOCKET: Token = Token(0);
-const WAKE: Token = Token(1);
 const ANY_PORT: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
 const FIRST_EPOCH: u32 = 1;
 /// Some hundred are reported in all.

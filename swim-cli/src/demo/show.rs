@@ -30,6 +30,14 @@ impl Show {
         self.line(&format!("{text}\n"))
     }
 
+    /// What each node runs on.
+    pub(super) fn runtimes(&mut self, cluster: &Cluster) -> Shown {
+        for node in 0..cluster.len() {
+            self.line(&format!("  {:<8} on {}", cluster.name(node), cluster.runtime(node).name()))?;
+        }
+        self.line("")
+    }
+
     /// What the step has shown, below what was reported.
     pub(super) fn result(&mut self, text: &str) -> Shown {
         self.line(&format!("\n{text}\n"))
