@@ -25,3 +25,8 @@ pub use frames::{alive, claim, detail, frame, says};
 pub use harness::{Harness, Link, Mark, Peer, Spec, Way, is_down, is_suspect};
 pub use inspect::{Inspect, Sent, Shared, Traffic};
 pub use run::Run;
+
+// The README's examples must compile and run, each of them on its binding.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
