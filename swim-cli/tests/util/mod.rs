@@ -69,8 +69,12 @@ impl Swim {
 
     /// Starts it with a standard output that is not read.
     pub(crate) fn start_into(args: &[&str], stdout: impl Into<Stdio>) -> Self {
-        let mut command = Command::new(SWIM);
-        command.args(args).env_remove("RUST_LOG").stdin(Stdio::null()).stdout(stdout).stderr(Stdio::piped());
+        Self::spawn_into(Command::new(SWIM).args(args), stdout)
+    }
+
+    /// Starts it with a standard output that is not read here.
+    pub(crate) fn spawn_into(command: &mut Command, stdout: impl Into<Stdio>) -> Self {
+        command.env_remove("RUST_LOG").stdin(Stdio::null()).stdout(stdout).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary can be started");
         let stderr = Lines::of(child.stderr.take().expect("it is piped"), usize::MAX);
         Self { child, stdout: Lines::of(std::io::empty(), 0), stderr }
