@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use swim_core::{Config, Event, NodeId, State};
-use swim_driver::View;
+use swim_driver::{Handle, View};
 
 /// A node of a harness, by the order in which they were spawned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -152,6 +152,13 @@ pub trait Harness: Sized {
 
     /// What it knows; of an ended process, what it knew in the end.
     fn view(&self, p: Peer) -> Arc<View>;
+
+    /// The embedder's end of its node, for what this trait does not do itself. Holding it keeps the node in its cluster.
+    fn handle(&self, p: Peer) -> Handle;
+
+    /// Drops the harness's own handle: unless a scenario holds another, the node says goodbye. What `view`, `events_after` and
+    /// `is_running` say stays available.
+    fn let_go(&mut self, p: Peer);
 
     /// What it has told since it was spawned, over all its restarts, without the first `skip` events.
     fn events_after(&self, p: Peer, skip: usize) -> Vec<Event>;

@@ -19,6 +19,7 @@ macro_rules! suite {
                 a9_a_move_within_one_epoch: 100,
                 a10_an_address_is_taken_over: 100,
                 a11_one_instance_at_every_step: 100,
+                a3_the_silent_one_takes_another_name: 100,
             }
             lives {
                 a1_a_restart_while_suspected: 100,
@@ -38,14 +39,68 @@ macro_rules! suite {
             }
             leave {
                 e1_leave_then_exit: 100,
+                e1_the_last_but_one_leaves: 100,
+                e5_leave_while_alone: 100,
+                e1_leave_while_another_is_suspected: 100,
+                e4_back_on_the_same_port_at_once: 100,
             }
             gossip {
                 a_missed_profile_is_repaired: 100,
                 a_profile_that_nobody_heard_is_repaired: 100,
+                a8_all_change_their_metadata_at_once: 100,
+                p11_the_longest_metadata_reaches_all: 100,
             }
             verdicts {
                 p5_a_starved_node_kills_nobody: 100,
                 p12_an_observer_that_stood_still_convicts_nobody: 100,
+            }
+            joins {
+                one_joins_and_each_reports_it_once: 100,
+                all_join_at_once: 100,
+                each_joins_through_the_one_before: 100,
+                b4_the_seed_starts_last: 100,
+                b5_alone_among_its_own_seeds: 100,
+                b5_itself_and_others_among_the_seeds: 100,
+                most_of_the_seeds_are_down: 100,
+                p7_a_seed_of_another_cluster: 100,
+                p7_seeds_of_two_clusters: 100,
+                a_join_while_a_quarter_is_lost: 100,
+            }
+            deaths {
+                a_crash_is_reported_once_by_each: 100,
+                two_crash_at_once: 100,
+                a_short_pause_kills_nobody: 100,
+                d1_a_suspect_refutes: 100,
+                d7_who_was_found_dead_comes_back: 100,
+            }
+            restarts {
+                p15_restarted_before_it_is_missed: 100,
+                p15_restarted_after_its_death: 100,
+                a14_restarted_in_the_same_epoch: 100,
+                a13_restarted_in_the_epoch_of_its_death: 100,
+                a2_restarted_in_a_lower_epoch: 100,
+                a13_restarted_below_the_epoch_of_its_death: 100,
+            }
+            splits {
+                a_short_split_kills_nobody: 100,
+                a_long_split_heals: 100,
+                a_one_way_split_heals: 100,
+            }
+            network {
+                doubled_and_overtaken_datagrams_change_nothing: 100,
+                p17_a_slow_way_kills_nobody: 100,
+            }
+            handles {
+                the_last_handle_dropped_is_a_goodbye: 100,
+                one_handle_of_many_keeps_the_node: 100,
+                commands_of_eight_threads_are_all_delivered: 100,
+                commands_around_a_leave_are_delivered_or_refused: 100,
+                a_join_behind_a_leave_is_delivered_or_refused: 100,
+            }
+            embedder {
+                a_subscriber_that_never_reads_knows_what_it_missed: 100,
+                a_view_read_late_is_right: 100,
+                a_view_is_never_behind_its_events: 100,
             }
         }
     };
@@ -59,6 +114,7 @@ macro_rules! suite_inspect {
             identity {
                 a2_it_costs_four_datagrams: 100,
                 a3_and_then_it_is_quiet: 100,
+                a8_a_hundred_changes_raise_no_doubt: 100,
                 a9_nothing_goes_to_the_former_address: 100,
                 a15_a_stranger_says_i_am_dead: 100,
             }
@@ -123,6 +179,7 @@ macro_rules! suite_inspect {
                 p21_rows_come_without_gaps: 100,
             }
             verdicts {
+                p5_a_starved_node_accuses_nobody: 100,
                 p14_a_mute_member_keeps_nobody_from_agreeing: 100,
                 p16_a_suspicion_outlasts_its_dissemination: 100,
                 p17_late_acks_are_acks: 100,

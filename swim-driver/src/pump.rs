@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc as StdArc;
 
 use swim_core::{Event, Incarnation, Input, Instant, Node, Status, Transmit};
 
@@ -252,6 +253,11 @@ impl Pump {
     /// Where commands wait.
     pub fn mailbox(&self) -> &Mailbox {
         &self.mailbox
+    }
+
+    /// The view that handles show, for a binding whose embedder has dropped the last of them.
+    pub fn view(&self) -> StdArc<View> {
+        self.view.get()
     }
 
     /// The node.

@@ -98,8 +98,8 @@ pub(crate) struct Host {
     /// What the process was started with; a restart starts from it.
     pub(crate) setup: Setup,
     pub(crate) pump: Pump,
-    /// Kept so that the node is not asked to leave, which dropping the last handle does.
-    pub(crate) handle: Handle,
+    /// Kept so that the node is not asked to leave, which dropping the last handle does; `None` once that was wanted.
+    pub(crate) handle: Option<Handle>,
     pub(crate) events: Events,
     pub(crate) life: Life,
     /// What came while it was paused, or faster than it is, oldest first.
@@ -129,7 +129,7 @@ impl Host {
         Self {
             setup,
             events: handle.events(),
-            handle,
+            handle: Some(handle),
             pump,
             life: Life::Running,
             socket: VecDeque::new(),

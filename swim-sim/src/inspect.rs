@@ -28,7 +28,7 @@ impl World {
 
     /// A node's identity.
     pub fn id(&self, node: NodeIx) -> NodeId {
-        self.host(node).handle.id()
+        self.node(node).me().id()
     }
 
     /// A node's state machine; that of an ended process as it was in the end.
@@ -44,8 +44,14 @@ impl World {
     /// The handle that an embedder of this node would have. Commands given through it are taken when the world runs
     /// next; those given through the world are taken at once. Its views show the node alone, unless it was spawned with
     /// [`swim_driver::Setup::publish_members`]; [`World::node`] has all rows.
+    ///
+    /// # Panics
+    /// When the world has let go of it: [`World::let_go`].
     pub fn handle(&self, node: NodeIx) -> &Handle {
-        &self.host(node).handle
+        match &self.host(node).handle {
+            Some(handle) => handle,
+            None => panic!("{node:?} has no handle: the world has let go of it"),
+        }
     }
 
     /// What `observer` believes of `subject`; `None` when it has no row for it.

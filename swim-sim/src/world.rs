@@ -133,9 +133,16 @@ impl World {
     fn command(&mut self, node: NodeIx, give: impl FnOnce(&Handle) -> Result<(), CommandError>) {
         let host = self.host(node);
         assert!(host.life != Life::Ended, "{node:?} takes no command: its process has ended");
-        if let Err(e) = give(&host.handle) {
+        if let Err(e) = give(self.handle(node)) {
             panic!("{node:?} takes no command: {e}");
         }
+        self.take_commands(node);
+    }
+
+    /// Drops the world's handle of a node, as an embedder does that is done with it: unless a test holds another, the node says
+    /// goodbye. It takes no more commands from the world.
+    pub fn let_go(&mut self, node: NodeIx) {
+        self.host_mut(node).handle = None;
         self.take_commands(node);
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use conformance::{Harness, Inspect, Link, Peer, Sent, Spec, Traffic, Way};
 use swim_core::{Config, Event, Instant, Node, NodeId};
-use swim_driver::{DriverStats, Setup, View};
+use swim_driver::{DriverStats, Handle, Setup, View};
 use swim_sim::{NodeIx, World, millis, percent};
 
 conformance::suite!(Sim);
@@ -134,7 +134,15 @@ impl Harness for Sim {
     }
 
     fn view(&self, p: Peer) -> Arc<View> {
-        self.w.handle(self.ix(p)).view()
+        self.w.pump(self.ix(p)).view()
+    }
+
+    fn handle(&self, p: Peer) -> Handle {
+        self.w.handle(self.ix(p)).clone()
+    }
+
+    fn let_go(&mut self, p: Peer) {
+        self.w.let_go(self.ix(p));
     }
 
     fn events_after(&self, p: Peer, skip: usize) -> Vec<Event> {

@@ -1,13 +1,13 @@
-//! How news spreads, and that all of it can be read. Scenarios F4, F5 and F9.
+//! How news spreads, and that all of it can be read. Scenarios F4, F5 and F9, and A8 and P11 for a whole cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use swim_core::wire::{Frame, Message};
-use swim_core::{Config, NodeId};
+use swim_core::{Config, Event, NodeId, Profile};
 
-use super::common::others;
-use crate::{Harness, Inspect, Link, Run, Spec, Way};
+use super::common::*;
+use crate::{Harness, Inspect, Link, Run, Spec, Way, is_down};
 
 /// F4: every datagram that is ever sent is accepted by the strict parser, and none is above the mtu: with crashes, restarts,
 /// cuts, loss, large profiles and a small mtu.
@@ -190,4 +190,45 @@ pub fn a_profile_that_nobody_heard_is_repaired<H: Harness>(run: &mut Run) {
     let id = h.id(subject);
     let knows = |h: &H| rest.iter().all(|&p| h.view(p).member(id).is_some_and(|m| m.meta() == b"new"));
     h.until(h.periods(30), |h| knows(h) && h.is_whole(5)).expect("repaired");
+}
+
+/// A8: all five change their metadata twenty times in one moment: all end with the last word of each, which nobody takes for
+/// anything but an update.
+pub fn a8_all_change_their_metadata_at_once<H: Harness>(run: &mut Run) {
+    let (mut h, nodes) = run.five::<H>();
+    let mark = h.mark();
+    for i in 1..=20_u8 {
+        for &p in &nodes {
+            h.set_meta(p, &[p.index() as u8, i]);
+        }
+    }
+    let last = |h: &H| nodes.iter().all(|&p| all_read(h, &nodes, p, &[p.index() as u8, 20]));
+    let took = h.until(soon(&h), |h| last(h) && h.is_whole(5)).expect("all have the last word of all");
+    run.figure("100 changes by five: periods until all have the last", in_periods(&h, took));
+    for p in nodes {
+        let of_others = others(&nodes, p).into_iter().map(|q| h.id(q));
+        let updated = |id| h.count_since(p, &mark, |e| matches!(*e, Event::MemberUpdated { id: whom } if whom == id));
+        assert!(of_others.map(updated).all(|n| (1..=20).contains(&n)), "{p:?}: {:?}", h.since(p, &mark));
+        assert_eq!(ups(&h, p, &mark), []);
+        assert_eq!(h.count_since(p, &mark, is_down), 0);
+    }
+}
+
+/// P11: all say as much of themselves as can be said, with datagrams as small as they may be, and so does one that joins
+/// then: all read all of it. A byte more is refused where it is said.
+pub fn p11_the_longest_metadata_reaches_all<H: Harness>(run: &mut Run) {
+    let mut config = H::base_config();
+    config.mtu = Config::MTU_MIN;
+    let (mut h, mut nodes) = run.cluster::<H>(config, 4);
+    let words = |i: usize| vec![0xf0 | i as u8; Profile::MAX_META];
+    assert!(Profile::new("n0", &[words(0), vec![0]].concat()).is_err());
+    for (i, &p) in nodes.iter().enumerate() {
+        h.set_meta(p, &words(i));
+    }
+    let one = h.spawn(Spec::named("n".repeat(Profile::MAX_NAME)).meta(&words(4)));
+    h.join_through(one, &[run.pick(&nodes)]);
+    nodes.push(one);
+    let read = |h: &H| nodes.iter().enumerate().all(|(i, &p)| all_read(h, &nodes, p, &words(i)));
+    let took = h.until(soon(&h), |h| read(h) && h.is_whole(5)).expect("all read all of it");
+    run.figure("five of 512 bytes each: periods until all read all", in_periods(&h, took));
 }

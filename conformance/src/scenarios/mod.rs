@@ -1,12 +1,19 @@
 //! The scenarios, by what they are about. Those that name `Inspect` need a network on virtual time.
 
+pub mod deaths;
+pub mod embedder;
 pub mod gossip;
+pub mod handles;
 pub mod identity;
+pub mod joins;
 pub mod leave;
 pub mod lives;
+pub mod network;
 pub mod partition;
 pub mod probe;
+pub mod restarts;
 pub mod rows;
+pub mod splits;
 pub mod suspicion;
 pub mod time;
 pub mod traffic;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use swim_core::{Event, State};
 
+use super::common::{in_periods, still_whole};
 use crate::{Harness, Inspect, Peer, Run, Spec, Way, is_down, is_suspect};
 
 /// Cuts the nodes into groups, none of which hears another.
@@ -67,8 +68,10 @@ pub fn b2_seeds_alone_form_a_cluster<H: Harness>(run: &mut Run) {
         h.restart_same(p);
         h.join_through(p, &nodes);
     }
-    let took = healed(&mut h, 5);
-    run.figure("N=5, seeds only: periods from the last start until whole", took);
+    let took = h.until(h.periods(120), |h| h.is_whole(5)).expect("one cluster");
+    h.run(h.periods(20));
+    still_whole(&mut h, 5);
+    run.figure("N=5, seeds only: periods from the last start until whole", in_periods(&h, took));
 }
 
 /// B3: three and two, cut apart for longer than tombstones are kept, merge without help.
@@ -174,7 +177,7 @@ pub fn b6_a_way_that_is_cut_in_one_direction<H: Harness>(run: &mut Run) {
     let (a, b) = (run.take(&mut rest), run.take(&mut rest));
     h.cut(&[a], &[b], Way::To);
     let mark = h.mark();
-    let span = h.periods(60);
+    let span = h.periods(40);
     h.run(span);
     let (shortest, _) = h.config().suspicion_bounds(5);
     let windows = span.as_micros() / shortest.as_micros();

@@ -35,7 +35,7 @@ pub fn d4_the_first_accuser_crashes<H: Harness>(run: &mut Run) {
     }
 }
 
-/// D11: two nodes lose 40 % of what they send each other, in both directions, for sixty periods: nobody dies while any path
+/// D11: two nodes lose 40 % of what they send each other, in both directions, for forty periods: nobody dies while any path
 /// works, and neither refutes as often as once per shortest suspicion.
 pub fn d11_a_bad_link_kills_nobody<H: Harness>(run: &mut Run) {
     let (mut h, nodes) = run.five::<H>();
@@ -45,7 +45,7 @@ pub fn d11_a_bad_link_kills_nobody<H: Harness>(run: &mut Run) {
     h.set_link(pair[1], pair[0], Link::loss(40));
     let mark = h.mark();
     let before = pair.map(|p| h.view(p).me().incarnation().refutations());
-    let span = h.periods(60);
+    let span = h.periods(40);
     h.run(span);
     assert!(nodes.iter().all(|&p| h.count_since(p, &mark, is_down) == 0), "a death");
     let (shortest, _) = h.config().suspicion_bounds(5);

@@ -8,12 +8,25 @@ use swim_core::wire::Message;
 use swim_core::{Event, Fact, Instant, State};
 
 use super::common::*;
-use crate::{Harness, Inspect, Link, Peer, Run, Spec, Way, is_down, is_suspect};
+use crate::{Harness, Inspect, Link, Mark, Peer, Run, Spec, Way, is_down, is_suspect};
 
 /// P5: one node gets hardly any processor: it stands still for one to three periods, again and again. The others suspect
-/// it, several at a time; it refutes whenever it runs, and nobody is declared dead. It accuses nobody: what it did not hear
-/// while it stood still is no evidence.
+/// it, several at a time; it refutes whenever it runs, and nobody is declared dead, neither it nor anybody by it.
 pub fn p5_a_starved_node_kills_nobody<H: Harness>(run: &mut Run) {
+    starved::<H>(run);
+}
+
+/// P5: and it accuses nobody: what it did not hear while it stood still is no evidence. Only for networks on virtual time: on a
+/// real machine it may be held up by less than shows, and the others are held up at times, too.
+pub fn p5_a_starved_node_accuses_nobody<H: Inspect>(run: &mut Run) {
+    let (h, starved, mark) = starved::<H>(run);
+    for p in h.peers() {
+        let of_others = |e: &Event| is_suspect(e) && e.member() != Some(h.id(starved));
+        assert_eq!(h.count_since(p, &mark, of_others), 0, "{p:?}: {:?}", h.since(p, &mark));
+    }
+}
+
+fn starved<H: Harness>(run: &mut Run) -> (H, Peer, Mark) {
     let (mut h, nodes) = run.five::<H>();
     let (starved, mark) = (run.pick(&nodes), h.mark());
     for _ in 0..12 {
@@ -21,42 +34,47 @@ pub fn p5_a_starved_node_kills_nobody<H: Harness>(run: &mut Run) {
         let stop = h.periods(1) + run.part_of(h.periods(2));
         h.run(stop);
         h.resume(starved);
-        let go = run.part_of(h.periods(1));
+        // Where time is real, less might not be enough to read what has come and to answer it.
+        let go = h.periods(1) / 4 + run.part_of(h.periods(3) / 4);
         h.run(go);
     }
     h.until(h.periods(20), |h| h.is_whole(5)).expect("all see all");
     h.run(h.periods(10));
-    let id = h.id(starved);
     let mut suspicions = 0;
     for &p in &nodes {
         assert_eq!(h.count_since(p, &mark, is_down), 0, "{p:?} reports a death: {:?}", h.since(p, &mark));
-        let of_others = |e: &Event| is_suspect(e) && e.member() != Some(id);
-        assert_eq!(h.count_since(p, &mark, of_others), 0, "{p:?}: {:?}", h.since(p, &mark));
         suspicions += h.count_since(p, &mark, is_suspect);
     }
-    run.figure("P5: suspicions of a node that stood still for 24 of 30 periods", suspicions as f64);
-    assert!(h.is_whole(5));
+    run.figure("P5: suspicions of a node that stood still for 24 of 31 periods", suspicions as f64);
+    h.until(h.periods(20), |h| h.is_whole(5)).expect("all see all");
+    (h, starved, mark)
 }
 
-/// P12: an observer stands still for many times the longest suspicion, while it holds somebody suspect who has long
-/// refuted, and whose time is half over; it wakes to a slow network, and in half of the runs has missed all that was
+/// P12: an observer stands still for longer than the longest suspicion, while it holds somebody suspect who has long
+/// refuted, and whose time was running; it wakes to a slow network, and in half of the runs has missed all that was
 /// sent to it. It convicts nobody before it has had the time to hear, and finds everybody where they are.
 pub fn p12_an_observer_that_stood_still_convicts_nobody<H: Harness>(run: &mut Run) {
     let (mut h, nodes) = run.five::<H>();
     let victim = run.pick(&nodes);
-    let observer = run.pick(&others(&nodes, victim));
     h.pause(victim);
-    h.until(h.periods(30), |h| h.sees(observer, victim) == Some(State::Suspect)).expect("silence is suspicious");
-    // Nobody convicts before the shortest time, and the observer has heard of it a period late at most.
-    let (shortest, _) = h.config().suspicion_bounds(5);
-    h.run(shortest / 2);
+    let mut doubters = Vec::new();
+    h.until(h.periods(30), |h| {
+        doubters = others(&nodes, victim);
+        doubters.retain(|&p| h.sees(p, victim) == Some(State::Suspect));
+        !doubters.is_empty()
+    });
+    assert!(!doubters.is_empty(), "silence is suspicious");
+    let observer = run.pick(&doubters);
+    // Nobody convicts before the shortest time.
+    let (shortest, longest) = h.config().suspicion_bounds(5);
+    h.run(shortest / 4);
     assert_eq!(h.sees(observer, victim), Some(State::Suspect));
     h.pause(observer);
     h.resume(victim);
     if run.below(2) == 0 {
         h.cut(&[observer], &others(&nodes, observer), Way::Both);
     }
-    let long = h.periods(30) + run.part_of(h.periods(30));
+    let long = longest + run.part_of(longest / 2);
     h.run(long);
     let (mark, id) = (h.mark(), h.id(observer));
     h.heal();
@@ -64,14 +82,17 @@ pub fn p12_an_observer_that_stood_still_convicts_nobody<H: Harness>(run: &mut Ru
     h.set_network(Link { delay: h.periods(1) * 2 / 5, ..Link::default() });
     h.resume(observer);
     let took = h.until(h.config().join_retry_max * 2, |h| h.is_whole(5)).expect("one cluster again");
-    run.figure("P12: periods until all see all after an observer stood still for 30 to 60", in_periods(&h, took));
+    run.figure(
+        "P12: periods until all see all after an observer stood still for longer than any suspicion",
+        in_periods(&h, took),
+    );
     h.run(h.periods(10));
     assert_eq!(h.count_since(observer, &mark, is_down), 0, "{:?}", h.since(observer, &mark));
     let others_die = |e: &Event| is_down(e) && e.member() != Some(id);
     for p in others(&nodes, observer) {
         assert_eq!(h.count_since(p, &mark, others_die), 0, "{p:?}");
     }
-    assert!(h.is_whole(5));
+    h.until(h.periods(20), |h| h.is_whole(5)).expect("all see all");
 }
 
 /// P14: a member hears everything and is not heard any more, by all or by two of the others; or it hears nothing, and goes
