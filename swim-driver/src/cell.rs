@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::sync::{Condvar, Mutex, deadline, lock, wait_until};
-use crate::waiters::{Place, Waiters};
+use crate::waiters::{Place, Waiters, Woken};
 
 /// `T` is [`crate::View`]; what it is does not matter here.
 #[derive(Debug)]
@@ -57,13 +57,20 @@ impl<T> ViewCell<T> {
         tasks.wake();
     }
 
-    pub(crate) fn close(&self) {
+    /// The pump has ended. Returns the tasks that wait, for the caller to wake.
+    pub(crate) fn close(&self) -> Woken {
         let mut state = lock(&self.state);
         state.closed = true;
         let tasks = state.tasks.take();
         drop(state);
         self.changed.notify_all();
-        tasks.wake();
+        tasks
+    }
+
+    /// How many tasks wait.
+    #[cfg(test)]
+    pub(crate) fn tasks(&self) -> usize {
+        lock(&self.state).tasks.len()
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -150,5 +157,5 @@ impl<T> Drop for Wait<'_, T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;

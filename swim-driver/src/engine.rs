@@ -57,8 +57,8 @@ pub struct Engine<S> {
     held: Held,
     /// The node knows that nothing can be sent.
     blocked: bool,
-    /// The socket returns errors without end, and is not to be asked before the wait is over.
-    resting: bool,
+    /// The socket returns errors without end, and is not to be asked before then.
+    resting: Option<swim_core::Instant>,
     pub(crate) waits: crate::task::Waits,
 }
 
@@ -85,7 +85,7 @@ impl<S: Socket> Engine<S> {
     pub fn new(socket: S, clock: Clock, pump: Pump) -> Self {
         let out = vec![0; pump.datagram_max()];
         let (held, waits) = (Held::default(), crate::task::Waits::default());
-        Self { socket, clock, pump, rx: vec![0; DATAGRAM_MAX], out, held, blocked: false, resting: false, waits }
+        Self { socket, clock, pump, rx: vec![0; DATAGRAM_MAX], out, held, blocked: false, resting: None, waits }
     }
 
     /// Does all that is due: datagrams first, then commands, then the deadline, each with everything that follows from
@@ -124,7 +124,7 @@ impl<S: Socket> Engine<S> {
             self.pump.timeout(now);
             self.drain();
         }
-        if self.pump.finished() && self.held.is_given_up() {
+        if self.pump.finished() && self.held.is_given_up(self.clock.now()) {
             return Ok(Step::Finished);
         }
         if !self.held.is_empty() {
@@ -134,7 +134,7 @@ impl<S: Socket> Engine<S> {
             return Ok(Step::Again);
         }
         let deadline = self.pump.poll_timeout().and_then(|at| self.clock.system(at));
-        let retry = retry.and_then(|pause| Instant::now().checked_add(pause));
+        let retry = retry.and_then(|pause| self.clock.system(self.clock.now() + pause));
         Ok(Step::Wait(deadline.into_iter().chain(retry).min()))
     }
 
@@ -148,7 +148,9 @@ impl<S: Socket> Engine<S> {
     /// # Errors
     /// What `wrap` returns.
     pub fn try_map_socket<T: Socket>(self, wrap: impl FnOnce(S) -> io::Result<T>) -> io::Result<Engine<T>> {
-        let Self { socket, clock, pump, rx, out, held, blocked, resting, waits } = self;
+        let Self { socket, clock, pump, rx, out, held, blocked, resting, waits: _ } = self;
+        // The new socket was not asked for anything yet.
+        let waits = crate::task::Waits::default();
         Ok(Engine { socket: wrap(socket)?, clock, pump, rx, out, held, blocked, resting, waits })
     }
 
@@ -169,12 +171,22 @@ impl<S: Socket> Engine<S> {
 
     /// Whether the socket returns errors without end: then it is no good to wait for it, which would return at once.
     pub(crate) fn is_resting(&self) -> bool {
-        self.resting
+        self.resting.is_some()
+    }
+
+    /// It is so much later, without a wait.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn let_pass(&mut self, time: Duration) {
+        self.clock = self.clock.later(time);
     }
 
     /// Reads until the socket is empty, or as much as a turn allows; then says when to read again. Who waits for the socket
     /// is told of what comes later, not always of what is left.
     fn receive(&mut self) -> io::Result<Option<Duration>> {
+        let now = self.clock.now();
+        if let Some(until) = self.resting.filter(|until| *until > now) {
+            return Ok(Some(until.since(now)));
+        }
         let mut reads = Reads::default();
         loop {
             let received = self.socket.recv_from(&mut self.rx);
@@ -192,7 +204,7 @@ impl<S: Socket> Engine<S> {
                 }
             }
             if let Next::Wait(retry) = next {
-                self.resting = retry.is_some_and(|pause| !pause.is_zero());
+                self.resting = retry.filter(|pause| !pause.is_zero()).map(|pause| self.clock.now() + pause);
                 return Ok(retry);
             }
         }
@@ -227,11 +239,12 @@ impl<S: Socket> Engine<S> {
 
     /// Sends what is held, in the order in which it was handed out, as far as the socket takes it.
     fn send_held(&mut self) {
-        let last_chance = self.pump.finished();
         while let Some((to, bytes)) = self.held.front() {
             match self.socket.send_to(bytes, to) {
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {
-                    self.held.refused(last_chance);
+                    if self.pump.finished() {
+                        self.held.refused(self.clock.now());
+                    }
                     return;
                 }
                 Err(e) => {
@@ -259,5 +272,5 @@ const COMMANDS_PER_TURN: usize = 64;
 /// datagram that is sent: systems report a UDP socket writable whenever one has left its buffer.
 const HELD_PAUSE: Duration = Duration::from_millis(5);
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;

@@ -14,7 +14,7 @@ use futures_core::Stream;
 use swim_core::Event;
 
 use crate::sync::{Arc, Condvar, Mutex, MutexGuard, deadline, lock, wait_until};
-use crate::waiters::{self, Waiters};
+use crate::waiters::{self, Waiters, Woken};
 
 /// A point in the stream of events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,7 +60,11 @@ struct State {
 
 impl EventRing {
     /// Events that a subscriber may be behind before it misses the oldest.
+    #[cfg(not(loom))]
     pub(crate) const CAPACITY: usize = 1_024;
+    /// So few that a model laps them.
+    #[cfg(loom)]
+    pub(crate) const CAPACITY: usize = 2;
 
     pub(crate) fn push(&self, events: &[Event]) {
         if events.is_empty() {
@@ -81,14 +85,21 @@ impl EventRing {
         tasks.wake();
     }
 
-    /// No more events will come; those that are in the ring can still be received.
-    pub(crate) fn close(&self) {
+    /// No more events will come; those that are in the ring can still be received. Returns the tasks that wait, for the
+    /// caller to wake.
+    pub(crate) fn close(&self) -> Woken {
         let mut state = lock(&self.state);
         state.closed = true;
         let tasks = state.tasks.take();
         drop(state);
         self.arrived.notify_all();
-        tasks.wake();
+        tasks
+    }
+
+    /// How many tasks wait.
+    #[cfg(test)]
+    pub(crate) fn tasks(&self) -> usize {
+        lock(&self.state).tasks.len()
     }
 
     pub(crate) fn missed(&self) -> u64 {
@@ -209,7 +220,8 @@ impl Events {
     /// # Errors
     /// [`RecvError`] when there will be none any more.
     pub async fn recv_async(&mut self) -> Result<Event, RecvError> {
-        poll_fn(|cx| self.poll_recv(cx)).await
+        let wait = Wait(self);
+        poll_fn(|cx| wait.0.poll_recv(cx)).await
     }
 
     /// The next event; when there is none yet the task is woken when it comes. The last task that has asked is the one that
@@ -238,6 +250,14 @@ impl Events {
         Poll::Pending
     }
 
+    /// Whoever waits here does so no longer.
+    fn forget_task(&mut self) {
+        if self.wait.is_taken() {
+            let former = lock(&self.ring.state).tasks.leave(&mut self.wait);
+            drop(former);
+        }
+    }
+
     fn wait<'a>(
         ring: &'a EventRing,
         mut state: MutexGuard<'a, State>,
@@ -247,6 +267,15 @@ impl Events {
         let (mut state, expired) = wait_until(&ring.arrived, state, deadline);
         state.waiting -= 1;
         (state, expired)
+    }
+}
+
+/// One call's wait. Given up, the task is forgotten here.
+struct Wait<'a>(&'a mut Events);
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        self.0.forget_task();
     }
 }
 
@@ -332,5 +361,5 @@ impl std::error::Error for TryRecvError {}
 impl std::error::Error for RecvTimeoutError {}
 impl std::error::Error for RecvError {}
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;

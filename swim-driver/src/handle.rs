@@ -32,7 +32,7 @@ use crate::view::View;
 /// bind again.
 #[derive(Clone)]
 pub struct Handle {
-    inner: Arc<Inner>,
+    inner: SharedArc<Inner>,
 }
 
 struct Inner {
@@ -52,7 +52,7 @@ impl Handle {
         (mailbox, view, events): (SharedArc<Mailbox>, SharedArc<ViewCell<View>>, SharedArc<EventRing>),
         counters: SharedArc<Mutex<Counters>>,
     ) -> Self {
-        Self { inner: Arc::new(Inner { id, addr, seeds_max, mailbox, view, events, counters }) }
+        Self { inner: SharedArc::new(Inner { id, addr, seeds_max, mailbox, view, events, counters }) }
     }
 
     /// Contacts these seeds until one answers: socket addresses, or [`Seed`]s, which may be names. The node's own

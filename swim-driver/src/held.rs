@@ -5,12 +5,15 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::time::Duration;
+
+use swim_core::Instant;
 
 #[derive(Debug, Default)]
 pub(crate) struct Held {
     queue: VecDeque<(SocketAddr, Box<[u8]>)>,
-    /// How often the socket has refused what a node that has left still has to say.
-    refusals: u32,
+    /// When the socket first refused what a node that has left still has to say.
+    refused: Option<Instant>,
 }
 
 impl Held {
@@ -32,27 +35,33 @@ impl Held {
         self.queue.front().map(|(to, bytes)| (*to, &**bytes))
     }
 
+    /// Where what is held goes, in its order.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn addrs(&self) -> impl Iterator<Item = SocketAddr> {
+        self.queue.iter().map(|(to, _)| *to)
+    }
+
     /// The first has left.
     pub(crate) fn pop(&mut self) {
         self.queue.pop_front();
     }
 
-    /// The socket would not take the first, still; `last`: and the node has left.
-    pub(crate) fn refused(&mut self, last: bool) {
-        self.refusals += u32::from(last);
+    /// The socket would not take the first, and the node has left.
+    pub(crate) fn refused(&mut self, now: Instant) {
+        self.refused.get_or_insert(now);
     }
 
     /// Nothing is held, or it never leaves.
-    pub(crate) fn is_given_up(&self) -> bool {
-        self.queue.is_empty() || self.refusals >= REFUSALS_MAX
+    pub(crate) fn is_given_up(&self, now: Instant) -> bool {
+        self.queue.is_empty() || self.refused.is_some_and(|at| now.since(at) >= PATIENCE)
     }
 }
 
 /// A node sends two datagrams per period when all is well, and some dozen in a bad one. What would come after these would be
 /// old when it left.
-const HELD_MAX: usize = 64;
-/// With the engine's pause in between, a quarter of a second.
-const REFUSALS_MAX: u32 = 50;
+pub(crate) const HELD_MAX: usize = 64;
+/// How long a goodbye waits for a socket that takes nothing.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 #[cfg(test)]
 mod tests {
@@ -73,18 +82,18 @@ mod tests {
             assert_eq!(held.front(), Some((addr(n), &n.to_be_bytes()[..])));
             held.pop();
         }
-        assert!(held.is_empty() && held.front().is_none() && held.is_given_up());
+        assert!(held.is_empty() && held.front().is_none() && held.is_given_up(Instant::ORIGIN));
     }
 
     #[test]
     fn a_node_that_has_left_gives_up_in_the_end() {
         let mut held = Held::default();
+        let now = Instant::ORIGIN;
         held.push(addr(1), b"goodbye");
-        held.refused(false);
-        for _ in 0..REFUSALS_MAX {
-            assert!(!held.is_given_up());
-            held.refused(true);
-        }
-        assert!(held.is_given_up() && !held.is_empty());
+        assert!(!held.is_given_up(now + PATIENCE), "the socket was not asked yet");
+        held.refused(now);
+        held.refused(now + PATIENCE / 2);
+        assert!(!held.is_given_up(now + PATIENCE / 2));
+        assert!(held.is_given_up(now + PATIENCE) && !held.is_empty());
     }
 }

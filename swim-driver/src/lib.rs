@@ -24,6 +24,8 @@ mod engine;
 mod events;
 mod handle;
 mod held;
+#[cfg(all(test, loom))]
+mod loom_models;
 mod mailbox;
 mod pump;
 mod reads;
@@ -36,6 +38,10 @@ mod setup;
 mod socket;
 mod sync;
 mod task;
+#[cfg(all(test, not(loom)))]
+mod test_socket;
+#[cfg(all(test, not(loom)))]
+mod test_task;
 mod view;
 mod waiters;
 

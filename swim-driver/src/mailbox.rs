@@ -119,7 +119,6 @@ struct State {
 }
 
 /// Whom to tell: a thread, or a task.
-#[derive(Clone)]
 enum Wake {
     Thread(Waker),
     Task(task::Waker),
@@ -137,6 +136,15 @@ impl Wake {
 impl State {
     fn is_empty(&self) -> bool {
         self.queue.is_empty() && self.answers.is_empty() && !self.goodbye
+    }
+
+    /// Whom to wake for what was put in: a thread each time; a task once, since it asks again before it waits again. To
+    /// clone its waker would be foreign code under the lock.
+    fn whom_to_wake(&mut self) -> Option<Wake> {
+        match &self.waker {
+            Some(Wake::Thread(waker)) => Some(Wake::Thread(Arc::clone(waker))),
+            Some(Wake::Task(_)) | None => self.waker.take(),
+        }
     }
 }
 
@@ -203,7 +211,7 @@ impl Mailbox {
         }
         state.queue.push_back(order);
         self.pending.store(true, Ordering::Release);
-        let waker = state.waker.clone();
+        let waker = state.whom_to_wake();
         drop(state);
         wake(waker);
         Ok(())
@@ -217,7 +225,7 @@ impl Mailbox {
         }
         state.goodbye = true;
         self.pending.store(true, Ordering::Release);
-        let waker = state.waker.clone();
+        let waker = state.whom_to_wake();
         drop(state);
         wake(waker);
     }
@@ -235,7 +243,7 @@ impl Mailbox {
         );
         state.answers.push_back(answer);
         self.pending.store(true, Ordering::Release);
-        let waker = state.waker.clone();
+        let waker = state.whom_to_wake();
         drop(state);
         wake(waker);
     }
@@ -315,5 +323,5 @@ fn wake(waker: Option<Wake>) {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;

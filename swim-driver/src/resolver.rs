@@ -123,5 +123,5 @@ impl fmt::Debug for Query {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;

@@ -239,5 +239,5 @@ impl Seeds {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;

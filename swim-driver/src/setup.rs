@@ -244,5 +244,5 @@ impl std::error::Error for SetupError {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;

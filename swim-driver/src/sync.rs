@@ -1,13 +1,21 @@
-//! Everything that crosses threads is built from what this module exports, so that a model checker can take its place.
+//! Everything that crosses threads is built from what this module exports, so that a model checker can take its place:
+//! under `cfg(loom)` these are loom's types, and `loom_models` runs what stands on them through all interleavings.
 //!
-//! Only the mailbox, the view cell and the event ring use it. What they hand out (`Arc<View>`, the rows in it, the
-//! binding's waker) is never changed while it is shared, has nothing to interleave, and keeps the standard `Arc`.
+//! Only the two ends, the mailbox, the view cell and the event ring use it. What they hand out (`Arc<View>`, the rows in
+//! it, the binding's waker) is never changed while it is shared, has nothing to interleave, and keeps the standard `Arc`.
 
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
+#[cfg(not(loom))]
 pub(crate) use std::sync::atomic::{AtomicBool, Ordering};
+#[cfg(not(loom))]
 pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+
+#[cfg(loom)]
+pub(crate) use loom::sync::atomic::{AtomicBool, Ordering};
+#[cfg(loom)]
+pub(crate) use loom::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 /// Locks, poisoned or not. Nothing under these locks leaves a half-made state behind that a later reader could not
 /// bear; and a pump that panics closes all three while it unwinds, where a second panic would abort the process.
@@ -16,8 +24,12 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// The end of a wait that starts now. `None`, for ever, when the clock cannot express it.
+///
+/// In a model there is no time: a wait ends at once, when it is for nothing, or never. One that could end by itself would
+/// forgive a wake-up that is lost; so it is a deadlock there, and found.
 pub(crate) fn deadline(timeout: Duration) -> Option<Instant> {
-    Instant::now().checked_add(timeout)
+    let now = Instant::now();
+    if cfg!(loom) { timeout.is_zero().then_some(now) } else { now.checked_add(timeout) }
 }
 
 /// Waits for a notification, at most until `deadline`. Gives the lock back and whether the deadline has passed;

@@ -76,3 +76,6 @@ impl<S: Reactor> Engine<S> {
 
 /// A step is bounded by itself; a few of them spare a round through the runtime.
 const STEPS_PER_POLL: usize = 4;
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -109,7 +109,7 @@ impl View {
         changed
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(crate) fn shows_all(&self) -> bool {
         self.shown == Shown::All
     }

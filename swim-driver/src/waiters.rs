@@ -4,6 +4,7 @@
 //! code, are neither cloned, called nor dropped under the lock.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 
 /// Those who wait. It belongs into the state that the lock protects.
@@ -41,6 +42,13 @@ impl Waiters {
     }
 }
 
+#[cfg(test)]
+impl Waiters {
+    pub(crate) fn len(&self) -> usize {
+        self.tasks.len()
+    }
+}
+
 impl Place {
     /// Whether its wait has been entered and not left, so that there is something to leave.
     pub(crate) fn is_taken(&self) -> bool {
@@ -48,11 +56,27 @@ impl Place {
     }
 }
 
-/// Those who are to be woken.
+/// Those who are to be woken, and are: nobody else would wake them.
+#[derive(Debug)]
 pub(crate) struct Woken(BTreeMap<u64, Waker>);
 
 impl Woken {
-    pub(crate) fn wake(self) {
-        self.0.into_values().for_each(Waker::wake);
+    pub(crate) fn wake(mut self) {
+        while let Some((_, waker)) = self.0.pop_first() {
+            waker.wake();
+        }
     }
 }
+
+impl Drop for Woken {
+    /// A waker has panicked, which is no reason for the others to sleep on.
+    fn drop(&mut self) {
+        while let Some((_, waker)) = self.0.pop_first() {
+            // One panic is under way, and is enough.
+            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -31,7 +31,7 @@ pub enum Input<'a> {
     /// out all the same, so the driver bounds what it holds. A leave is complete with what is held.
     ///
     /// A driver that restores a node from a snapshot says [`Input::SendResumed`] first, which is harmless where nothing was
-    /// blocked. `bind-mio` says neither: what its socket does not take is lost and told by [`Input::SendFailed`].
+    /// blocked. A driver that says neither tells what its socket does not take by [`Input::SendFailed`].
     SendBlocked,
     /// Sending goes on: what the driver held has left, and what came meanwhile has been handed in.
     SendResumed,

@@ -1,8 +1,10 @@
+use std::pin::pin;
 use std::thread;
 
 use quickcheck::{Arbitrary, Gen, QuickCheck};
 
 use super::*;
+use crate::test_task::Task;
 
 const LONG: Duration = Duration::from_secs(60);
 const CAPACITY: u32 = EventRing::CAPACITY as u32;
@@ -202,4 +204,102 @@ fn nothing_is_lost_unsaid() {
         subscribers.iter_mut().all(|s| (0..3).all(|_| receive(s, &sent)))
     }
     QuickCheck::new().tests(200).quickcheck(run as fn(Vec<Op>) -> bool);
+}
+
+#[test]
+fn a_task_is_woken_by_every_event_and_by_the_end() {
+    let (ring, task) = (ring(), Task::new());
+    let mut events = Events::new(&ring);
+    assert!(events.poll_recv(&mut task.cx()).is_pending());
+    ring.push(&[]);
+    assert_eq!(task.wakes(), 0, "nothing has come");
+    ring.push(&[health(0), health(1)]);
+    ring.push(&[health(2)]);
+    assert_eq!((task.wakes(), ring.tasks()), (1, 0), "once, until it asks again");
+    for score in 0..3 {
+        assert_eq!(events.poll_recv(&mut task.cx()), Poll::Ready(Ok(health(score))));
+    }
+    assert!(events.poll_recv(&mut task.cx()).is_pending());
+    ring.close().wake();
+    assert_eq!((task.wakes(), task.is_forgotten()), (1, true));
+    assert_eq!(events.poll_recv(&mut task.cx()), Poll::Ready(Err(RecvError)));
+    assert_eq!(task.poll(&mut pin!(events.recv_async())), Poll::Ready(Err(RecvError)));
+}
+
+/// Before its first poll, waiting, woken: no event is lost, and nothing of it is left.
+#[test]
+fn a_call_given_up_at_any_point_loses_no_event_and_leaves_nothing_behind() {
+    let (ring, task) = (ring(), Task::new());
+    let mut events = Events::new(&ring);
+    drop(events.recv_async());
+    let mut waiting = Box::pin(events.recv_async());
+    assert!(task.poll(&mut waiting).is_pending() && ring.tasks() == 1);
+    drop(waiting);
+    assert!(task.is_forgotten() && ring.tasks() == 0);
+    ring.push(&[health(0)]);
+    assert_eq!(task.wakes(), 0);
+    assert_eq!(events.try_recv(), Ok(health(0)));
+
+    let mut woken = Box::pin(events.recv_async());
+    assert!(task.poll(&mut woken).is_pending());
+    ring.push(&[health(1), health(2)]);
+    assert_eq!(task.wakes(), 1);
+    drop(woken);
+    assert_eq!(task.poll(&mut pin!(events.recv_async())), Poll::Ready(Ok(health(1))));
+    assert_eq!(events.try_recv(), Ok(health(2)));
+    assert!(task.is_forgotten() && ring.tasks() == 0);
+}
+
+#[test]
+fn a_stream_has_all_events_and_ends() {
+    let (ring, task) = (ring(), Task::new());
+    let mut events = Events::new(&ring);
+    let next = |events: &mut Events| Pin::new(events).poll_next(&mut task.cx());
+    assert!(next(&mut events).is_pending());
+    ring.push(&[health(0)]);
+    assert_eq!((task.wakes(), next(&mut events)), (1, Poll::Ready(Some(health(0)))));
+    assert!(next(&mut events).is_pending());
+    ring.push(&[Event::Left]);
+    ring.close().wake();
+    assert_eq!((next(&mut events), next(&mut events)), (Poll::Ready(Some(Event::Left)), Poll::Ready(None)));
+    assert!(task.is_forgotten());
+}
+
+#[test]
+fn the_last_task_that_asked_is_woken_and_a_subscription_that_is_gone_wakes_none() {
+    let (ring, first, second) = (ring(), Task::new(), Task::new());
+    let (mut moved, mut other) = (Events::new(&ring), Events::new(&ring));
+    assert!(moved.poll_recv(&mut first.cx()).is_pending() && moved.poll_recv(&mut second.cx()).is_pending());
+    assert!(first.is_forgotten() && ring.tasks() == 1);
+    assert!(other.poll_recv(&mut first.cx()).is_pending() && ring.tasks() == 2);
+    ring.push(&[health(0)]);
+    assert_eq!((first.wakes(), second.wakes()), (1, 1), "every subscription has its own");
+    assert!(moved.poll_recv(&mut second.cx()).is_ready() && moved.poll_recv(&mut second.cx()).is_pending());
+    drop(moved);
+    assert!(second.is_forgotten() && ring.tasks() == 0);
+    ring.push(&[health(1)]);
+    assert_eq!(second.wakes(), 0);
+}
+
+/// Wakers run when the lock is not held, so they may do what they like.
+#[test]
+fn a_waker_may_subscribe_or_panic() {
+    let ring = ring();
+    let inside = Arc::downgrade(&ring);
+    let curious = Task::when_woken(move || {
+        let ring = inside.upgrade().expect("it is here");
+        assert_eq!(Events::new(&ring).try_recv(), Err(TryRecvError::Empty));
+        ring.push(&[health(7)]);
+    });
+    let (bad, last) = (Task::when_woken(|| panic!("a runtime's own fault")), Task::new());
+    let mut subscribers = [Events::new(&ring), Events::new(&ring), Events::new(&ring)];
+    for (events, task) in subscribers.iter_mut().zip([&curious, &bad, &last]) {
+        assert!(events.poll_recv(&mut task.cx()).is_pending());
+    }
+    let push = || ring.push(&[health(0)]);
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(push)).expect_err("the bad one's panic");
+    assert_eq!((curious.wakes(), last.wakes(), ring.tasks()), (1, 1, 0));
+    for events in &mut subscribers {
+        assert_eq!([events.try_recv(), events.try_recv()], [Ok(health(0)), Ok(health(7))]);
+    }
 }

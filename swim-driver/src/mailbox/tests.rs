@@ -3,6 +3,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use super::*;
+use crate::test_task::Task;
 
 /// A command that carries two numbers, to be told apart from all others.
 fn order(thread: u16, n: u32) -> Order {
@@ -241,4 +242,67 @@ fn what_races_with_the_end_is_delivered_or_refused() {
         });
         assert_eq!((accepted, mailbox.undelivered()), (delivered, 0));
     }
+}
+
+#[test]
+fn a_task_is_woken_once_by_what_comes_and_asks_again() {
+    let (mailbox, task) = (Mailbox::new(), Task::new());
+    assert!(mailbox.poll_pending(&mut task.cx()).is_pending());
+    mailbox.push(order(1, 0)).unwrap();
+    mailbox.push(order(1, 1)).unwrap();
+    assert_eq!((task.wakes(), task.is_forgotten()), (1, true));
+    assert!(mailbox.poll_pending(&mut task.cx()).is_ready(), "what waits is told at once");
+    assert!(mailbox.take().is_some() && mailbox.poll_pending(&mut task.cx()).is_ready() && mailbox.take().is_some());
+    let answer = Answer { at: 0, addrs: [].into() };
+    let puts: [&dyn Fn(); 2] = [&|| mailbox.goodbye(), &|| mailbox.answer(answer.clone())];
+    for put in puts {
+        assert!(mailbox.poll_pending(&mut task.cx()).is_pending());
+        put();
+        assert_eq!(task.wakes(), 1);
+        assert!(mailbox.poll_pending(&mut task.cx()).is_ready());
+        assert!(mailbox.take_answer().is_some() || mailbox.take().is_some());
+    }
+}
+
+#[test]
+fn whoever_asked_last_is_woken_and_nobody_after_the_end() {
+    let (mailbox, first, second) = (Mailbox::new(), Task::new(), Task::new());
+    assert!(mailbox.poll_pending(&mut first.cx()).is_pending() && mailbox.poll_pending(&mut second.cx()).is_pending());
+    assert!(first.is_forgotten());
+    mailbox.push(Order::Leave).unwrap();
+    assert_eq!((first.wakes(), second.wakes(), mailbox.take()), (0, 1, Some(Order::Leave)));
+    assert!(mailbox.poll_pending(&mut first.cx()).is_pending());
+    let (woken, waker) = counting();
+    mailbox.set_waker(waker);
+    mailbox.push(Order::Leave).unwrap();
+    assert_eq!((first.wakes(), first.is_forgotten(), woken.load(Ordering::SeqCst)), (0, true, 1), "a thread, too");
+    assert!(mailbox.take().is_some() && mailbox.poll_pending(&mut first.cx()).is_pending());
+    assert_eq!(Arc::strong_count(&woken), 1, "and the thread's waker is gone");
+    mailbox.close();
+    assert!(first.is_forgotten() && mailbox.poll_pending(&mut first.cx()).is_pending());
+    assert!(first.is_forgotten() && first.wakes() == 0, "nothing will ever come");
+}
+
+/// A task's waker is foreign code in whatever is done with it.
+#[test]
+fn a_task_s_waker_is_not_even_cloned_under_the_lock() {
+    fn look(mailbox: &Mailbox) {
+        assert!(mailbox.state.try_lock().is_ok());
+    }
+    let mailbox = Arc::new(Mailbox::new());
+    let inside = Arc::downgrade(&mailbox);
+    let curious = Task::when_woken(move || {
+        let mailbox = inside.upgrade().expect("it is here");
+        look(&mailbox);
+        assert!(mailbox.push(order(1, 1)).is_ok() && mailbox.poll_pending(&mut Task::new().cx()).is_ready());
+    });
+    assert!(mailbox.poll_pending(&mut curious.cx()).is_pending());
+    mailbox.push(order(1, 0)).unwrap();
+    assert_eq!((curious.wakes(), curious.was_copied()), (1, false), "given away");
+    assert_eq!((mailbox.take(), mailbox.take()), (Some(order(1, 0)), Some(order(1, 1))));
+    let bad = Task::when_woken(|| panic!("a runtime's own fault"));
+    assert!(mailbox.poll_pending(&mut bad.cx()).is_pending());
+    let push = || mailbox.push(order(1, 2));
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(push)).expect_err("the bad one's panic");
+    assert_eq!(mailbox.take(), Some(order(1, 2)), "accepted all the same");
 }
