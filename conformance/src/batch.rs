@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::harness::Harness;
@@ -51,11 +52,7 @@ impl Seeds {
 /// # Panics
 /// When the scenario does; then it has said with which seed. When there is no seed.
 pub fn batch<H: Harness>(seeds: impl Into<Seeds>, again: &str, scenario: fn(&mut Run)) {
-    let runs = over(seeds.into().list(H::seeds), again, |seed| {
-        let mut run = Run::new(seed);
-        scenario(&mut run);
-        run.into_figures()
-    });
+    let runs = over(seeds.into().list(H::seeds), again, |seed| play(seed, H::excuse, scenario));
     let all: Vec<(&str, f64)> = runs.into_iter().flatten().collect();
     let mut names: Vec<&str> = Vec::new();
     for (name, _) in &all {
@@ -66,6 +63,37 @@ pub fn batch<H: Harness>(seeds: impl Into<Seeds>, again: &str, scenario: fn(&mut
     for name in names {
         println!("{name}: {}", summary(all.iter().filter(|(n, _)| *n == name).map(|(_, value)| *value)));
     }
+}
+
+/// Plays a scenario with one seed, and again when it fails and there is an excuse: the figures that it notes.
+fn play(seed: u64, excuse: fn() -> Option<String>, scenario: fn(&mut Run)) -> Vec<(&'static str, f64)> {
+    // Of the run before, which is no excuse for this one.
+    let _ = excuse();
+    let mut attempt = 1;
+    loop {
+        let mut run = Run::new(seed);
+        // Nothing of a run that failed is looked at again.
+        match panic::catch_unwind(AssertUnwindSafe(|| scenario(&mut run))) {
+            Ok(()) => return run.into_figures(),
+            Err(failure) => match excuse() {
+                Some(excuse) if attempt < ATTEMPTS => {
+                    eprintln!("attempt {attempt} at seed {seed} shows nothing: {excuse}");
+                }
+                _ => panic::resume_unwind(failure),
+            },
+        }
+        attempt += 1;
+    }
+}
+
+/// What fails so often has another reason than the machine, or tells nothing on this one.
+const ATTEMPTS: u32 = 8;
+
+/// The command that reruns a test, of a test program that may have modules.
+#[doc(hidden)]
+pub fn rerun((package, program): (&str, &str), module: &str, test: &str) -> String {
+    let below = module.split_once("::").map_or(String::new(), |(_, path)| format!("{path}::"));
+    format!("cargo test -p {package} --test {program} {below}{test}")
 }
 
 /// Runs `f` for every seed, on all cores; results come in the order of the seeds. A failure names its seed.
@@ -92,7 +120,7 @@ fn over<T: Send>(seeds: Vec<u64>, again: &str, f: impl Fn(u64) -> T + Sync) -> V
     };
     let mut all: Vec<(u64, T)> = std::thread::scope(|s| {
         let workers: Vec<_> = (0..threads).map(|_| s.spawn(work)).collect();
-        workers.into_iter().flat_map(|w| w.join().unwrap_or_else(|e| std::panic::resume_unwind(e))).collect()
+        workers.into_iter().flat_map(|w| w.join().unwrap_or_else(|e| panic::resume_unwind(e))).collect()
     });
     all.sort_by_key(|(seed, _)| *seed);
     all.into_iter().map(|(_, t)| t).collect()
@@ -149,6 +177,8 @@ impl fmt::Display for Summary {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
     #[test]
@@ -158,9 +188,38 @@ mod tests {
     }
 
     #[test]
+    fn the_command_names_the_module() {
+        let rerun = |module| rerun(("bind-x", "conformance"), module, "a1_");
+        assert_eq!(rerun("conformance"), "cargo test -p bind-x --test conformance a1_");
+        assert_eq!(rerun("conformance::own::loops"), "cargo test -p bind-x --test conformance own::loops::a1_");
+    }
+
+    #[test]
     fn a_failing_seed_fails_the_batch() {
         let batch = || over((1..=8).collect(), "", |seed| assert_ne!(seed, 5));
-        assert!(std::panic::catch_unwind(batch).is_err());
+        assert!(panic::catch_unwind(batch).is_err());
+    }
+
+    #[test]
+    fn a_failure_counts_unless_it_is_excused_and_at_last_it_does() {
+        thread_local! { static PLAYED: Cell<u32> = const { Cell::new(0) } }
+        let played = |excuse: fn() -> Option<String>, scenario: fn(&mut Run)| {
+            PLAYED.set(0);
+            let result = panic::catch_unwind(|| play(1, excuse, scenario));
+            (result.is_ok(), PLAYED.get())
+        };
+        let fails = |_: &mut Run| {
+            PLAYED.set(PLAYED.get() + 1);
+            panic!("on purpose");
+        };
+        let fails_twice = |_: &mut Run| {
+            PLAYED.set(PLAYED.get() + 1);
+            assert!(PLAYED.get() > 2, "on purpose");
+        };
+        assert_eq!(played(|| None, fails), (false, 1));
+        assert_eq!(played(|| Some("it rained".into()), fails), (false, ATTEMPTS));
+        assert_eq!(played(|| Some("it rained".into()), fails_twice), (true, 3));
+        assert_eq!(played(|| None, |run| assert_eq!(run.below(1), 0)), (true, 0));
     }
 
     #[test]
@@ -169,7 +228,7 @@ mod tests {
         let lists_none = Seeds::from(0).chosen(None, None, |n| n);
         let none_makes_sense = Seeds::from(100).chosen(None, None, |_| 0);
         for seeds in [asked_for_none, lists_none, none_makes_sense] {
-            let panic = std::panic::catch_unwind(|| over(seeds, "", |_| ())).expect_err("nothing was shown");
+            let panic = panic::catch_unwind(|| over(seeds, "", |_| ())).expect_err("nothing was shown");
             assert_eq!(panic.downcast_ref::<&str>(), Some(&"no seed, so nothing was shown"));
         }
         assert_eq!(Seeds::from(1..=3).chosen(None, Some(9), |n| n), [1, 2, 3]);

@@ -106,6 +106,12 @@ pub trait Harness: Sized {
     /// How many of so many seeds make sense: all of them on virtual time, few where time is real.
     fn seeds(wanted: u64) -> u64;
 
+    /// Why the last run on this thread shows nothing, though it failed: where time is real, the machine may have stood still.
+    /// Then it is played again, a few times at most. On virtual time no failure is excused.
+    fn excuse() -> Option<String> {
+        None
+    }
+
     /// The config that this network was made with.
     fn config(&self) -> &Config;
 

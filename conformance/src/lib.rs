@@ -15,15 +15,17 @@ mod batch;
 mod frames;
 mod harness;
 mod inspect;
+mod real;
 mod run;
 mod suite;
 
 pub mod scenarios;
 
-pub use batch::{Seeds, Summary, batch, over_seeds, summary};
+pub use batch::{Seeds, Summary, batch, over_seeds, rerun, summary};
 pub use frames::{alive, claim, detail, frame, says};
 pub use harness::{Harness, Link, Mark, Peer, Spec, Way, is_down, is_suspect};
 pub use inspect::{Inspect, Sent, Shared, Traffic};
+pub use real::{Binding, Counts, Layer, Layered, Real};
 pub use run::Run;
 
 // The README's examples must compile and run, each of them on its binding.

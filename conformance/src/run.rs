@@ -6,6 +6,14 @@ use swim_core::Config;
 
 use crate::harness::{Harness, Peer, Spec};
 
+/// The number at this place of this seed's sequence. SplitMix64: any two are far apart, also for the small seeds of a batch.
+pub(crate) fn mix(seed: u64, place: u64) -> u64 {
+    let mut z = (seed << 20).wrapping_add(place).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
 /// One run of a scenario, with one seed.
 #[derive(Debug)]
 pub struct Run {
@@ -26,11 +34,7 @@ impl Run {
     /// Draws a number below `bound`; every draw of a run is another.
     pub fn below(&mut self, bound: usize) -> usize {
         self.drawn += 1;
-        // SplitMix64: any two (seed, draw) are far apart, also the small ones of a batch.
-        let mut z = (self.seed << 20).wrapping_add(self.drawn).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % bound as u64) as usize
+        (mix(self.seed, self.drawn) % bound as u64) as usize
     }
 
     /// Draws one of these.

@@ -196,10 +196,9 @@ macro_rules! scenario_tests {
     ($harness:ty; $($section:ident { $($name:ident: $seeds:expr,)* })*) => { $($(
         #[test]
         fn $name() {
-            let again = concat!(
-                "cargo test -p ", env!("CARGO_PKG_NAME"), " --test ", env!("CARGO_CRATE_NAME"), " ", stringify!($name)
-            );
-            $crate::batch::<$harness>($seeds, again, $crate::scenarios::$section::$name::<$harness>);
+            let package = (env!("CARGO_PKG_NAME"), env!("CARGO_CRATE_NAME"));
+            let again = $crate::rerun(package, module_path!(), stringify!($name));
+            $crate::batch::<$harness>($seeds, &again, $crate::scenarios::$section::$name::<$harness>);
         }
     )*)* };
 }

@@ -1,0 +1,132 @@
+use std::panic;
+
+use swim_core::State;
+use swim_driver::{Turn, bind_blocking};
+
+use super::*;
+
+/// The plainest binding there is: it looks every millisecond.
+struct Plain;
+
+impl Binding for Plain {
+    fn run(addr: SocketAddr, setup: Setup, layer: Layer, ready: Sender<Result<Handle, BindError>>) -> io::Result<()> {
+        let (handle, engine) = match bind_blocking(addr, setup) {
+            Ok(bound) => bound,
+            Err(e) => {
+                ready.send(Err(e)).expect("the harness waits for it");
+                return Ok(());
+            }
+        };
+        let mut engine = engine.map_socket(|socket| layer.around(socket));
+        ready.send(Ok(handle)).expect("the harness waits for it");
+        while let Turn::Wait(_) = engine.turn()? {
+            thread::park_timeout(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+}
+
+/// Fails as soon as it runs.
+struct Broken;
+
+impl Binding for Broken {
+    fn run(addr: SocketAddr, setup: Setup, _: Layer, ready: Sender<Result<Handle, BindError>>) -> io::Result<()> {
+        ready.send(bind_blocking(addr, setup).map(|(handle, _)| handle)).expect("the harness waits for it");
+        Err(io::Error::other("broken"))
+    }
+}
+
+fn two() -> (Real<Plain>, [Peer; 2]) {
+    let mut h = Real::new(1, Real::<Plain>::base_config());
+    let nodes = ["a", "b"].map(|name| h.spawn(Spec::named(name)));
+    h.join_through(nodes[1], &nodes[..1]);
+    h.until(LONG, |h| h.is_whole(2)).expect("both see both");
+    (h, nodes)
+}
+
+#[test]
+fn its_config_holds() {
+    assert_eq!(Real::<Plain>::base_config().validate(), Ok(()));
+}
+
+#[test]
+fn a_node_that_is_let_go_leaves_unless_somebody_else_has_a_handle() {
+    let (mut h, [a, b]) = two();
+    let (mark, own) = (h.mark(), h.handle(b));
+    h.let_go(b);
+    assert!(h.is_running(b));
+    assert_eq!(own.view().live_count(), 2);
+    drop(own);
+    h.until(LONG, |h| h.sees(a, b) == Some(State::Left)).expect("it says goodbye");
+    h.until(LONG, |h| !h.is_running(b)).expect("and ends");
+    assert!(h.since(b, &mark).contains(&Event::Left), "what it tells is noted as before");
+    assert_eq!(h.view(b).me().state(), State::Alive, "and its view is the last one seen");
+}
+
+#[test]
+fn a_node_that_was_killed_says_nothing_and_comes_back_at_its_address() {
+    let (mut h, [a, b]) = two();
+    let (addr, bound, mark) = (h.addr(b), h.hosts[1].process.bound(), h.mark());
+    h.kill(b);
+    assert!(!h.is_running(b) && h.view(b).live_count() == 2, "what it knew in the end");
+    assert!(!h.since(b, &mark).contains(&Event::Left));
+    assert!(UdpSocket::bind(bound).is_err(), "nobody else is given its port");
+    h.restart_same(b);
+    assert_eq!((h.addr(b), h.hosts[1].process.bound()), (addr, bound));
+    assert_eq!((h.view(b).live_count(), h.view(b).me().incarnation().epoch()), (1, 2), "and nothing is kept");
+    h.join_through(b, &[a]);
+    h.until(LONG, |h| h.is_whole(2)).expect("both see both again");
+    assert_eq!(h.since(a, &mark).iter().filter(|e| matches!(e, Event::MemberRestarted { .. })).count(), 1);
+}
+
+#[test]
+fn a_port_that_is_taken_is_no_obstacle() {
+    let (mut h, [a, b]) = two();
+    h.kill(b);
+    let (addr, thief) = (h.addr(b), h.hosts[1].port.as_ref().unwrap().try_clone().unwrap());
+    h.restart_same(b);
+    h.join_through(b, &[a]);
+    h.until(LONG, |h| h.is_whole(2)).expect("all see all");
+    assert_eq!(h.addr(b), addr);
+    assert_ne!(h.hosts[1].process.bound(), local_addr(&thief));
+}
+
+#[test]
+fn a_node_that_is_paused_does_nothing() {
+    let (mut h, [a, b]) = two();
+    h.pause(b);
+    let counts = h.counts(b);
+    assert!(!h.is_running(b) && counts.received > 0 && counts.sent > 0 && counts.idle > 0, "{counts:?}");
+    h.until(LONG, |h| h.sees(a, b) == Some(State::Suspect)).expect("it does not answer");
+    assert_eq!(h.counts(b), counts);
+    h.resume(b);
+    h.until(LONG, |h| h.is_running(b) && h.is_whole(2)).expect("it answers again");
+    assert!(h.counts(b).received > counts.received);
+}
+
+#[test]
+fn a_scenario_that_panics_leaves_nothing_behind() {
+    let mut ports = Vec::new();
+    let scenario = panic::catch_unwind(panic::AssertUnwindSafe(|| {
+        let (mut h, [a, b]) = two();
+        ports.extend([a, b].map(|p| h.hosts[p.index()].process.bound()));
+        ports.extend([a, b].map(|p| h.addr(p)));
+        h.pause(b);
+        panic!("on purpose");
+    }));
+    assert!(scenario.is_err());
+    ports.into_iter().for_each(|port| drop(UdpSocket::bind(port).expect("no thread has it any more")));
+}
+
+#[test]
+fn a_driver_that_fails_fails_the_scenario() {
+    let mut h = Real::<Broken>::new(1, Real::<Broken>::base_config());
+    let failure = panic::catch_unwind(panic::AssertUnwindSafe(|| {
+        h.spawn(Spec::named("a"));
+        h.run(LONG);
+    }));
+    let text = failure.expect_err("it fails").downcast::<String>().expect("with a text");
+    assert!(text.contains("failed: broken"), "{text}");
+}
+
+const LONG: Duration = Duration::from_secs(30);
