@@ -71,7 +71,11 @@ mod registered {
             let _ = ready.send(Ok(handle));
             let mut events = Events::with_capacity(8);
             while let Turn::Wait(timeout) = driver.turn()? {
-                poll.poll(&mut events, timeout)?;
+                match poll.poll(&mut events, timeout) {
+                    // A signal.
+                    Err(e) if e.kind() != io::ErrorKind::Interrupted => return Err(e),
+                    _ => {}
+                }
             }
             Ok(())
         }

@@ -59,6 +59,8 @@ pub struct Real<B> {
     poker: UdpSocket,
     poker_addr: SocketAddr,
     hosts: Vec<Host>,
+    /// A driver has failed, which no machine is the reason of.
+    failed: Cell<bool>,
     /// Wakes the thread that plays the scenario.
     waker: Waker,
     binding: PhantomData<fn(B)>,
@@ -129,7 +131,7 @@ impl<B: Binding> Real<B> {
         for host in &mut self.hosts {
             host.process.drain(&mut host.log.borrow_mut(), &self.waker);
             if host.process.is_to_be_joined() {
-                host.end(&self.poker).unwrap_or_else(|e| panic!("{e}"));
+                host.end(&self.poker).unwrap_or_else(|e| fail(&self.failed, &e));
             }
         }
     }
@@ -179,6 +181,7 @@ impl<B: Binding> Harness for Real<B> {
             poker_addr: local_addr(&poker),
             poker,
             hosts: Vec::new(),
+            failed: Cell::new(false),
             waker: Waker::from(Arc::new(Unpark(thread::current()))),
             binding: PhantomData,
         }
@@ -272,7 +275,7 @@ impl<B: Binding> Harness for Real<B> {
         let host = &mut self.hosts[p.index()];
         if !host.process.is_joined() {
             host.process.kill(&self.poker);
-            host.end(&self.poker).unwrap_or_else(|e| panic!("{e}"));
+            host.end(&self.poker).unwrap_or_else(|e| fail(&self.failed, &e));
         }
         host.process.drain(&mut host.log.borrow_mut(), &self.waker);
     }
@@ -335,7 +338,9 @@ impl<B: Binding> Harness for Real<B> {
 impl<B> Drop for Real<B> {
     /// Ends all threads, also when the scenario has panicked.
     fn drop(&mut self) {
-        HELD_UP.set(HELD_UP.get().max(self.relay.held_up()));
+        if !self.failed.get() {
+            HELD_UP.set(HELD_UP.get().max(self.relay.held_up()));
+        }
         for host in self.hosts.iter_mut().filter(|host| !host.process.is_joined()) {
             host.process.kill(&self.poker);
         }
@@ -355,6 +360,11 @@ impl<B> Drop for Real<B> {
 thread_local! {
     /// The longest time that one of the networks of this thread was held up, since that was asked last.
     static HELD_UP: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+}
+
+fn fail(failed: &Cell<bool>, e: &str) -> ! {
+    failed.set(true);
+    panic!("{e}");
 }
 
 struct Unpark(Thread);
