@@ -31,8 +31,8 @@ async fn within<T>(what: impl Future<Output = T>) -> T {
     what.or(late).await
 }
 
-async fn sees_two(handle: &Handle) {
-    assert!(within(handle.view_when(|view| view.live_count() == 2)).await.is_some());
+async fn sees(handle: &Handle, live: usize) {
+    assert!(within(handle.view_when(|view| view.live_count() == live)).await.is_some());
 }
 
 #[test]
@@ -52,22 +52,40 @@ fn what_an_embedder_spawns_and_shares() {
     let _ = |events: &mut Events| is_send(events.recv_async());
 }
 
-/// One cluster, whose nodes run on different executors.
+/// One cluster, whose nodes run on different executors, over IPv6.
 #[test]
 fn smol_async_std_and_a_thread_that_only_polls() {
-    let (a, driver_a) = smol::block_on(bound("127.0.0.1:0", setup("a")));
-    let (b, driver_b) = async_std::task::block_on(bound("[::1]:0", setup("b")));
+    let (a, driver_a) = smol::block_on(bound("[::1]:0", setup("a")));
+    let (b, driver_b) = async_std::task::block_on(bound("[::1]:0", setup("b").join([a.addr()])));
     let (c, driver_c) = async_io::block_on(bound("[::]:0", setup("c").join([a.addr()])));
     let (task_a, task_b) = (smol::spawn(driver_a), async_std::task::spawn(driver_b));
     let thread_c = std::thread::spawn(move || async_io::block_on(driver_c));
     smol::block_on(async {
-        sees_two(&a).await;
-        sees_two(&c).await;
+        for node in [&a, &b, &c] {
+            sees(node, 3).await;
+        }
         drop((a, b, c));
         within(task_a).await.unwrap();
         within(task_b).await.unwrap();
     });
     thread_c.join().unwrap().unwrap();
+}
+
+/// A socket that is bound to all addresses speaks to both kinds.
+#[test]
+fn ipv4_and_ipv6_at_once() {
+    smol::block_on(async {
+        let (a, driver_a) = bound("127.0.0.1:0", setup("a")).await;
+        let (b, driver_b) = bound("[::]:0", setup("b").join([a.addr()])).await;
+        let tasks = [driver_a, driver_b].map(smol::spawn);
+        sees(&a, 2).await;
+        sees(&b, 2).await;
+        assert_eq!(a.view().member(b.id()).unwrap().addr(), b.addr());
+        drop((a, b));
+        for task in tasks {
+            within(task).await.unwrap();
+        }
+    });
 }
 
 /// A wait that loses every race but those where the event was there: nothing is lost, and nothing comes twice.

@@ -70,6 +70,31 @@ fn two_nodes_meet_talk_and_part() {
 }
 
 #[test]
+fn over_ipv6_and_both_at_once() {
+    for (a_at, b_at) in [("[::1]:0", "[::1]:0"), ("127.0.0.1:0", "[::]:0")] {
+        let setup = |name: &str| Setup::new(name, Config::local("test"));
+        let (a, driver_a) = bind(a_at.parse().unwrap(), setup("a")).unwrap();
+        let (b, driver_b) = bind(b_at.parse().unwrap(), setup("b").join([a.addr()])).unwrap();
+        let threads = [driver_a, driver_b].map(|driver| thread::spawn(move || driver.run()));
+        await_view(&b, |view| view.live_count() == 2);
+        let view = await_view(&a, |view| view.live_count() == 2);
+        assert_eq!(view.member(b.id()).unwrap().addr(), b.addr());
+        drop((a, b));
+        for thread in threads {
+            thread.join().unwrap().unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_an_embedder_moves_and_shares() {
+    fn everywhere<T: Clone + Send + Sync + 'static>() {}
+    fn movable<T: Send + 'static>() {}
+    everywhere::<Handle>();
+    movable::<Driver>();
+}
+
+#[test]
 fn the_last_handle_ends_the_driver() {
     let (a, thread_a) = spawned("a");
     let (b, thread_b) = spawned("b");
