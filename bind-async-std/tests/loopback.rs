@@ -97,7 +97,7 @@ fn what_is_given_up_loses_nothing() {
         let task_a = smol::spawn(driver);
         let (b, driver) = bound("127.0.0.1:0", setup("b").join([a.addr()])).await;
         let task_b = smol::spawn(driver);
-        sees_two(&a).await;
+        sees(&a, 2).await;
         for n in 0..20_u8 {
             b.set_profile(Profile::new("b", &[n]).unwrap()).unwrap();
             let mut view = a.view();
