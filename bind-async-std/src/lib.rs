@@ -53,17 +53,27 @@ pub use swim_driver::{self, BindError, Handle, Resolver, Seed, SeedError, Setup,
 /// with an error when the socket is lost for good.
 pub type Driver<S = Udp> = Engine<S>;
 
-/// Binds a UDP socket and starts a node on it. Nothing runs until the [`Driver`] does.
+/// Binds a UdpSocket socket and starts a node on it. Nothing runs until the [`Driver`] does.
 ///
-/// With port 0 the system picks one; [`Handle::addr`] tells which. It waits only for the name of a seed to be resolved, and
+/// With port 0 the system picks one; [`Handle::bound`] tells which. It waits only for the names of seeds to be resolved, and
 /// only where that decides which address is advertised ([`Setup::advertise`]).
 ///
 /// # Errors
 /// [`BindError`]: the socket cannot be bound, or the node cannot be started.
 pub async fn bind(addr: SocketAddr, setup: Setup) -> Result<(Handle, Driver), BindError> {
-    let (handle, engine) = swim_driver::bind(addr, setup).await?;
-    let driver = engine.try_map_socket(Udp::new).map_err(|source| BindError::Bind { addr, source })?;
-    Ok((handle, driver))
+    watched(swim_driver::bind(addr, setup).await?)
+}
+
+/// The same on a socket that is bound already: see [`swim_driver::bind_on`].
+///
+/// # Errors
+/// As [`bind`].
+pub async fn bind_on(socket: UdpSocket, setup: Setup) -> Result<(Handle, Driver), BindError> {
+    watched(swim_driver::bind_on(socket, setup).await?)
+}
+
+fn watched((handle, engine): (Handle, Engine<UdpSocket>)) -> Result<(Handle, Driver), BindError> {
+    Ok((handle, engine.try_map_socket(Udp::new).map_err(BindError::Socket)?))
 }
 
 /// async-io's UDP socket and timer as a driver uses them.
@@ -91,8 +101,8 @@ impl Socket for Udp {
 }
 
 impl Reactor for Udp {
-    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.socket.poll_readable(cx).map(|_| ())
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.socket.poll_readable(cx)
     }
 
     fn set_deadline(&mut self, at: Option<Instant>) {

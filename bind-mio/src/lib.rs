@@ -10,10 +10,7 @@
 //! let threads = [driver_a, driver_b].map(|driver| thread::spawn(move || driver.run()));
 //!
 //! b.join(&[a.addr()])?;
-//! let mut view = b.view();
-//! while view.live_count() < 2 {
-//!     view = b.wait_changed(view.version(), Duration::from_secs(10)).ok_or("nobody there")?;
-//! }
+//! let view = b.wait_view(Duration::from_secs(10), |view| view.live_count() == 2).ok_or("nobody there")?;
 //! assert_eq!(view.member(a.id()).map(|row| row.name()), Some("a"));
 //!
 //! drop((a, b)); // the last handle says goodbye
@@ -31,20 +28,31 @@ use std::sync::Arc;
 
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
-use swim_driver::{Engine, Pump, Socket, bind_blocking};
+use swim_driver::{Engine, Pump, Socket};
 
 pub use swim_driver::{self, BindError, Handle, Resolver, Seed, SeedError, Setup, Turn, swim_core};
 
 /// Binds a UDP socket and starts a node on it. Nothing runs until the [`Driver`] is run.
 ///
-/// With port 0 the system picks one; [`Handle::addr`] tells which. It blocks only to resolve the name of a seed, and only
-/// where that decides which address is advertised ([`Setup::advertise`]).
+/// With port 0 the system picks one; [`Handle::bound`] tells which. It blocks only for the names of seeds to be resolved, and
+/// only where that decides which address is advertised ([`Setup::advertise`]).
 ///
 /// # Errors
 /// [`BindError`]: the socket cannot be bound, or the node cannot be started.
 pub fn bind(addr: SocketAddr, setup: Setup) -> Result<(Handle, Driver), BindError> {
-    let (handle, engine) = bind_blocking(addr, setup)?;
-    Ok((handle, Driver { engine: engine.map_socket(|socket| Udp(UdpSocket::from_std(socket))) }))
+    Ok(registrable(swim_driver::bind_blocking(addr, setup)?))
+}
+
+/// The same on a socket that is bound already: see [`swim_driver::bind_on`].
+///
+/// # Errors
+/// As [`bind`].
+pub fn bind_on(socket: std::net::UdpSocket, setup: Setup) -> Result<(Handle, Driver), BindError> {
+    Ok(registrable(swim_driver::bind_on_blocking(socket, setup)?))
+}
+
+fn registrable((handle, engine): (Handle, Engine<std::net::UdpSocket>)) -> (Handle, Driver) {
+    (handle, Driver { engine: engine.map_socket(|socket| Udp(UdpSocket::from_std(socket))) })
 }
 
 /// Runs one node on one socket. Either [`Self::run`] it, or [`Self::register`] it in a [`Poll`] of your own and take
@@ -97,7 +105,7 @@ impl<S: Socket + AsMut<UdpSocket>> Driver<S> {
     /// it before the next. Bounded: when more is there, it asks to be called again at once.
     ///
     /// # Errors
-    /// The socket is lost for good. Datagrams that cannot be sent or received are not errors: they are counted
+    /// The socket is lost for good: drop the driver. Datagrams that cannot be sent or received are not errors: they are counted
     /// ([`Pump::stats`]), and the protocol bears them.
     pub fn turn(&mut self) -> io::Result<Turn> {
         self.engine.turn()

@@ -26,6 +26,9 @@
 //! within a `LocalSet`, it may run beside what is not. Nothing is spawned and no thread is started, but for the short-lived
 //! one that resolves the names of seeds.
 //!
+//! Bind on the runtime that runs the driver: its socket is watched there, and when that runtime ends, so does the driver, with
+//! an error. The driver goes by the system's clock; on a runtime whose own is paused (`start_paused`) its timers don't fit.
+//!
 //! # What may be given up
 //! Every wait of a [`Handle`] and of its [`Events`](swim_driver::Events) may be dropped at any time without a loss, so they
 //! can stand in a `select!`. So may [`bind`], which leaves nothing behind. A [`Driver`] that is dropped before it has ended is
@@ -50,11 +53,14 @@ pub use swim_driver::{self, BindError, Handle, Resolver, Seed, SeedError, Setup,
 
 /// One node on one socket: spawn it. It ends when the node has left ([`Handle::leave`], or the drop of the last handle), or
 /// with an error when the socket is lost for good.
+///
+/// # Panics
+/// When it is polled outside of a tokio runtime, or in one without time.
 pub type Driver<S = Udp> = Engine<S>;
 
-/// Binds a UDP socket and starts a node on it. Nothing runs until the [`Driver`] does.
+/// Binds a std::net::UdpSocket socket and starts a node on it. Nothing runs until the [`Driver`] does.
 ///
-/// With port 0 the system picks one; [`Handle::addr`] tells which. It waits only for the name of a seed to be resolved, and
+/// With port 0 the system picks one; [`Handle::bound`] tells which. It waits only for the names of seeds to be resolved, and
 /// only where that decides which address is advertised ([`Setup::advertise`]).
 ///
 /// # Errors
@@ -63,9 +69,22 @@ pub type Driver<S = Udp> = Engine<S>;
 /// # Panics
 /// Outside of a tokio runtime, or in one without I/O.
 pub async fn bind(addr: SocketAddr, setup: Setup) -> Result<(Handle, Driver), BindError> {
-    let (handle, engine) = swim_driver::bind(addr, setup).await?;
-    let driver = engine.try_map_socket(Udp::new).map_err(|source| BindError::Bind { addr, source })?;
-    Ok((handle, driver))
+    watched(swim_driver::bind(addr, setup).await?)
+}
+
+/// The same on a socket that is bound already: see [`swim_driver::bind_on`].
+///
+/// # Errors
+/// As [`bind`].
+///
+/// # Panics
+/// Outside of a tokio runtime, or in one without I/O.
+pub async fn bind_on(socket: std::net::UdpSocket, setup: Setup) -> Result<(Handle, Driver), BindError> {
+    watched(swim_driver::bind_on(socket, setup).await?)
+}
+
+fn watched((handle, engine): (Handle, Engine<std::net::UdpSocket>)) -> Result<(Handle, Driver), BindError> {
+    Ok((handle, engine.try_map_socket(Udp::new).map_err(BindError::Socket)?))
 }
 
 /// tokio's UDP socket and timer as a driver uses them.
@@ -104,8 +123,8 @@ impl Socket for Udp {
 }
 
 impl Reactor for Udp {
-    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.watched.poll_recv_ready(cx).map(|_| ())
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.watched.poll_recv_ready(cx)
     }
 
     fn set_deadline(&mut self, at: Option<Instant>) {

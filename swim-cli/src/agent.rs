@@ -137,6 +137,7 @@ fn refused(error: BindError) -> Failure {
             "--join {seed} is on another machine, where {advertise} means that machine itself: add --advertise with the \
              address at which others reach this machine, or --bind to that address"
         )),
+        BindError::Setup(e @ SetupError::Unresolved { .. }) => Failure::Runtime(e.to_string()),
         BindError::Setup(SetupError::Seeds(e)) => Failure::Usage(format!("--join: {e}")),
         BindError::Setup(e @ SetupError::Entropy(_)) => Failure::Runtime(e.to_string()),
         BindError::Setup(e) => Failure::Usage(e.to_string()),

@@ -6,22 +6,22 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::slice;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use crate::mailbox::Mailbox;
 use crate::resolver::{Query, Resolver};
-use crate::seed::Seed;
+use crate::seed::{Seed, canonical, is_reachable};
 use crate::setup::SetupError;
+use crate::socket::Speaks;
 use crate::sync::Arc;
 
 /// The address to advertise, when this is wanted and the socket is bound to that.
 pub(crate) fn advertised(wanted: Option<SocketAddr>, bound: SocketAddr) -> Result<SocketAddr, SetupError> {
-    let mut addr = wanted.unwrap_or(bound);
+    let mut addr = canonical(wanted.unwrap_or(bound));
     if addr.port() == 0 {
         addr.set_port(bound.port());
     }
-    if addr.ip().to_canonical().is_unspecified() || addr.port() == 0 {
+    if !is_reachable(addr) {
         return Err(match wanted {
             Some(advertise) => SetupError::Unreachable { advertise },
             None => SetupError::Unspecified { bound },
@@ -63,22 +63,53 @@ pub(crate) fn check(advertise: SocketAddr, seeds: &[SocketAddr]) -> Result<(), O
     seeds.iter().find(is_away).map_or(Ok(()), |&seed| Err(OnlyHere { advertise, seed }))
 }
 
-/// From which of this machine's addresses the first of these seeds is reached that can be, with the port 0: an address
-/// before a name, which is resolved first. `None` when there is none.
-pub(crate) async fn route(seeds: &[Seed], resolver: &Resolver, bound: SocketAddr) -> Option<SocketAddr> {
-    if let Some(found) = seeds.iter().filter_map(Seed::addr).find_map(|seed| source_for(seed, bound).ok()) {
-        return Some(found);
+/// From which of this machine's addresses the seeds are reached, with the port 0: from the first of them that is not on this
+/// machine, or else from the first; addresses come before names, which are resolved first, all at once.
+///
+/// # Errors
+/// Why no seed is reached.
+pub(crate) async fn route(seeds: &[Seed], resolver: &Resolver, speaks: Speaks) -> Result<SocketAddr, NoRoute> {
+    let mut here = None;
+    let mut way_to = |addrs: &[SocketAddr]| {
+        for source in addrs.iter().filter_map(|&addr| source_for(addr, speaks).ok()) {
+            if !source.ip().is_loopback() {
+                return Some(source);
+            }
+            here.get_or_insert(source);
+        }
+        None
+    };
+    let addrs: Vec<SocketAddr> = seeds.iter().filter_map(Seed::addr).collect();
+    if let Some(found) = way_to(&addrs) {
+        return Ok(found);
     }
-    for name in seeds.iter().filter_map(|seed| seed.clone().into_name().ok()) {
-        let asked = Asked(Arc::new(Mailbox::new()));
-        resolver.ask(Query::new((0, name), bound.is_ipv4(), Arc::clone(&asked.0)));
+    let names: Vec<_> = seeds.iter().filter_map(|seed| seed.clone().into_name().ok()).collect();
+    let asked = Asked(Arc::new(Mailbox::new()));
+    let (mut answers, mut resolved) = (names.len(), false);
+    for query in names.into_iter().enumerate() {
+        resolver.ask(Query::new(query, speaks, Arc::clone(&asked.0)));
+    }
+    while answers > 0 {
         poll_fn(|cx| asked.0.poll_pending(cx)).await;
-        let addrs = asked.0.take_answer().map(|answer| answer.addrs).unwrap_or_default();
-        if let Some(found) = addrs.iter().find_map(|&addr| source_for(addr, bound).ok()) {
-            return Some(found);
+        while let Some(answer) = asked.0.take_answer() {
+            answers -= 1;
+            resolved |= !answer.addrs.is_empty();
+            if let Some(found) = way_to(&answer.addrs) {
+                return Ok(found);
+            }
         }
     }
-    None
+    let unresolved = addrs.is_empty() && !seeds.is_empty() && !resolved;
+    here.ok_or(if unresolved { NoRoute::Unresolved } else { NoRoute::None })
+}
+
+/// Why no seed says which address to advertise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoRoute {
+    /// There is no seed, or there is no way to any.
+    None,
+    /// All are names, and none of them could be resolved.
+    Unresolved,
 }
 
 /// Where one answer is awaited. Given up, nobody is woken by it any more.
@@ -91,17 +122,16 @@ impl Drop for Asked {
 }
 
 /// The address from which the system would send to this one. Connecting a UDP socket sends nothing.
-fn source_for(to: SocketAddr, bound: SocketAddr) -> io::Result<SocketAddr> {
-    let any: SocketAddr = match (to.is_ipv4(), bound.is_ipv4()) {
-        (false, true) => return Err(io::ErrorKind::Unsupported.into()),
-        (true, _) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-        (false, false) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-    };
-    let socket = UdpSocket::bind(any)?;
-    socket.connect(slice::from_ref(&to))?;
-    let mut source = socket.local_addr()?;
-    source.set_port(0);
-    if source.ip().is_unspecified() { Err(io::ErrorKind::AddrNotAvailable.into()) } else { Ok(source) }
+fn source_for(to: SocketAddr, speaks: Speaks) -> io::Result<SocketAddr> {
+    let to = canonical(to);
+    if !speaks.reaches(to) {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    let any: IpAddr = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind((any, 0))?;
+    socket.connect(to)?;
+    let source = socket.local_addr()?.ip();
+    if source.is_unspecified() { Err(io::ErrorKind::AddrNotAvailable.into()) } else { Ok((source, 0).into()) }
 }
 
 #[cfg(all(test, not(loom)))]

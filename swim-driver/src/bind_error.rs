@@ -18,6 +18,8 @@ pub enum BindError {
         /// What the system says.
         source: io::Error,
     },
+    /// The socket that was handed over cannot be used.
+    Socket(io::Error),
     /// The node cannot be started.
     Setup(SetupError),
 }
@@ -32,6 +34,7 @@ impl fmt::Display for BindError {
                     None => Ok(()),
                 }
             }
+            Self::Socket(e) => write!(f, "the socket cannot be used ({e}): hand over a UDP socket that is bound"),
             Self::Setup(e) => write!(f, "{e}"),
         }
     }
@@ -51,7 +54,7 @@ fn remedy(kind: ErrorKind) -> Option<&'static str> {
 impl Error for BindError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Bind { source, .. } => Some(source),
+            Self::Bind { source, .. } | Self::Socket(source) => Some(source),
             // Its text stands for this error already, so the chain goes on behind it.
             Self::Setup(e) => e.source(),
         }

@@ -30,8 +30,8 @@ pub trait Socket {
     /// Sends one datagram.
     ///
     /// # Errors
-    /// What the system says. After [`ErrorKind::WouldBlock`] the datagram is held and sent again soon; otherwise it is
-    /// lost, which the protocol bears.
+    /// What the system says. After [`ErrorKind::WouldBlock`], and when the system is short of buffers, the datagram is held
+    /// and sent again soon; otherwise it is lost, which the protocol bears.
     fn send_to(&mut self, bytes: &[u8], to: SocketAddr) -> io::Result<usize>;
 }
 
@@ -59,6 +59,9 @@ pub struct Engine<S> {
     blocked: bool,
     /// The socket returns errors without end, and is not to be asked before then.
     resting: Option<swim_core::Instant>,
+    /// A deadline that is due, and the news that sending goes on, which wait for what is left to read.
+    deadline: PutOff,
+    resumption: PutOff,
     pub(crate) waits: crate::task::Waits,
 }
 
@@ -85,7 +88,8 @@ impl<S: Socket> Engine<S> {
     pub fn new(socket: S, clock: Clock, pump: Pump) -> Self {
         let out = vec![0; pump.datagram_max()];
         let (held, waits) = (Held::default(), crate::task::Waits::default());
-        Self { socket, clock, pump, rx: vec![0; DATAGRAM_MAX], out, held, blocked: false, resting: None, waits }
+        let (rx, deadline, resumption) = (vec![0; DATAGRAM_MAX], PutOff::default(), PutOff::default());
+        Self { socket, clock, pump, rx, out, held, blocked: false, resting: None, deadline, resumption, waits }
     }
 
     /// Does all that is due: datagrams first, then commands, then the deadline, each with everything that follows from
@@ -106,7 +110,8 @@ impl<S: Socket> Engine<S> {
         self.send_held();
         self.drain();
         let mut retry = self.receive()?;
-        if self.blocked && self.held.is_empty() && retry != Some(Duration::ZERO) {
+        let more = retry == Some(Duration::ZERO);
+        if self.blocked && self.held.is_empty() && !self.resumption.waits(more) {
             // Only now: what was answered while nothing could be sent has been read.
             self.blocked = false;
             self.pump.send_resumed(self.clock.now());
@@ -120,17 +125,18 @@ impl<S: Socket> Engine<S> {
             self.drain();
         }
         let now = self.clock.now();
-        if self.pump.poll_timeout().is_some_and(|at| at <= now) {
+        if self.pump.poll_timeout().is_some_and(|at| at <= now) && !self.deadline.waits(more) {
             self.pump.timeout(now);
             self.drain();
         }
-        if self.pump.finished() && self.held.is_given_up(self.clock.now()) {
+        self.pump.publish_counters();
+        if self.pump.finished() {
             return Ok(Step::Finished);
         }
         if !self.held.is_empty() {
             retry = retry.into_iter().chain([HELD_PAUSE]).min();
         }
-        if retry == Some(Duration::ZERO) || !self.pump.mailbox().is_empty() {
+        if more || !self.pump.mailbox().is_empty() {
             return Ok(Step::Again);
         }
         let deadline = self.pump.poll_timeout().and_then(|at| self.clock.system(at));
@@ -148,10 +154,11 @@ impl<S: Socket> Engine<S> {
     /// # Errors
     /// What `wrap` returns.
     pub fn try_map_socket<T: Socket>(self, wrap: impl FnOnce(S) -> io::Result<T>) -> io::Result<Engine<T>> {
-        let Self { socket, clock, pump, rx, out, held, blocked, resting, waits: _ } = self;
+        let Self { socket, clock, pump, rx, out, held, blocked, resting, deadline, resumption, waits: _ } = self;
         // The new socket was not asked for anything yet.
         let waits = crate::task::Waits::default();
-        Ok(Engine { socket: wrap(socket)?, clock, pump, rx, out, held, blocked, resting, waits })
+        let socket = wrap(socket)?;
+        Ok(Engine { socket, clock, pump, rx, out, held, blocked, resting, deadline, resumption, waits })
     }
 
     /// What is between socket and handle, to look at.
@@ -230,10 +237,11 @@ impl<S: Socket> Engine<S> {
                 Err(ErrorKind::WouldBlock.into())
             };
             let Err(e) = sent else { continue };
-            if e.kind() != ErrorKind::WouldBlock || !self.held.push(tx.to, bytes) {
+            if !takes_nothing(&e) || !self.held.push(tx.to, bytes) {
                 tracing::debug!("{} bytes to {} are not sent: {e}", tx.len, tx.to);
                 self.pump.send_failed(tx.to);
             }
+            self.pump.set_holding(!self.held.is_empty());
         }
     }
 
@@ -241,11 +249,12 @@ impl<S: Socket> Engine<S> {
     fn send_held(&mut self) {
         while let Some((to, bytes)) = self.held.front() {
             match self.socket.send_to(bytes, to) {
-                Err(e) if e.kind() == ErrorKind::WouldBlock => {
-                    if self.pump.finished() {
-                        self.held.refused(self.clock.now());
+                Err(e) if takes_nothing(&e) => {
+                    if !self.held.gives_up(self.pump.node().has_left(), self.clock.now()) {
+                        return;
                     }
-                    return;
+                    tracing::debug!("a goodbye to {to} is not sent: {e}");
+                    self.pump.send_failed(to);
                 }
                 Err(e) => {
                     tracing::debug!("{} bytes to {to} are not sent: {e}", bytes.len());
@@ -254,9 +263,40 @@ impl<S: Socket> Engine<S> {
                 Ok(_) => {}
             }
             self.held.pop();
+            self.pump.set_holding(!self.held.is_empty());
         }
     }
 }
+
+/// Something that is due, and waits because more may be there to read: a refutation behind a flood, for example. Not for ever,
+/// or a flood without end would stop the clock.
+#[derive(Debug, Default)]
+struct PutOff(u32);
+
+impl PutOff {
+    fn waits(&mut self, more: bool) -> bool {
+        let waits = more && self.0 < PUT_OFF_MAX;
+        self.0 = if waits { self.0 + 1 } else { 0 };
+        waits
+    }
+}
+
+/// Whether a send error says that nothing can be sent to anybody just now, rather than to this address: the socket's buffer is
+/// full, or an interface's queue, which not all systems wait for.
+fn takes_nothing(e: &io::Error) -> bool {
+    matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::OutOfMemory) || e.raw_os_error() == NO_BUFFERS
+}
+
+/// No buffers. It has no `ErrorKind`.
+const NO_BUFFERS: Option<i32> = if cfg!(windows) {
+    Some(10_055)
+} else if cfg!(any(target_os = "linux", target_os = "android")) {
+    Some(105)
+} else if cfg!(unix) {
+    Some(55)
+} else {
+    None
+};
 
 impl<S: fmt::Debug> fmt::Debug for Engine<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -268,6 +308,9 @@ impl<S: fmt::Debug> fmt::Debug for Engine<S> {
 const DATAGRAM_MAX: usize = 65_535;
 /// More than that, and a busy embedder keeps the node from its datagrams.
 const COMMANDS_PER_TURN: usize = 64;
+/// So many turns read as many small datagrams as fit into the buffer that a socket has by default: 1 MiB, of which Linux
+/// grants twice as much and takes 768 bytes for each. So what came while the process stood still is read before the deadline.
+const PUT_OFF_MAX: u32 = 11;
 /// Until a socket that took nothing is tried again. To be told when it takes something would cost a wake-up after every
 /// datagram that is sent: systems report a UDP socket writable whenever one has left its buffer.
 const HELD_PAUSE: Duration = Duration::from_millis(5);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use swim_core::{NodeId, Profile};
 
@@ -13,7 +13,7 @@ use crate::events::{EventRing, Events};
 use crate::mailbox::{CommandError, Mailbox, Order};
 use crate::pump::Counters;
 use crate::seed::Seed;
-use crate::sync::{Arc as SharedArc, Mutex, lock};
+use crate::sync::{Arc as SharedArc, Mutex, deadline, lock};
 use crate::view::View;
 
 /// What an embedder holds of its node: commands in, views and events out. Clone it into every thread that wants one.
@@ -38,6 +38,7 @@ pub struct Handle {
 struct Inner {
     id: NodeId,
     addr: SocketAddr,
+    bound: SocketAddr,
     seeds_max: usize,
     mailbox: SharedArc<Mailbox>,
     view: SharedArc<ViewCell<View>>,
@@ -47,12 +48,12 @@ struct Inner {
 
 impl Handle {
     pub(crate) fn new(
-        (id, addr): (NodeId, SocketAddr),
+        (id, addr, bound): (NodeId, SocketAddr, SocketAddr),
         seeds_max: usize,
         (mailbox, view, events): (SharedArc<Mailbox>, SharedArc<ViewCell<View>>, SharedArc<EventRing>),
         counters: SharedArc<Mutex<Counters>>,
     ) -> Self {
-        Self { inner: SharedArc::new(Inner { id, addr, seeds_max, mailbox, view, events, counters }) }
+        Self { inner: SharedArc::new(Inner { id, addr, bound, seeds_max, mailbox, view, events, counters }) }
     }
 
     /// Contacts these seeds until one answers: socket addresses, or [`Seed`]s, which may be names. The node's own
@@ -118,6 +119,11 @@ impl Handle {
         self.inner.addr
     }
 
+    /// The address that its socket is bound to, with the port that the system has picked if it was to.
+    pub fn bound(&self) -> SocketAddr {
+        self.inner.bound
+    }
+
     /// Everybody the node knows, as of now, or this node alone where [`crate::Setup::publish_members`] says so. Cheap: no
     /// row is copied.
     pub fn view(&self) -> Arc<View> {
@@ -144,11 +150,17 @@ impl Handle {
     }
 
     /// Waits until the view is as wanted, and returns it; `None` when it never will be because the driver has ended.
-    /// `wanted` is asked under a lock: it must not call this handle.
     ///
     /// May be given up at any time.
     pub async fn view_when(&self, wanted: impl Fn(&View) -> bool) -> Option<Arc<View>> {
-        self.inner.view.view_when(wanted).await
+        // Asked when no lock is held: it is foreign code.
+        let mut view = self.view();
+        loop {
+            if wanted(&view) {
+                return Some(view);
+            }
+            view = self.changed(view.version()).await?;
+        }
     }
 
     /// Waits until the driver has ended. The socket is closed when the driver is dropped, which for one that runs as a task
@@ -158,6 +170,20 @@ impl Handle {
     /// drop of the last handle, and this is a use of one.
     pub async fn closed(&self) {
         self.inner.view.closed().await;
+    }
+
+    /// Blocks the thread until the view is as wanted, and returns it. `None` when it is not within `timeout`, or when it never
+    /// will be because the driver has ended.
+    pub fn wait_view(&self, timeout: Duration, wanted: impl Fn(&View) -> bool) -> Option<Arc<View>> {
+        let end = deadline(timeout);
+        let mut view = self.view();
+        loop {
+            if wanted(&view) {
+                return Some(view);
+            }
+            let left = end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
+            view = self.wait_changed(view.version(), left)?;
+        }
     }
 
     /// Blocks the thread until the driver has ended; `false` when it has not within `timeout`. The socket is closed when
@@ -171,8 +197,8 @@ impl Handle {
         self.inner.view.is_closed()
     }
 
-    /// What node and driver have counted, for a metrics endpoint for example: as of the node's last deadline, which is at
-    /// most one probe interval ago, and of its end when it has ended.
+    /// What node and driver have counted, for a metrics endpoint for example: all, but for what the driver is handling just
+    /// now.
     pub fn counters(&self) -> Counters {
         *lock(&self.inner.counters)
     }

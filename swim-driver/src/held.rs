@@ -46,14 +46,14 @@ impl Held {
         self.queue.pop_front();
     }
 
-    /// The socket would not take the first, and the node has left.
-    pub(crate) fn refused(&mut self, now: Instant) {
-        self.refused.get_or_insert(now);
-    }
-
-    /// Nothing is held, or it never leaves.
-    pub(crate) fn is_given_up(&self, now: Instant) -> bool {
-        self.queue.is_empty() || self.refused.is_some_and(|at| now.since(at) >= PATIENCE)
+    /// The socket would not take the first. Whether it is not to be asked for it any more: the node has left, and has waited
+    /// long enough.
+    pub(crate) fn gives_up(&mut self, has_left: bool, now: Instant) -> bool {
+        if !has_left {
+            self.refused = None;
+            return false;
+        }
+        now.since(*self.refused.get_or_insert(now)) >= PATIENCE
     }
 }
 
@@ -82,18 +82,16 @@ mod tests {
             assert_eq!(held.front(), Some((addr(n), &n.to_be_bytes()[..])));
             held.pop();
         }
-        assert!(held.is_empty() && held.front().is_none() && held.is_given_up(Instant::ORIGIN));
+        assert!(held.is_empty() && held.front().is_none());
     }
 
     #[test]
     fn a_node_that_has_left_gives_up_in_the_end() {
-        let mut held = Held::default();
-        let now = Instant::ORIGIN;
-        held.push(addr(1), b"goodbye");
-        assert!(!held.is_given_up(now + PATIENCE), "the socket was not asked yet");
-        held.refused(now);
-        held.refused(now + PATIENCE / 2);
-        assert!(!held.is_given_up(now + PATIENCE / 2));
-        assert!(held.is_given_up(now + PATIENCE) && !held.is_empty());
+        let (mut held, start) = (Held::default(), Instant::ORIGIN);
+        assert!(!held.gives_up(false, start) && !held.gives_up(false, start + PATIENCE), "it has not left");
+        assert!(!held.gives_up(true, start + PATIENCE));
+        assert!(!held.gives_up(true, start + PATIENCE * 3 / 2));
+        assert!(held.gives_up(true, start + PATIENCE * 2));
+        assert!(!held.gives_up(false, start + PATIENCE * 2), "it is back");
     }
 }

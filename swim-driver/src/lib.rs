@@ -1,5 +1,5 @@
-//! What every binding of `swim-core` needs once, whatever its runtime: no socket, no executor, and no thread but the
-//! short-lived one that resolves the names of seeds.
+//! What every binding of `swim-core` needs once, whatever its runtime: no executor, and no thread but the short-lived one that
+//! resolves the names of seeds.
 //!
 //! - [`Setup`] says how a node starts, and makes the two ends:
 //! - [`Handle`], for the embedder: commands in, [`View`]s (level) and [`Events`] (edge) out;
@@ -48,7 +48,7 @@ mod waiters;
 pub use swim_core;
 
 pub use advertise::OnlyHere;
-pub use bind::{bind, bind_blocking};
+pub use bind::{bind, bind_blocking, bind_on, bind_on_blocking};
 pub use bind_error::BindError;
 pub use clock::Clock;
 pub use engine::{Engine, Socket, Turn};

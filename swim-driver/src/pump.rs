@@ -9,12 +9,14 @@ use std::sync::Arc as StdArc;
 
 use swim_core::{Event, Incarnation, Input, Instant, Node, Status, Transmit};
 
+use crate::advertise;
 use crate::cell::ViewCell;
 use crate::events::EventRing;
 use crate::mailbox::{Answer, Mailbox, Order};
 use crate::resolver::{Query, Resolver};
 use crate::seal::{Refused, Seal};
 use crate::seeds::Seeds;
+use crate::socket::Speaks;
 use crate::sync::{Arc, Mutex, lock};
 use crate::view::View;
 use crate::waiters::Woken;
@@ -25,7 +27,8 @@ use crate::waiters::Woken;
 ///    [`Self::send_failed`];
 /// 2. when it is [`Self::finished`], end;
 /// 3. wait for a datagram, at most until [`Self::poll_timeout`], and only when [`Self::mailbox`] is empty;
-/// 4. hand in exactly one input with [`Self::datagram`], [`Self::command`] or [`Self::timeout`]; then 1 again.
+/// 4. hand in exactly one input with [`Self::datagram`], [`Self::command`] or [`Self::timeout`]; then 1 again;
+/// 5. before a wait, [`Self::publish_counters`].
 ///
 /// Where a datagram can be read and the deadline has passed, the datagram comes first: a late process would suspect peers
 /// whose acks wait in its own socket.
@@ -37,8 +40,8 @@ pub struct Pump {
     mailbox: Arc<Mailbox>,
     view: Arc<ViewCell<View>>,
     events: Arc<EventRing>,
-    /// Bound to an IPv6 address, so IPv4 peers are written to by their mapped addresses.
-    maps_v4: bool,
+    /// What the socket can send to.
+    speaks: Speaks,
     /// The time of the last input.
     now: Instant,
     /// What the published view shows of this node itself.
@@ -50,14 +53,19 @@ pub struct Pump {
     /// Failures told to the node since the last input. At most [`FAILURES_MAX`], or two that cause each other would
     /// never let the drain end.
     told: usize,
+    /// The binding holds something that it was handed.
+    holds: bool,
     finished: bool,
     stats: DriverStats,
+    /// Something was counted that handles cannot see yet.
+    counted: bool,
     /// Where handles find what was counted.
     counters: Arc<Mutex<Counters>>,
 }
 
 /// What a node and its driver have counted: see [`crate::Handle::counters`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Counters {
     /// What the node has counted.
     pub node: swim_core::Stats,
@@ -117,7 +125,7 @@ impl Pump {
         node: Node,
         seal: Box<dyn Seal>,
         resolver: Resolver,
-        bound: SocketAddr,
+        speaks: Speaks,
         now: Instant,
         (mailbox, view, events): (Arc<Mailbox>, Arc<ViewCell<View>>, Arc<EventRing>),
         counters: Arc<Mutex<Counters>>,
@@ -131,14 +139,16 @@ impl Pump {
             mailbox,
             view,
             events,
-            maps_v4: bound.is_ipv6(),
+            speaks,
             now,
             me,
             batch: Vec::new(),
             failed: Vec::new(),
             told: 0,
+            holds: false,
             finished: false,
             stats: DriverStats::default(),
+            counted: true,
             counters,
         }
     }
@@ -147,6 +157,7 @@ impl Pump {
     ///
     /// The buffer it was received into should have 65 535 bytes, or a datagram that is cut off passes for a damaged one.
     pub fn datagram(&mut self, now: Instant, from: SocketAddr, datagram: &mut [u8]) {
+        self.counted = true;
         self.stats.datagrams_received += 1;
         match self.seal.open(datagram) {
             Ok(frame) => self.input(now, Input::Datagram { from, bytes: &datagram[frame] }),
@@ -158,8 +169,9 @@ impl Pump {
     pub fn command(&mut self, now: Instant) {
         if let Some(Answer { at, addrs }) = self.mailbox.take_answer() {
             self.begin(now);
-            self.stats.resolve_failures += u64::from(addrs.is_empty());
-            self.seeds.on_answer(now, at, addrs);
+            let usable = self.usable(addrs);
+            self.stats.resolve_failures += u64::from(usable.is_empty());
+            self.seeds.on_answer(now, at, usable);
         } else if let Some(order) = self.mailbox.take() {
             self.stats.commands += 1;
             if let Order::Join { addrs, names } = &order {
@@ -172,8 +184,6 @@ impl Pump {
 
     /// The time of [`Self::poll_timeout`] has come. Harmless when it has not.
     pub fn timeout(&mut self, now: Instant) {
-        // A few times per probe interval: what handles see is that old, and inputs are not burdened with it.
-        self.publish_counters();
         self.input(now, Input::Timeout);
         self.seeds.on_timeout(now, &self.node);
         self.resolve();
@@ -203,8 +213,14 @@ impl Pump {
         self.input(now, Input::SendResumed);
     }
 
+    /// Whether the binding holds something that it was handed. A node that has left is not finished before it has left, too.
+    pub fn set_holding(&mut self, holds: bool) {
+        self.holds = holds;
+    }
+
     /// The socket returned an error instead of a datagram.
     pub fn receive_failed(&mut self) {
+        self.counted = true;
         self.stats.receive_failures += 1;
     }
 
@@ -234,7 +250,8 @@ impl Pump {
             }
         }
         // A command that was accepted meanwhile is delivered first; it may be one to join again.
-        if self.node.has_left() && !self.finished && self.mailbox.close_if_delivered() {
+        // And a goodbye that is held has to leave before it counts as said.
+        if self.node.has_left() && !self.holds && !self.finished && self.mailbox.close_if_delivered() {
             self.finish();
         }
         None
@@ -282,6 +299,7 @@ impl Pump {
     }
 
     fn begin(&mut self, now: Instant) {
+        self.counted = true;
         self.now = now;
         self.told = 0;
     }
@@ -290,8 +308,15 @@ impl Pump {
     fn resolve(&mut self) {
         if let Some(name) = self.seeds.ask() {
             self.stats.resolutions += 1;
-            self.resolver.ask(Query::new(name, !self.maps_v4, Arc::clone(&self.mailbox)));
+            self.resolver.ask(Query::new(name, self.speaks, Arc::clone(&self.mailbox)));
         }
+    }
+
+    /// Those of a seed's addresses that are where this node's own has a meaning.
+    fn usable(&self, addrs: Box<[SocketAddr]>) -> Box<[SocketAddr]> {
+        let Err(e) = advertise::check(self.node.me().addr(), &addrs) else { return addrs };
+        tracing::warn!("a name is of no use as a seed: {e}");
+        addrs.into_iter().filter(|&addr| advertise::check(self.node.me().addr(), &[addr]).is_ok()).collect()
     }
 
     fn refuse(&mut self, reason: Refused) {
@@ -324,17 +349,21 @@ impl Pump {
     /// The address to hand to the socket for this peer.
     fn reached_at(&self, to: SocketAddr) -> SocketAddr {
         match to.ip() {
-            IpAddr::V4(ip) if self.maps_v4 => SocketAddr::new(ip.to_ipv6_mapped().into(), to.port()),
+            IpAddr::V4(ip) if self.speaks == Speaks::Both => SocketAddr::new(ip.to_ipv6_mapped().into(), to.port()),
             _ => to,
         }
     }
 
-    fn publish_counters(&self) {
-        *lock(&self.counters) = Counters { node: *self.node.stats(), driver: self.stats() };
+    /// Lets handles see what was counted. Once per turn of a binding, so that inputs are not burdened with it.
+    pub fn publish_counters(&mut self) {
+        if std::mem::take(&mut self.counted) {
+            *lock(&self.counters) = Counters { node: *self.node.stats(), driver: self.stats() };
+        }
     }
 
     fn finish(&mut self) {
         self.finished = true;
+        self.counted = true;
         self.publish_counters();
         self.mailbox.close();
         // All is closed before any task is woken: a waker is foreign code, and may panic.

@@ -61,7 +61,7 @@ const NO_SOCKET: [i32; 2] = [10_009, 10_038];
 #[cfg(not(any(unix, windows)))]
 const NO_SOCKET: [i32; 0] = [];
 
-/// A burst is taken as a whole: a socket's default buffer holds a few hundred small datagrams.
+/// Most bursts are taken as a whole; what a full buffer holds, in a few turns.
 const DATAGRAMS_MAX: u32 = 256;
 /// An error that is told once per peer (refused) passes within one turn; one that stays is not asked for oftener than
 /// this per pause.

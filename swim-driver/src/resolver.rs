@@ -12,6 +12,7 @@ use std::thread;
 
 use crate::mailbox::{Answer, Mailbox};
 use crate::seed::{Name, canonical, is_reachable};
+use crate::socket::Speaks;
 use crate::sync::Arc as SharedArc;
 
 /// Resolves the names among the seeds. [`Resolver::system`] is the default; another is set in [`crate::Setup`].
@@ -72,8 +73,8 @@ pub struct Query {
     /// Which of the node's names this is.
     at: usize,
     name: Name,
-    /// The socket sends to IPv4 addresses only.
-    v4_only: bool,
+    /// What the node's socket can send to.
+    speaks: Speaks,
     /// Taken by the answer. A mailbox that is closed meanwhile takes none, and keeps nobody alive.
     mailbox: Option<SharedArc<Mailbox>>,
 }
@@ -82,8 +83,8 @@ impl Query {
     /// Most addresses of one name that count: the first ones that the node's socket can send to.
     pub const ADDRS_MAX: usize = 64;
 
-    pub(crate) fn new((at, name): (usize, Name), v4_only: bool, mailbox: SharedArc<Mailbox>) -> Self {
-        Self { at, name, v4_only, mailbox: Some(mailbox) }
+    pub(crate) fn new((at, name): (usize, Name), speaks: Speaks, mailbox: SharedArc<Mailbox>) -> Self {
+        Self { at, name, speaks, mailbox: Some(mailbox) }
     }
 
     /// The host.
@@ -104,7 +105,7 @@ impl Query {
 
     fn send(&mut self, addrs: Vec<SocketAddr>) {
         let Some(mailbox) = self.mailbox.take() else { return };
-        let sendable = |addr: &SocketAddr| is_reachable(*addr) && (addr.is_ipv4() || !self.v4_only);
+        let sendable = |addr: &SocketAddr| is_reachable(*addr) && self.speaks.reaches(*addr);
         // What cannot be sent to takes nobody's place.
         let addrs = addrs.into_iter().map(canonical).filter(sendable).take(Self::ADDRS_MAX).collect();
         mailbox.answer(Answer { at: self.at, addrs });

@@ -16,7 +16,7 @@ use crate::pump::{Counters, Pump};
 use crate::resolver::Resolver;
 use crate::seal::Plain;
 use crate::seed::Seed;
-use crate::socket::SocketOptions;
+use crate::socket::{SocketOptions, Speaks};
 use crate::sync::{Arc, Mutex};
 use crate::view::{Shown, View};
 
@@ -35,8 +35,8 @@ pub struct Setup {
     /// Which life of the node this is: higher at every restart. Default: the seconds of the Unix clock.
     pub epoch: Option<u32>,
     /// Where others reach the node. Default: the address the socket is bound to; when that is the unspecified one, which
-    /// stands for all of the machine, the address from which the first of [`Setup::seeds`] is reached. Port 0 stands for the
-    /// bound port.
+    /// stands for all of the machine, the address from which the first of [`Setup::seeds`] is reached that is not on this
+    /// machine, or the first at all. Port 0 stands for the bound port.
     pub advertise: Option<SocketAddr>,
     /// Through whom to join from the beginning, as by [`Handle::join`]. Default: nobody.
     pub seeds: Vec<Seed>,
@@ -97,8 +97,6 @@ impl Setup {
         }
         let profile = Profile::new(&self.name, &self.meta).map_err(SetupError::Profile)?;
         let addr = advertised(self.advertise, bound)?;
-        let remote: Vec<SocketAddr> = self.seeds.iter().filter_map(Seed::addr).collect();
-        advertise::check(addr, &remote).map_err(SetupError::OnlyHere)?;
         let id = self.id.unwrap_or_else(|| NodeId::from_name(&self.name));
         let epoch = self.epoch.unwrap_or_else(unix_seconds);
         let rng_seed = match self.rng_seed {
@@ -116,11 +114,15 @@ impl Setup {
         let seeds_max = node.config().seeds_max;
         let counters = Arc::new(Mutex::new(Counters::default()));
         let ends = (Arc::clone(&mailbox), Arc::clone(&view), Arc::clone(&events));
-        let handle = Handle::new((id, addr), seeds_max, ends, Arc::clone(&counters));
+        let speaks = Speaks::of(bound, &self.socket);
+        let handle = Handle::new((id, addr, bound), seeds_max, ends, Arc::clone(&counters));
         if !self.seeds.is_empty() {
-            handle.join(&self.seeds).map_err(SetupError::Seeds)?;
+            handle.join(&self.seeds).map_err(|e| match e {
+                CommandError::OnlyHere(e) => SetupError::OnlyHere(e),
+                e => SetupError::Seeds(e),
+            })?;
         }
-        Ok((handle, Pump::new(node, seal, self.resolver, bound, now, (mailbox, view, events), counters)))
+        Ok((handle, Pump::new(node, seal, self.resolver, speaks, now, (mailbox, view, events), counters)))
     }
 
     /// Starts the node's next life from what it knew in its last one: a [`Node::snapshot`] that the embedder has kept.
@@ -161,7 +163,8 @@ fn addresses(former: &Node, me: &Handle, most: usize) -> Vec<SocketAddr> {
         }
         for member in former.members().filter(|member| member.state() == state && member.id() != me.id()) {
             let addr = member.addr();
-            if known.len() < most && addr != me.addr() && !known.contains(&addr) {
+            let usable = advertise::check(me.addr(), &[addr]).is_ok();
+            if known.len() < most && usable && addr != me.addr() && !known.contains(&addr) {
                 known.push(addr);
             }
         }
@@ -198,6 +201,12 @@ pub enum SetupError {
         /// What [`Setup::advertise`] says.
         advertise: SocketAddr,
     },
+    /// The socket is bound to all addresses of the machine, which of them others are to use follows from the way to a seed, and
+    /// no seed's name can be resolved.
+    Unresolved {
+        /// The first of the seeds.
+        seed: Seed,
+    },
     /// The operating system gives no random numbers.
     Entropy(io::Error),
     /// What the node was to resume from is no snapshot.
@@ -214,6 +223,11 @@ impl fmt::Display for SetupError {
                 f,
                 "the socket is bound to {bound}, which is no address that others could send to, and no seed says by \
                  which of this machine's addresses they reach it: set `advertise` to that address, or bind to it"
+            ),
+            Self::Unresolved { seed } => write!(
+                f,
+                "which of this machine's addresses others are to use follows from the way to a seed, and neither {seed} nor \
+                 another could be resolved: set `advertise`, bind to an address, or try again when names can be resolved"
             ),
             Self::OnlyHere(e) => write!(f, "{e}"),
             Self::Seeds(e) => write!(f, "{e}"),
@@ -239,7 +253,7 @@ impl std::error::Error for SetupError {
             Self::Profile(_) | Self::Config(_) | Self::OnlyHere(_) | Self::Seeds(_) => None,
             Self::Restore(e) => Some(e),
             Self::Entropy(e) => Some(e),
-            Self::NameEmpty | Self::Unspecified { .. } | Self::Unreachable { .. } => None,
+            Self::NameEmpty | Self::Unspecified { .. } | Self::Unreachable { .. } | Self::Unresolved { .. } => None,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use crate::engine::{Engine, Socket, Step};
@@ -11,8 +11,11 @@ use crate::engine::{Engine, Socket, Step};
 /// What a task waits with: a runtime's socket and its timer.
 pub trait Reactor: Socket {
     /// Ready when the socket may have something to read; until then the task is woken when it has. Asked only after a read
-    /// that found nothing. Ready, too, when the system can't say: the next read tells why.
-    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+    /// that found nothing.
+    ///
+    /// # Errors
+    /// Nobody will ever tell: the runtime that watches the socket is gone, for example. It ends the node.
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
     /// From now on [`Self::poll_deadline`] is about this point in time; `None` is never.
     fn set_deadline(&mut self, at: Option<Instant>);
@@ -35,7 +38,7 @@ pub(crate) struct Waits {
 /// It never blocks, and yields after a bounded amount of work.
 ///
 /// # Errors
-/// The socket is lost for good. The node is gone then, without a goodbye.
+/// The socket is lost for good, or the runtime that watches it. The node is gone then, without a goodbye.
 impl<S: Reactor + Unpin> Future for Engine<S> {
     type Output = io::Result<()>;
 
@@ -45,9 +48,7 @@ impl<S: Reactor + Unpin> Future for Engine<S> {
                 Step::Finished => return Poll::Ready(Ok(())),
                 Step::Again => {}
                 Step::Wait(until) => {
-                    if self.poll_wake(cx, until).is_pending() {
-                        return Poll::Pending;
-                    }
+                    ready!(self.poll_wake(cx, until))?;
                 }
             }
         }
@@ -59,8 +60,11 @@ impl<S: Reactor + Unpin> Future for Engine<S> {
 
 impl<S: Reactor> Engine<S> {
     /// Ready when the next step has something to do. All three are asked, so that each wakes the task.
-    fn poll_wake(&mut self, cx: &mut Context<'_>, until: Option<Instant>) -> Poll<()> {
-        let readable = !self.is_resting() && self.socket_mut().poll_readable(cx).is_ready();
+    fn poll_wake(&mut self, cx: &mut Context<'_>, until: Option<Instant>) -> Poll<io::Result<()>> {
+        let readable = match self.is_resting() {
+            false => self.socket_mut().poll_readable(cx)?.is_ready(),
+            true => false,
+        };
         let told = self.pump().mailbox().poll_pending(cx).is_ready();
         if self.waits.armed != Some(until) {
             self.socket_mut().set_deadline(until);
@@ -70,7 +74,7 @@ impl<S: Reactor> Engine<S> {
         if due {
             self.waits.armed = None;
         }
-        if readable || told || due { Poll::Ready(()) } else { Poll::Pending }
+        if readable || told || due { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
 }
 

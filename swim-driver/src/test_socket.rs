@@ -72,11 +72,11 @@ impl Socket for Wire {
 }
 
 impl Reactor for Wire {
-    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut ends = self.ends();
         ends.polls += 1;
         if !ends.inbox.is_empty() || ends.broken.is_some() {
-            return Poll::Ready(());
+            return Poll::Ready(Ok(()));
         }
         ends.readable = Some(cx.waker().clone());
         Poll::Pending

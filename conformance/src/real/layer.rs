@@ -121,7 +121,7 @@ impl<S: Socket> Socket for Layered<S> {
 }
 
 impl<S: Reactor> Reactor for Layered<S> {
-    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.socket.poll_readable(cx)
     }
 

@@ -97,7 +97,7 @@ impl Running {
         match self.kill.take() {
             Some(Kill::Mio(killed, waker)) => {
                 killed.store(true, Ordering::Release);
-                // Without a wake-up it looks at the flag at its next deadline, and none is further than a probe interval.
+                // Without a wake-up it looks at the flag when it is woken for another reason.
                 let _ = waker.wake();
             }
             // It has ended already when it does not listen.

@@ -45,6 +45,21 @@ fn what_the_socket_does_not_take_is_held_and_sent_later_in_its_order() {
     assert_eq!((engine.pump.stats().send_failures, engine.pump.node().stats().sends_failed), (0, 0));
 }
 
+/// A queue that is full is nobody's fault, whoever reports it, and however.
+#[test]
+fn no_buffers_is_a_socket_that_takes_nothing() {
+    let no_buffers = io::Error::from_raw_os_error(NO_BUFFERS.expect("tests run on systems that have it"));
+    assert!(takes_nothing(&no_buffers) && !takes_nothing(&ErrorKind::ConnectionRefused.into()));
+    let (handle, mut engine, wire) = engine();
+    wire.ends().refuses = Some(ErrorKind::OutOfMemory);
+    handle.join(&[addr(1), addr(2)]).unwrap();
+    settle(&mut engine);
+    assert!(engine.blocked && engine.held.addrs().count() == 2);
+    wire.ends().refuses = None;
+    settle(&mut engine);
+    assert_eq!((engine.pump.stats().send_failures, wire.sent().len()), (0, 2));
+}
+
 fn wire_first(engine: &Engine<Wire>) -> SocketAddr {
     engine.held.addrs().next().expect("something is held")
 }
@@ -95,7 +110,7 @@ fn more_than_can_be_held_are_failures() {
 
 #[test]
 fn other_errors_are_failures_that_the_node_is_told_of() {
-    for kind in [ErrorKind::ConnectionRefused, ErrorKind::PermissionDenied, ErrorKind::OutOfMemory] {
+    for kind in [ErrorKind::ConnectionRefused, ErrorKind::PermissionDenied, ErrorKind::HostUnreachable] {
         let (handle, mut engine, wire) = engine();
         wire.ends().refuses = Some(kind);
         handle.join(&[addr(1), addr(2)]).unwrap();
@@ -128,8 +143,8 @@ fn a_node_that_has_left_and_cannot_say_so_ends_all_the_same() {
         turns += 1;
         assert!(turns < 100, "it tries for ever");
     }
-    assert!(engine.pump.finished() && turns > 20 && !engine.held.is_empty());
-    assert!(wire.sent().is_empty());
+    assert!(engine.pump.finished() && turns > 20 && engine.held.is_empty());
+    assert!(wire.sent().is_empty() && engine.pump.stats().send_failures > 0, "what is lost is counted");
 }
 
 #[test]
@@ -139,29 +154,111 @@ fn a_node_that_has_left_ends_when_what_is_held_has_gone() {
     settle(&mut engine);
     wire.sent();
     wire.ends().refuses = Some(ErrorKind::WouldBlock);
-    drop(handle);
+    handle.leave().unwrap();
     settle(&mut engine);
-    assert!(engine.pump.finished());
+    assert!(engine.pump.node().has_left() && !engine.pump.finished() && !handle.is_closed(), "nobody has heard it yet");
     wire.ends().refuses = None;
     assert_eq!(engine.turn().unwrap(), Turn::Finished);
+    assert!(handle.is_closed());
     assert_eq!(wire.sent()[0], addr(1));
 }
 
-/// A datagram, a command and a deadline, each of which makes the node say something to another.
+/// A datagram and a command, each of which makes the node say something to another.
 #[test]
-fn datagrams_come_before_commands_and_those_before_the_deadline() {
+fn datagrams_come_before_commands() {
     let (handle, mut engine, wire) = engine();
-    handle.join(&[addr(1)]).unwrap();
-    settle(&mut engine);
-    assert_eq!(wire.sent(), [addr(1)]);
-    engine.let_pass(PERIOD);
     wire.ends().inbox.push_back(greeting(addr(2)));
     handle.join(&[addr(3)]).unwrap();
     engine.turn().unwrap();
     let sent = wire.sent();
     let at = |n| sent.iter().position(|&to| to == addr(n)).unwrap_or_else(|| panic!("nothing to {n} in {sent:?}"));
     assert!(at(2) < at(3), "{sent:?}");
-    assert!(engine.pump.node().stats().timeouts > 0);
+}
+
+/// A leave that was given before a deadline came is heard before the deadline is: nobody is probed any more.
+#[test]
+fn commands_come_before_the_deadline() {
+    let (handle, mut engine, wire) = engine();
+    wire.ends().inbox.push_back(greeting(addr(1)));
+    settle(&mut engine);
+    wait_for_deadline(&mut engine);
+    let probes = engine.pump.node().stats().probes;
+    handle.leave().unwrap();
+    engine.turn().unwrap();
+    assert!(engine.pump.node().has_left());
+    assert_eq!(engine.pump.node().stats().probes, probes);
+}
+
+/// What a node that is alone has refused is seen through its handle, though it has nothing to wake up for.
+#[test]
+fn counters_are_as_new_as_the_last_turn() {
+    let (handle, mut engine, wire) = engine();
+    settle(&mut engine);
+    assert_eq!(engine.pump.poll_timeout(), None);
+    wire.ends().inbox.push_back((addr(9), vec![0; 40]));
+    settle(&mut engine);
+    assert_eq!(handle.counters().driver.datagrams_received, 1);
+    assert_eq!(handle.counters().driver, engine.pump.stats());
+}
+
+/// I6: held up, and with more to read than one turn does: what came in time is read before the deadline is handled.
+#[test]
+fn i6_all_that_has_come_is_read_before_a_deadline() {
+    let (_handle, mut engine, wire) = engine();
+    wire.ends().inbox.push_back(greeting(addr(1)));
+    settle(&mut engine);
+    wait_for_deadline(&mut engine);
+    wire.ends().inbox = (0..3_000).map(|_| (addr(9), vec![0; 40])).collect();
+    let timeouts = engine.pump.node().stats().timeouts;
+    while !wire.ends().inbox.is_empty() {
+        assert_eq!(engine.pump.node().stats().timeouts, timeouts, "{} are left", wire.ends().inbox.len());
+        engine.turn().unwrap();
+    }
+    settle(&mut engine);
+    assert!(engine.pump.node().stats().timeouts > timeouts);
+}
+
+/// So much time passes that something is due.
+fn wait_for_deadline(engine: &mut Engine<Wire>) {
+    let at = engine.pump.poll_timeout().expect("it has somebody to probe");
+    engine.let_pass(at.since(engine.clock.now()));
+}
+
+/// A flood that never ends does not keep a node from its conclusions for ever, either, when it could not send for a moment.
+#[test]
+fn a_flood_without_end_keeps_nobody_blocked() {
+    let (handle, mut engine, wire) = engine();
+    wire.ends().refuses = Some(ErrorKind::WouldBlock);
+    handle.join(&[addr(1)]).unwrap();
+    settle(&mut engine);
+    wire.ends().refuses = None;
+    let mut turns = 0;
+    while engine.blocked {
+        wire.ends().inbox = (0..300).map(|_| (addr(9), vec![0; 40])).collect();
+        engine.turn().unwrap();
+        turns += 1;
+        assert!(turns <= PUT_OFF_MAX + 1, "it waits for ever");
+    }
+    assert_eq!(turns, PUT_OFF_MAX + 1);
+}
+
+/// I6: a flood that never ends keeps no deadline waiting for ever, neither the first nor those after it.
+#[test]
+fn i6_a_flood_without_end_does_not_stop_the_clock() {
+    let (_handle, mut engine, wire) = engine();
+    wire.ends().inbox.push_back(greeting(addr(1)));
+    settle(&mut engine);
+    for _ in 0..3 {
+        wait_for_deadline(&mut engine);
+        let timeouts = engine.pump.node().stats().timeouts;
+        let mut turns = 0;
+        while engine.pump.node().stats().timeouts == timeouts {
+            wire.ends().inbox = (0..300).map(|_| (addr(9), vec![0; 40])).collect();
+            engine.turn().unwrap();
+            turns += 1;
+            assert!(turns <= PUT_OFF_MAX + 1, "it waits for ever");
+        }
+    }
 }
 
 #[test]

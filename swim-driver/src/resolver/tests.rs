@@ -6,20 +6,20 @@ use super::*;
 
 const LONG: Duration = Duration::from_secs(60);
 
-fn query(host: &str, v4_only: bool, mailbox: &SharedArc<Mailbox>) -> Query {
-    Query::new((3, Name { host: host.into(), port: 7 }), v4_only, SharedArc::clone(mailbox))
+fn query(host: &str, speaks: Speaks, mailbox: &SharedArc<Mailbox>) -> Query {
+    Query::new((3, Name { host: host.into(), port: 7 }), speaks, SharedArc::clone(mailbox))
 }
 
 /// Asks for this name, and waits until the mailbox is woken for the answer.
 fn asked(resolver: &Resolver, host: &str) -> Vec<SocketAddr> {
-    asked_for(resolver, host, false)
+    asked_for(resolver, host, Speaks::Both)
 }
 
-fn asked_for(resolver: &Resolver, host: &str, v4_only: bool) -> Vec<SocketAddr> {
+fn asked_for(resolver: &Resolver, host: &str, speaks: Speaks) -> Vec<SocketAddr> {
     let mailbox = SharedArc::new(Mailbox::new());
     let (wake, woken) = mpsc::channel();
     mailbox.set_waker(Arc::new(move || wake.send(()).unwrap_or_default()));
-    resolver.ask(query(host, v4_only, &mailbox));
+    resolver.ask(query(host, speaks, &mailbox));
     woken.recv_timeout(LONG).expect("every query is answered");
     assert!(!mailbox.is_empty());
     let answer = mailbox.take_answer().expect("that is what it was woken for");
@@ -66,21 +66,25 @@ fn what_cannot_be_sent_to_takes_nobodys_place() {
         let mapped = "[::ffff:10.0.0.1]:7".parse().unwrap();
         query.answer(Ok(useless.into_iter().chain((0..100).map(v6)).chain([mapped]).collect()));
     });
-    assert_eq!(asked_for(&resolver, "x", true), ["10.0.0.1:7".parse().unwrap()], "a socket that speaks IPv4 only");
-    let dual = asked_for(&resolver, "x", false);
+    assert_eq!(
+        asked_for(&resolver, "x", Speaks::V4),
+        ["10.0.0.1:7".parse().unwrap()],
+        "a socket that speaks IPv4 only"
+    );
+    let dual = asked_for(&resolver, "x", Speaks::Both);
     assert_eq!((dual.len(), dual[0], dual[63]), (Query::ADDRS_MAX, v6(0), v6(63)));
 }
 
 #[test]
 fn who_has_closed_is_not_told() {
     let mailbox = SharedArc::new(Mailbox::new());
-    let late = query("x", false, &mailbox);
+    let late = query("x", Speaks::Both, &mailbox);
     mailbox.close();
     late.answer(Ok(vec![(Ipv4Addr::LOCALHOST, 7).into()]));
     assert!(mailbox.is_empty() && mailbox.take_answer().is_none());
 
     let mailbox = SharedArc::new(Mailbox::new());
-    drop(query("x", false, &mailbox));
+    drop(query("x", Speaks::Both, &mailbox));
     mailbox.close();
     assert!(mailbox.is_empty(), "nor is an answer kept that came just before");
     assert_eq!(mailbox.undelivered(), 0, "and it is no command that was cut off");
