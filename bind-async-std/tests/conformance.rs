@@ -43,6 +43,7 @@ mod on_smol {
     }
 
     conformance::suite!(Real<Smol>);
+    conformance::suite_faults!(Real<Smol>);
 }
 
 /// On the thread that blocks for it; async-std's own executor has a few threads for all, and a node that stands still
@@ -61,4 +62,5 @@ mod on_async_std {
     }
 
     conformance::suite!(Real<AsyncStd>);
+    conformance::suite_faults!(Real<AsyncStd>);
 }

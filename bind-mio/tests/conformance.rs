@@ -35,6 +35,7 @@ mod blocking {
     }
 
     conformance::suite!(Real<Blocking>);
+    conformance::suite_faults!(Real<Blocking>);
 }
 
 /// The driver is a guest in a poll.
@@ -82,4 +83,5 @@ mod registered {
     }
 
     conformance::suite!(Real<Registered>);
+    conformance::suite_faults!(Real<Registered>);
 }

@@ -47,6 +47,7 @@ mod current_thread {
     }
 
     conformance::suite!(Real<CurrentThread>);
+    conformance::suite_faults!(Real<CurrentThread>);
 }
 
 /// The driver is a task that wanders between two threads.
@@ -70,4 +71,5 @@ mod multi_thread {
     }
 
     conformance::suite!(Real<MultiThread>);
+    conformance::suite_faults!(Real<MultiThread>);
 }

@@ -2,6 +2,7 @@
 //!
 //! A network implements [`Harness`], and [`suite!`] gives it one test per scenario. What only a virtual network can do
 //! (forge a frame, look into a node, let an hour pass) is [`Inspect`], with scenarios of its own: [`suite_inspect!`].
+//! What only real sockets can do, be made to fail, is [`Sockets`], with those of [`suite_faults!`].
 //!
 //! A scenario is a function of a [`Run`]: one seed, from which it draws what it leaves to chance. How many seeds each has
 //! stands in the lists of `suite.rs`. The environment overrides: `SWIM_SEEDS=1000` runs so many, `SWIM_SEED=17` that one.
@@ -25,7 +26,7 @@ pub use batch::{Seeds, Summary, batch, over_seeds, rerun, summary};
 pub use frames::{alive, claim, detail, frame, says};
 pub use harness::{Harness, Link, Mark, Peer, Spec, Way, is_down, is_suspect};
 pub use inspect::{Inspect, Sent, Shared, Traffic};
-pub use real::{Binding, Counts, Layer, Layered, Real};
+pub use real::{Binding, Counts, FaultCounts, Faults, Layer, Layered, Real, Sends, SocketError, Sockets, Times};
 pub use run::Run;
 
 // The README's examples must compile and run, each of them on its binding.

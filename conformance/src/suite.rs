@@ -189,6 +189,34 @@ macro_rules! suite_inspect {
     };
 }
 
+/// One test for each scenario that needs real sockets, which can be made to fail.
+#[macro_export]
+macro_rules! suite_faults {
+    ($harness:ty) => {
+        $crate::scenario_tests! { $harness;
+            faults {
+                i4_receive_errors_are_borne_counted_and_paced: 100,
+                i4_reads_that_find_nothing_hold_up_nothing: 100,
+                i4_who_could_not_read_for_long_comes_back: 100,
+                i4_send_errors_are_counted_and_told: 100,
+                i4_a_member_that_cannot_be_sent_to_is_no_dead_member: 100,
+                i4_a_socket_without_room_is_waited_for: 100,
+                i4_a_leave_without_room_ends_the_driver: 100,
+                i4_datagrams_too_long_for_the_way_cost_no_membership: 100,
+                i4_datagrams_that_are_cut_off_change_nothing: 100,
+            }
+            sockets {
+                i6_a_flood_of_junk_kills_nobody: 100,
+                i6_a_flood_of_another_cluster_kills_nobody: 100,
+                i6_who_is_held_up_behind_a_flood_accuses_nobody: 100,
+                i9_a_port_is_free_when_the_driver_has_ended: 100,
+                i10_idle_drivers_sleep: 100,
+                i10_woken_for_nothing_a_driver_does_nothing: 100,
+            }
+        }
+    };
+}
+
 /// Makes the tests of a list.
 #[doc(hidden)]
 #[macro_export]

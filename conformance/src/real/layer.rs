@@ -1,5 +1,5 @@
 //! A layer between a driver and its socket, through which the harness holds the driver: it counts, and it can make the
-//! driver's thread stand still or end.
+//! driver's thread stand still or end. What is wrong with the socket, by order, stands in `faults.rs`.
 //!
 //! Both happen in a read, which is where every turn begins: a driver that stands has read nothing that came since, as a
 //! process that was stopped by a signal. To make a driver read at once, the harness pokes it: it sends an empty datagram,
@@ -13,23 +13,27 @@ use std::time::{Duration, Instant};
 
 use swim_driver::{Reactor, Socket};
 
+use super::faults::Faults;
+
 /// What a binding puts around the socket of a node that runs in a [`crate::Real`]: give [`Self::around`] to its
 /// `map_socket`.
 #[derive(Clone, Debug)]
 pub struct Layer {
     gate: Arc<Gate>,
+    faults: Faults,
 }
 
 impl Layer {
     /// The layer of a driver that stands still until it is let go. Empty datagrams from `poker` are not for the driver.
     pub(super) fn new(poker: SocketAddr) -> Self {
         let state = State { order: Order::Stand, stands: false, reads: 0, counts: Counts::default() };
-        Self { gate: Arc::new(Gate { poker, state: Mutex::new(state), changed: Condvar::new() }) }
+        let gate = Arc::new(Gate { poker, state: Mutex::new(state), changed: Condvar::new() });
+        Self { gate, faults: Faults::default() }
     }
 
     /// This socket behind the layer.
     pub fn around<S>(self, socket: S) -> Layered<S> {
-        Layered { socket, gate: self.gate }
+        Layered { socket, gate: self.gate, faults: self.faults }
     }
 
     /// What the driver is to do from its next read on.
@@ -63,6 +67,10 @@ impl Layer {
     pub(super) fn counts(&self) -> Counts {
         self.gate.lock().counts
     }
+
+    pub(super) fn faults(&self) -> &Faults {
+        &self.faults
+    }
 }
 
 /// What a driver is to do.
@@ -92,6 +100,7 @@ pub struct Counts {
 pub struct Layered<S> {
     socket: S,
     gate: Arc<Gate>,
+    faults: Faults,
 }
 
 impl<S: Socket> Socket for Layered<S> {
@@ -99,13 +108,19 @@ impl<S: Socket> Socket for Layered<S> {
         let mut poked = false;
         loop {
             self.gate.pass()?;
-            let received = self.socket.recv_from(buf);
-            match &received {
+            if let Some(injected) = self.faults.on_read(buf) {
+                return injected;
+            }
+            let mut received = self.socket.recv_from(buf);
+            match &mut received {
                 Ok((0, from)) if *from == self.gate.poker => {
                     poked = true;
                     continue;
                 }
-                Ok(_) => self.gate.lock().counts.received += 1,
+                Ok((len, from)) => {
+                    self.gate.lock().counts.received += 1;
+                    *len = self.faults.on_received(&buf[..*len], *from);
+                }
                 Err(e) if e.kind() == ErrorKind::WouldBlock && !poked => self.gate.lock().counts.idle += 1,
                 Err(_) => {}
             }
@@ -114,6 +129,7 @@ impl<S: Socket> Socket for Layered<S> {
     }
 
     fn send_to(&mut self, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {
+        self.faults.on_send(bytes, to)?;
         let sent = self.socket.send_to(bytes, to)?;
         self.gate.lock().counts.sent += 1;
         Ok(sent)
@@ -122,7 +138,7 @@ impl<S: Socket> Socket for Layered<S> {
 
 impl<S: Reactor> Reactor for Layered<S> {
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.socket.poll_readable(cx)
+        if self.faults.on_poll_readable() { Poll::Ready(Ok(())) } else { self.socket.poll_readable(cx) }
     }
 
     fn set_deadline(&mut self, at: Option<Instant>) {
@@ -130,6 +146,7 @@ impl<S: Reactor> Reactor for Layered<S> {
     }
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.faults.on_poll_deadline();
         self.socket.poll_deadline(cx)
     }
 }

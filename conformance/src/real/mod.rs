@@ -9,9 +9,10 @@
 //! ```
 //!
 //! Each node has a thread, a socket of its own, and a place in a relay that all datagrams pass (`relay.rs`); between driver
-//! and socket there is a layer that makes the node stand still, or end as if it were killed (`layer.rs`). Time is real, so
-//! nothing is exact, and nobody can look into a node.
+//! and socket there is a layer that makes the node stand still, or end as if it were killed (`layer.rs`), and that fails as
+//! a socket may ([`Faults`]). Time is real, so nothing is exact, and nobody can look into a node.
 
+mod faults;
 mod layer;
 mod process;
 mod relay;
@@ -32,6 +33,7 @@ use swim_driver::{BindError, Handle, Setup, View};
 use crate::harness::{Harness, Link, Peer, Spec, Way};
 use crate::run::mix;
 
+pub use faults::{FaultCounts, Faults, Sends, SocketError, Times};
 pub use layer::{Counts, Layer, Layered};
 use process::Process;
 use relay::Relay;
@@ -79,12 +81,47 @@ struct Host {
     log: RefCell<Vec<Event>>,
 }
 
-impl<B: Binding> Real<B> {
+/// A network of nodes on sockets that can be made to fail.
+pub trait Sockets: Harness {
     /// What the node's socket was used for, since the node was last started.
-    pub fn counts(&self, p: Peer) -> Counts {
+    fn counts(&self, p: Peer) -> Counts;
+
+    /// What is wrong with the node's socket: to be ordered, and to be looked at.
+    fn faults(&self, p: Peer) -> Faults;
+
+    /// Where its own socket is, behind all that disturbs its datagrams on the way.
+    fn bound(&self, p: Peer) -> SocketAddr;
+
+    /// Whether its driver has ended and is gone: its port was free then, and is kept for its next life.
+    fn has_ended(&self, p: Peer) -> bool;
+
+    /// Wakes its driver though there is nothing to do, and waits until it has looked.
+    fn wake_for_nothing(&self, p: Peer);
+}
+
+impl<B: Binding> Sockets for Real<B> {
+    fn counts(&self, p: Peer) -> Counts {
         self.process(p).counts()
     }
 
+    fn faults(&self, p: Peer) -> Faults {
+        self.process(p).faults().clone()
+    }
+
+    fn bound(&self, p: Peer) -> SocketAddr {
+        self.process(p).bound()
+    }
+
+    fn has_ended(&self, p: Peer) -> bool {
+        self.process(p).is_joined()
+    }
+
+    fn wake_for_nothing(&self, p: Peer) {
+        self.process(p).settle(&self.poker);
+    }
+}
+
+impl<B: Binding> Real<B> {
     fn process(&self, p: Peer) -> &Process {
         &self.hosts[p.index()].process
     }

@@ -14,6 +14,7 @@ use swim_core::{Event, NodeId};
 use swim_driver::{BindError, Events, Handle, Setup, View};
 
 use super::Binding;
+use super::faults::Faults;
 use super::layer::{Counts, Layer, Order};
 
 /// A node's driver on a thread of its own.
@@ -184,6 +185,10 @@ impl Process {
 
     pub(super) fn counts(&self) -> Counts {
         self.layer.counts()
+    }
+
+    pub(super) fn faults(&self) -> &Faults {
+        self.layer.faults()
     }
 
     fn has_ended(&self) -> bool {

@@ -1,7 +1,9 @@
-//! The scenarios, by what they are about. Those that name `Inspect` need a network on virtual time.
+//! The scenarios, by what they are about. Those that name `Inspect` need a network on virtual time,
+//! those that name `Sockets` one of real sockets.
 
 pub mod deaths;
 pub mod embedder;
+pub mod faults;
 pub mod gossip;
 pub mod handles;
 pub mod identity;
@@ -13,6 +15,7 @@ pub mod partition;
 pub mod probe;
 pub mod restarts;
 pub mod rows;
+pub mod sockets;
 pub mod splits;
 pub mod suspicion;
 pub mod time;

@@ -13,7 +13,7 @@ use ids::{FEW, OTHERS, SECTIONS};
 /// Test names by id, and by test name the files that run it.
 type Covered = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
-const SUITES: [&str; 2] = ["suite", "suite_inspect"];
+const SUITES: [&str; 3] = ["suite", "suite_inspect", "suite_faults"];
 
 /// Fewer seeds than this need a reason.
 const ENOUGH: u64 = 100;
