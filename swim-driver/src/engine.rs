@@ -250,11 +250,13 @@ impl<S: Socket> Engine<S> {
         while let Some((to, bytes)) = self.held.front() {
             match self.socket.send_to(bytes, to) {
                 Err(e) if takes_nothing(&e) => {
-                    if !self.held.gives_up(self.pump.node().has_left(), self.clock.now()) {
-                        return;
+                    if self.held.gives_up(self.pump.node().has_left(), self.clock.now()) {
+                        tracing::debug!("the goodbyes are not sent: {e}");
+                        self.held.addrs().for_each(|to| self.pump.send_failed(to));
+                        self.held.clear();
+                        self.pump.set_holding(false);
                     }
-                    tracing::debug!("a goodbye to {to} is not sent: {e}");
-                    self.pump.send_failed(to);
+                    return;
                 }
                 Err(e) => {
                     tracing::debug!("{} bytes to {to} are not sent: {e}", bytes.len());

@@ -36,7 +36,6 @@ impl Held {
     }
 
     /// Where what is held goes, in its order.
-    #[cfg(all(test, not(loom)))]
     pub(crate) fn addrs(&self) -> impl Iterator<Item = SocketAddr> {
         self.queue.iter().map(|(to, _)| *to)
     }
@@ -44,6 +43,11 @@ impl Held {
     /// The first has left.
     pub(crate) fn pop(&mut self) {
         self.queue.pop_front();
+    }
+
+    /// Nobody waits for it any more.
+    pub(crate) fn clear(&mut self) {
+        self.queue.clear();
     }
 
     /// The socket would not take the first. Whether it is not to be asked for it any more: the node has left, and has waited

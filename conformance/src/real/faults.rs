@@ -179,7 +179,7 @@ impl Faults {
         };
         let fault = plan.sends.as_mut().filter(|(which, _)| hit(*which));
         let Some(error) = fault.and_then(|(_, fault)| fault.strikes()) else { return Ok(()) };
-        if error == SocketError::WOULD_BLOCK {
+        if error == SocketError::WOULD_BLOCK || error == SocketError::NO_BUFFERS {
             plan.counts.sends_blocked += 1;
             plan.blocked = Some((to, bytes.into()));
         } else {
