@@ -46,7 +46,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let seeds = args.map(|seed| seed.parse()).collect::<Result<_, _>>()?;
     smol::block_on(async {
         let (node, driver) = start(&name, addr.parse()?, seeds).await?;
-        println!("node at {}", node.addr());
+        println!("node at {}; a line on standard input ends it", node.addr());
+        // Whatever tells a program to stop: it says goodbye, so that its jobs change hands at once.
+        let stop = node.clone();
+        let line = smol::unblock(move || std::io::stdin().read_line(&mut String::new()));
+        smol::spawn(async move {
+            let _ = line.await;
+            stop.leave()
+        })
+        .detach();
         let driver = smol::spawn(driver);
         let mut view = Some(node.view());
         while let Some(now) = view {

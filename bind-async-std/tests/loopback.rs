@@ -1,17 +1,16 @@
 //! What is this binding's own; all else is in `conformance.rs`, which plays the suite on both runtimes.
 
-use std::future::{poll_fn, ready};
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use bind_async_std::swim_core::{Config, Event, Profile};
-use bind_async_std::swim_driver::{Events, View};
+use bind_async_std::swim_driver::Events;
 use bind_async_std::{Driver, Handle, Setup, bind};
-use smol::future::{FutureExt as _, race};
+use smol::future::FutureExt as _;
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -88,54 +87,69 @@ fn ipv4_and_ipv6_at_once() {
     });
 }
 
-/// A wait that loses every race but those where the event was there: nothing is lost, and nothing comes twice.
+/// Waits that lose nearly every race: nothing is lost by it, and nothing comes twice.
 #[test]
 fn what_is_given_up_loses_nothing() {
     smol::block_on(async {
         let (a, driver) = bound("127.0.0.1:0", setup("a")).await;
-        let (mut given_up, mut patient) = (a.events(), a.events());
+        let (mut events, mut patient) = (a.events(), a.events());
         let task_a = smol::spawn(driver);
+        let raced = smol::spawn(async move {
+            let (mut all, mut given_up) = (Vec::new(), 0_u64);
+            loop {
+                match async { Some(events.recv_async().await) }.or(yields()).await {
+                    Some(Ok(event)) => all.push(event),
+                    Some(Err(_)) => return (all, given_up),
+                    None => given_up += 1,
+                }
+            }
+        });
+        let handle = a.clone();
+        let watched = smol::spawn(async move {
+            let (mut seen, mut given_up) = (handle.view().version(), 0_u64);
+            loop {
+                match async { Some(handle.changed(seen).await) }.or(yields()).await {
+                    Some(Some(view)) => seen = view.version(),
+                    Some(None) => return (seen, given_up),
+                    None => given_up += 1,
+                }
+            }
+        });
         let (b, driver) = bound("127.0.0.1:0", setup("b").join([a.addr()])).await;
         let task_b = smol::spawn(driver);
         sees(&a, 2).await;
         for n in 0..20_u8 {
             b.set_profile(Profile::new("b", &[n]).unwrap()).unwrap();
-            let mut view = a.view();
-            while view.member(b.id()).is_none_or(|row| row.meta() != [n]) {
-                // The one is given up by turns with the other: neither misses what comes in between.
-                view = race(within(async { a.changed(view.version()).await.expect("it runs") }), yields(&a)).await;
-            }
+            let told = a.view_when(|view| view.member(b.id()).is_some_and(|row| row.meta() == [n]));
+            within(told).await.expect("it runs");
         }
         let id = b.id();
         b.leave().unwrap();
         within(b.closed()).await;
-        let left = |e: &Event| matches!(e, Event::MemberDown { id: down, left: true, .. } if *down == id);
-        let mut all = Vec::new();
-        while !all.iter().any(left) {
-            all.push(within(patient.recv_async()).await.unwrap());
-        }
-        drop(a);
+        within(a.view_when(|view| view.live_count() == 1)).await.expect("it runs");
+        a.leave().unwrap();
         within(task_a).await.unwrap();
         within(task_b).await.unwrap();
+
+        let (raced, given_up) = within(raced).await;
+        let mut all = Vec::new();
         while let Ok(event) = patient.recv_async().await {
             all.push(event);
         }
-        let mut raced = Vec::new();
-        loop {
-            match async { Some(given_up.recv_async().await) }.or(ready(None)).await {
-                Some(Ok(event)) => raced.push(event),
-                Some(Err(_)) => break,
-                None => {}
-            }
-        }
+        assert!(given_up > 20, "given up {given_up} times");
         assert_eq!(raced, all);
+        let left = |e: &Event| matches!(e, Event::MemberDown { id: down, left: true, .. } if *down == id);
+        assert!(all.iter().any(left), "{all:?}");
+        let (seen, given_up) = within(watched).await;
+        assert!(given_up > 20, "given up {given_up} times");
+        assert_eq!(seen, a.view().version(), "the last one was seen");
     });
 }
 
-/// The view, after others had their turn.
-async fn yields(handle: &Handle) -> Arc<View> {
+/// Nothing, after others had their turn.
+async fn yields<T>() -> Option<T> {
     smol::future::yield_now().await;
-    handle.view()
+    None
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bind_mio::swim_core::Config;
+use bind_mio::swim_driver::MemberView;
 use bind_mio::{Driver, Handle, Seed, Setup, Turn, bind};
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -32,9 +33,9 @@ impl Server {
         let poll = Poll::new()?;
         let mut listener = TcpListener::bind(SocketAddr::new(addr.ip(), 0))?;
         poll.registry().register(&mut listener, SERVER, Interest::READABLE)?;
-        // Where this service is to be found is what others want to know of it.
+        // On which port this service is to be found, others want to know of it; at which address, the node says.
         let mut setup = Setup::new(name, Config::lan("guests")).join(seeds);
-        setup.meta = listener.local_addr()?.to_string().into_bytes();
+        setup.meta = listener.local_addr()?.port().to_string().into_bytes();
         let (node, mut driver) = bind(addr, setup)?;
         driver.register(poll.registry(), NODE, Arc::new(Waker::new(poll.registry(), WAKE)?))?;
         Ok(Self { poll, listener, node, driver })
@@ -67,12 +68,19 @@ impl Server {
     }
 
     fn serve(&self) {
-        while let Ok((mut client, _)) = self.listener.accept() {
+        loop {
+            let mut client = match self.listener.accept() {
+                Ok((client, _)) => client,
+                // Who has hung up already is no reason to let the next one wait.
+                Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => continue,
+                Err(_) => return,
+            };
             let view = self.node.view();
-            let answer: String = view
-                .members()
-                .map(|row| format!("{} {:?} {}\n", row.name(), row.state(), String::from_utf8_lossy(row.meta())))
-                .collect();
+            let told = |row: &MemberView| {
+                let port = String::from_utf8_lossy(row.meta()).into_owned();
+                format!("{} {:?} {}:{port}\n", row.name(), row.state(), row.addr().ip())
+            };
+            let answer: String = view.members().map(told).collect();
             // A few lines fit into the buffer of a new connection; who does not read them has hung up.
             let _ = client.write_all(answer.as_bytes());
         }

@@ -9,6 +9,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 
 use bind_tokio::swim_core::{Config, Event, State};
+use bind_tokio::swim_driver::MemberView;
 use bind_tokio::{Handle, Seed, Setup, bind};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
@@ -20,37 +21,44 @@ pub(crate) async fn serve(
     stop: impl Future,
 ) -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(SocketAddr::new(addr.ip(), 0)).await?;
-    // Where this service is to be found is what others want to know of it.
+    // On which port this service is to be found, others want to know of it; at which address, the node says.
+    let service = listener.local_addr()?;
     let mut setup = Setup::new(name, Config::lan("services")).join(seeds);
-    setup.meta = listener.local_addr()?.to_string().into_bytes();
+    setup.meta = service.port().to_string().into_bytes();
     let (node, driver) = bind(addr, setup).await?;
     let mut events = node.events();
     let driver = tokio::spawn(driver);
-    started(&node, listener.local_addr()?);
+    started(&node, service);
 
     tokio::pin!(stop);
     loop {
         tokio::select! {
             _ = &mut stop => break,
-            event = events.recv_async() => match event? {
-                Event::MemberUp { id, .. } => {
+            event = events.recv_async() => match event {
+                Ok(Event::MemberUp { id, .. }) => {
                     if let Some(row) = node.view().member(id) {
-                        println!("{} is there, at {}", row.name(), String::from_utf8_lossy(row.meta()));
+                        println!("{}", told_of(row));
                     }
                 }
-                Event::MemberDown { id, left, .. } => {
+                Ok(Event::MemberDown { id, left, .. }) => {
                     println!("{id} {}", if left { "has left" } else { "is dead" });
                 }
-                _ => {}
+                // Who is slow misses some; the view is always right.
+                Ok(Event::Lagged { .. }) => peers(&node).iter().for_each(|peer| println!("{peer}")),
+                Ok(_) => {}
+                // The driver has ended; it says why below.
+                Err(_) => break,
             },
             client = listener.accept() => {
-                let (mut client, _) = client?;
+                // Who hangs up at once, or finds too many files open, is no reason to end.
+                let Ok((mut client, _)) = client else { continue };
                 let answer = peers(&node).join("\n");
                 tokio::spawn(async move { client.write_all(answer.as_bytes()).await });
             }
         }
     }
-    node.leave()?;
+    // Closed is what it is to be.
+    let _ = node.leave();
     // Ends when the goodbye is handed out.
     Ok(driver.await??)
 }
@@ -60,7 +68,12 @@ fn peers(node: &Handle) -> Vec<String> {
     let view = node.view();
     let mut rows: Vec<_> = view.members().filter(|row| row.state() == State::Alive).collect();
     rows.sort_by_key(|row| (row.id() != node.id(), row.name().to_owned()));
-    rows.iter().map(|row| format!("{} {}", row.name(), String::from_utf8_lossy(row.meta()))).collect()
+    rows.into_iter().map(told_of).collect()
+}
+
+/// A member's name, and where its service is.
+fn told_of(row: &MemberView) -> String {
+    format!("{} {}:{}", row.name(), row.addr().ip(), String::from_utf8_lossy(row.meta()))
 }
 
 #[tokio::main]

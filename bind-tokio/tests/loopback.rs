@@ -57,29 +57,44 @@ async fn over_ipv6_and_both_at_once() {
     }
 }
 
-/// A wait that loses every race but those where the event was there: nothing is lost, and nothing comes twice.
+/// Waits that lose nearly every race: nothing is lost by it, and nothing comes twice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_given_up_loses_nothing() {
     let (a, task_a) = spawned("127.0.0.1:0", setup("a")).await;
-    let mut given_up = a.events();
     let mut patient = a.events();
-    let (b, task_b) = spawned("127.0.0.1:0", setup("b").join([a.addr()])).await;
-    sees_two(&a).await;
+    let raced = tokio::spawn({
+        let (mut events, mut all, mut given_up) = (a.events(), Vec::new(), 0_u64);
+        async move {
+            loop {
+                tokio::select! {
+                    biased;
+                    event = events.recv_async() => match event {
+                        Ok(event) => all.push(event),
+                        Err(_) => return (all, given_up),
+                    },
+                    () = tokio::task::yield_now() => given_up += 1,
+                }
+            }
+        }
+    });
     let watched = tokio::spawn({
         let a = a.clone();
         async move {
-            let (mut view, mut waits) = (a.view(), 0_u64);
-            while view.members().any(|row| row.state() != State::Left && row.name() == "b") {
-                view = tokio::select! {
+            let (mut seen, mut given_up) = (a.view().version(), 0_u64);
+            loop {
+                tokio::select! {
                     biased;
-                    changed = a.changed(view.version()) => changed.expect("it runs"),
-                    () = tokio::task::yield_now() => view,
-                };
-                waits += 1;
+                    changed = a.changed(seen) => match changed {
+                        Some(view) => seen = view.version(),
+                        None => return (seen, given_up),
+                    },
+                    () = tokio::task::yield_now() => given_up += 1,
+                }
             }
-            waits
         }
     });
+    let (b, task_b) = spawned("127.0.0.1:0", setup("b").join([a.addr()])).await;
+    sees_two(&a).await;
     for n in 0..20_u8 {
         b.set_profile(Profile::new("b", &[n]).unwrap()).unwrap();
         let told = a.view_when(|view| view.member(b.id()).is_some_and(|row| row.meta() == [n]));
@@ -88,28 +103,36 @@ async fn what_is_given_up_loses_nothing() {
     let id = b.id();
     b.leave().unwrap();
     timeout(LONG, b.closed()).await.expect("it leaves");
-    assert!(timeout(LONG, watched).await.expect("it has seen the leave").unwrap() > 0);
-    drop(a);
+    let left = a.view_when(|view| view.member(id).is_some_and(|row| row.state() == State::Left));
+    timeout(LONG, left).await.expect("it is told").expect("it runs");
+    a.leave().unwrap();
     task_a.await.unwrap().unwrap();
     task_b.await.unwrap().unwrap();
 
+    let (raced, given_up) = timeout(LONG, raced).await.expect("the events end").unwrap();
     let mut all = Vec::new();
     while let Ok(event) = patient.recv_async().await {
         all.push(event);
     }
-    let mut raced = Vec::new();
-    loop {
-        tokio::select! {
-            biased;
-            event = given_up.recv_async() => match event {
-                Ok(event) => raced.push(event),
-                Err(_) => break,
-            },
-            () = ready(()) => {}
-        }
-    }
+    assert!(given_up > 20, "given up {given_up} times");
     assert_eq!(raced, all);
     assert!(all.iter().any(|e| matches!(e, Event::MemberDown { id: down, left: true, .. } if *down == id)), "{all:?}");
+    let (seen, given_up) = timeout(LONG, watched).await.expect("the views end").unwrap();
+    assert!(given_up > 20, "given up {given_up} times");
+    assert_eq!(seen, a.view().version(), "the last one was seen");
+}
+
+/// It would never be told that there is something to read.
+#[tokio::test]
+async fn a_driver_whose_runtime_is_gone_ends() {
+    let other = std::thread::spawn(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(bind("127.0.0.1:0".parse().unwrap(), setup("a"))).unwrap()
+    });
+    let (a, driver) = other.join().unwrap();
+    // What watched its socket went with that runtime.
+    assert!(timeout(LONG, driver).await.expect("it does not go on in the dark").is_err());
+    assert!(a.is_closed());
 }
 
 #[tokio::test]

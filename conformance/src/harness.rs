@@ -163,7 +163,7 @@ pub trait Harness: Sized {
     fn handle(&self, p: Peer) -> Handle;
 
     /// Drops the harness's own handle: unless a scenario holds another, the node says goodbye. What `view`, `events_after` and
-    /// `is_running` say stays available.
+    /// `is_running` say stays available, but the view may be as it was then.
     fn let_go(&mut self, p: Peer);
 
     /// What it has told since it was spawned, over all its restarts, without the first `skip` events.
@@ -191,6 +191,17 @@ pub trait Harness: Sized {
 
     /// Gives one direction between two nodes a link of its own.
     fn set_link(&mut self, from: Peer, to: Peer, link: Link);
+
+    /// How long a cluster that is at rest may need to be seen so: where time is real, somebody may be doubted, and refute, at
+    /// any moment.
+    fn grace(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// So many protocol periods where nothing but their number counts: fewer where time is real.
+    fn long(&self, n: u32) -> Duration {
+        self.periods(n)
+    }
 
     // --- what follows from these
 

@@ -19,12 +19,22 @@ pub(crate) fn mix(seed: u64, place: u64) -> u64 {
 pub struct Run {
     seed: u64,
     drawn: u64,
+    never_excused: bool,
     figures: Vec<(&'static str, f64)>,
 }
 
 impl Run {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { seed, drawn: 0, figures: Vec::new() }
+        Self { seed, drawn: 0, never_excused: false, figures: Vec::new() }
+    }
+
+    /// Says that this scenario shows the same whatever the machine does: when it fails it has failed, and is not played again.
+    pub fn never_excuse(&mut self) {
+        self.never_excused = true;
+    }
+
+    pub(crate) fn is_never_excused(&self) -> bool {
+        self.never_excused
     }
 
     pub(crate) fn into_figures(self) -> Vec<(&'static str, f64)> {

@@ -40,7 +40,7 @@ impl Network {
     fn give(&mut self, i: usize, input: Input<'_>) {
         let node = &mut self.nodes[i];
         node.handle(self.now, input);
-        let mut out = [0; 1_400];
+        let mut out = vec![0; node.config().mtu];
         while let Some(transmit) = node.poll_transmit(&mut out) {
             self.on_the_way.push_back((Self::addr(i), transmit.to, out[..transmit.len].to_vec()));
         }

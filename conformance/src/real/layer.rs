@@ -5,6 +5,8 @@
 //! process that was stopped by a signal. To make a driver read at once, the harness pokes it: it sends an empty datagram,
 //! which the layer keeps to itself.
 
+use std::error::Error;
+use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -158,6 +160,18 @@ impl<S: AsMut<T>, T: ?Sized> AsMut<T> for Layered<S> {
     }
 }
 
+/// Why a driver ends that was killed; any other error is its own.
+#[derive(Debug)]
+pub(super) struct Killed;
+
+impl fmt::Display for Killed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("killed")
+    }
+}
+
+impl Error for Killed {}
+
 #[derive(Debug)]
 struct Gate {
     poker: SocketAddr,
@@ -186,7 +200,7 @@ impl Gate {
             match state.order {
                 Order::Run => return Ok(()),
                 // To a driver this means that its socket is lost for good.
-                Order::End => return Err(io::Error::new(ErrorKind::NotConnected, "killed")),
+                Order::End => return Err(io::Error::new(ErrorKind::NotConnected, Killed)),
                 Order::Stand => {
                     if !state.stands {
                         state.stands = true;

@@ -12,16 +12,18 @@
 //! and socket there is a layer that makes the node stand still, or end as if it were killed (`layer.rs`), and that fails as
 //! a socket may ([`Faults`]). Time is real, so nothing is exact, and nobody can look into a node.
 
+mod excuse;
 mod faults;
 mod layer;
 mod process;
 mod relay;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::io;
 use std::marker::PhantomData;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::Sender;
 use std::task::{Wake, Waker};
 use std::thread::{self, Thread};
@@ -33,6 +35,7 @@ use swim_driver::{BindError, Handle, Setup, View};
 use crate::harness::{Harness, Link, Peer, Spec, Way};
 use crate::run::mix;
 
+use excuse::fail;
 pub use faults::{FaultCounts, Faults, Sends, SocketError, Times};
 pub use layer::{Counts, Layer, Layered};
 use process::Process;
@@ -61,8 +64,6 @@ pub struct Real<B> {
     poker: UdpSocket,
     poker_addr: SocketAddr,
     hosts: Vec<Host>,
-    /// A driver has failed, which no machine is the reason of.
-    failed: Cell<bool>,
     /// Wakes the thread that plays the scenario.
     waker: Waker,
     binding: PhantomData<fn(B)>,
@@ -160,7 +161,7 @@ impl<B: Binding> Real<B> {
                 Err(e) => eprintln!("{bound} is taken meanwhile: {e}"),
             }
         }
-        panic!("{PORTS_TRIED} ports in a row were free, and then were not");
+        fail(&format!("{PORTS_TRIED} ports in a row were free, and then were not"))
     }
 
     /// Takes what the nodes have told, and joins the threads of those that have ended.
@@ -168,7 +169,7 @@ impl<B: Binding> Real<B> {
         for host in &mut self.hosts {
             host.process.drain(&mut host.log.borrow_mut(), &self.waker);
             if host.process.is_to_be_joined() {
-                host.end(&self.poker).unwrap_or_else(|e| fail(&self.failed, &e));
+                host.end(&self.poker).unwrap_or_else(|e| fail(&e));
             }
         }
     }
@@ -218,7 +219,6 @@ impl<B: Binding> Harness for Real<B> {
             poker_addr: local_addr(&poker),
             poker,
             hosts: Vec::new(),
-            failed: Cell::new(false),
             waker: Waker::from(Arc::new(Unpark(thread::current()))),
             binding: PhantomData,
         }
@@ -244,8 +244,15 @@ impl<B: Binding> Harness for Real<B> {
     }
 
     fn excuse() -> Option<String> {
-        let held_up = HELD_UP.take();
-        (held_up >= HELD_UP_MAX).then(|| format!("the machine held everything up for {held_up:?}"))
+        excuse::take()
+    }
+
+    fn grace(&self) -> Duration {
+        self.periods(40)
+    }
+
+    fn long(&self, n: u32) -> Duration {
+        self.periods(n * 2 / 3)
     }
 
     fn config(&self) -> &Config {
@@ -312,7 +319,7 @@ impl<B: Binding> Harness for Real<B> {
         let host = &mut self.hosts[p.index()];
         if !host.process.is_joined() {
             host.process.kill(&self.poker);
-            host.end(&self.poker).unwrap_or_else(|e| fail(&self.failed, &e));
+            host.end(&self.poker).unwrap_or_else(|e| fail(&e));
         }
         host.process.drain(&mut host.log.borrow_mut(), &self.waker);
     }
@@ -375,9 +382,6 @@ impl<B: Binding> Harness for Real<B> {
 impl<B> Drop for Real<B> {
     /// Ends all threads, also when the scenario has panicked.
     fn drop(&mut self) {
-        if !self.failed.get() {
-            HELD_UP.set(HELD_UP.get().max(self.relay.held_up()));
-        }
         for host in self.hosts.iter_mut().filter(|host| !host.process.is_joined()) {
             host.process.kill(&self.poker);
         }
@@ -385,23 +389,18 @@ impl<B> Drop for Real<B> {
         for host in self.hosts.iter_mut().filter(|host| !host.process.is_joined()) {
             failures.extend(host.end(&self.poker).err());
         }
+        excuse::held_up(self.relay.held_up());
+        if failures.is_empty() {
+            return;
+        }
+        excuse::failed();
         if thread::panicking() {
             failures.iter().for_each(|e| eprintln!("{e}"));
             eprintln!("{} datagrams came from strangers", self.relay.unknown());
         } else {
-            assert!(failures.is_empty(), "{failures:?}");
+            panic!("{failures:?}");
         }
     }
-}
-
-thread_local! {
-    /// The longest time that one of the networks of this thread was held up, since that was asked last.
-    static HELD_UP: Cell<Duration> = const { Cell::new(Duration::ZERO) };
-}
-
-fn fail(failed: &Cell<bool>, e: &str) -> ! {
-    failed.set(true);
-    panic!("{e}");
 }
 
 struct Unpark(Thread);
@@ -412,9 +411,19 @@ impl Wake for Unpark {
     }
 }
 
-/// A socket at a port that was free.
+/// A socket at a port that was free, below those that the system picks from: nobody is given it by chance once a node has
+/// ended, so one that is not free then was not freed.
 fn a_port() -> UdpSocket {
-    UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("the loopback interface has free ports")
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    for _ in 0..PORTS {
+        let place = std::process::id().wrapping_mul(97).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % PORTS;
+        let port = FIRST_PORT + u16::try_from(place).expect("there are fewer");
+        match UdpSocket::bind((Ipv4Addr::LOCALHOST, port)) {
+            Err(e) if e.kind() == io::ErrorKind::AddrInUse => {}
+            bound => return bound.expect("the loopback interface has UDP ports"),
+        }
+    }
+    fail("all ports are taken")
 }
 
 fn local_addr(socket: &UdpSocket) -> SocketAddr {
@@ -423,11 +432,11 @@ fn local_addr(socket: &UdpSocket) -> SocketAddr {
 
 /// Another process that is given a port just then is rare, and twice in a row does not happen.
 const PORTS_TRIED: usize = 5;
-/// A ping and its ack are four of these, and take less than a probe time-out. Where everybody waits for longer, the living
-/// are suspected, as they should be.
-const HELD_UP_MAX: Duration = Duration::from_millis(10);
 /// How often a condition is looked at when there are no events.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 #[cfg(test)]
 mod tests;
+/// Below the ports that systems give by themselves, and above those of services.
+const FIRST_PORT: u16 = 20_000;
+const PORTS: u32 = 12_000;

@@ -14,8 +14,9 @@ use swim_core::{Event, NodeId};
 use swim_driver::{BindError, Events, Handle, Setup, View};
 
 use super::Binding;
+use super::excuse::fail;
 use super::faults::Faults;
-use super::layer::{Counts, Layer, Order};
+use super::layer::{Counts, Killed, Layer, Order};
 
 /// A node's driver on a thread of its own.
 pub(super) struct Process {
@@ -51,9 +52,9 @@ impl Process {
         let handle = match started.recv_timeout(LONG) {
             Ok(Ok(handle)) => handle,
             Ok(Err(BindError::Bind { source, .. })) if source.kind() == ErrorKind::AddrInUse => return Err(source),
-            Ok(Err(e)) => panic!("{name} does not start: {e}"),
-            Err(RecvTimeoutError::Timeout) => panic!("{name} has not started after {LONG:?}"),
-            Err(RecvTimeoutError::Disconnected) => panic!("{name} does not start: {:?}", thread.join()),
+            Ok(Err(e)) => fail(&format!("{name} does not start: {e}")),
+            Err(RecvTimeoutError::Timeout) => fail(&format!("{name} has not started after {LONG:?}")),
+            Err(RecvTimeoutError::Disconnected) => fail(&format!("{name} does not start: {:?}", thread.join())),
         };
         let process = Self {
             id: handle.id(),
@@ -83,7 +84,9 @@ impl Process {
                 return;
             }
             assert!(!self.has_ended(), "{} has ended and cannot be paused", self.id);
-            assert!(Instant::now() < deadline, "{} does not stand still", self.id);
+            if Instant::now() >= deadline {
+                fail(&format!("{} does not stand still", self.id));
+            }
         }
     }
 
@@ -100,7 +103,9 @@ impl Process {
             if self.layer.await_read(seen, POKE_AGAIN) {
                 return;
             }
-            assert!(Instant::now() < deadline, "{} does not read its socket", self.id);
+            if Instant::now() >= deadline {
+                fail(&format!("{} does not read its socket", self.id));
+            }
         }
     }
 
@@ -127,7 +132,9 @@ impl Process {
         }
         match self.thread.take().map(JoinHandle::join) {
             Some(Err(_)) => Err(format!("the driver of {} panicked", self.id)),
-            Some(Ok(Err(e))) if !self.killed => Err(format!("the driver of {} failed: {e}", self.id)),
+            Some(Ok(Err(e))) if !e.get_ref().is_some_and(|e| e.is::<Killed>()) => {
+                Err(format!("the driver of {} failed: {e}", self.id))
+            }
             Some(Ok(_)) | None => Ok(()),
         }
     }

@@ -11,13 +11,14 @@ use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::io::{self, ErrorKind};
 use std::net::{self, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
 
+use super::excuse;
 use crate::harness::{Link, Way};
 use crate::run::mix;
 
@@ -110,7 +111,7 @@ impl Relay {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.shared.state.lock().expect("the relay does not panic")
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -121,7 +122,9 @@ impl Drop for Relay {
             Some(Ok(result)) => result,
             _ => Err(io::Error::other("it panicked")),
         });
-        if let (Err(e), false) = (ended, thread::panicking()) {
+        let Err(e) = ended else { return };
+        excuse::failed();
+        if !thread::panicking() {
             panic!("the relay failed: {e}");
         }
     }
@@ -130,7 +133,7 @@ impl Drop for Relay {
 impl Shared {
     fn run(&self, mut poll: Poll) -> io::Result<()> {
         let mut events = Events::with_capacity(64);
-        let (mut wait, mut looked) = (TICK, Instant::now());
+        let (mut wait, mut looked, mut left) = (TICK, Instant::now(), Vec::new());
         loop {
             match poll.poll(&mut events, Some(wait)) {
                 Err(e) if e.kind() != ErrorKind::Interrupted => return Err(e),
@@ -142,10 +145,12 @@ impl Shared {
             let mut state = self.state.lock().expect("the harness does not panic while it sets something");
             state.held_up = state.held_up.max(looked.elapsed().saturating_sub(TICK));
             looked = Instant::now();
-            for event in events.iter().filter(|event| event.token() != WAKE) {
-                state.receive(event.token().0);
-            }
-            wait = state.release().unwrap_or(TICK).min(TICK);
+            let told = events.iter().map(|event| event.token()).filter(|&token| token != WAKE);
+            let mut nodes: Vec<usize> = std::mem::take(&mut left);
+            nodes.extend(told.map(|token| token.0));
+            // Who is not read to the end is not told of again.
+            left = nodes.into_iter().filter(|&node| !state.receive(node)).collect();
+            wait = state.release().unwrap_or(TICK).min(if left.is_empty() { TICK } else { Duration::ZERO });
         }
     }
 }
@@ -185,12 +190,12 @@ impl State {
         }
     }
 
-    /// Reads all that has come for a node.
-    fn receive(&mut self, to: usize) {
-        loop {
+    /// Reads what has come for a node; whether that was all. A flood does not keep the others waiting.
+    fn receive(&mut self, to: usize) -> bool {
+        for _ in 0..READS_MAX {
             let (len, source) = match self.nodes[to].socket.recv_from(&mut self.buf) {
                 Ok(received) => received,
-                Err(e) if e.kind() == ErrorKind::WouldBlock => return,
+                Err(e) if e.kind() == ErrorKind::WouldBlock => return true,
                 // Some systems tell here that a datagram found nobody, of which a network knows nothing.
                 Err(_) => continue,
             };
@@ -207,6 +212,7 @@ impl State {
                 self.held.push(Reverse(Held { due: Instant::now() + delay, from, to, bytes }));
             }
         }
+        false
     }
 
     /// Forwards what is due, and says how long it is until the next is.
@@ -227,6 +233,9 @@ impl State {
         let _ = self.nodes[from].socket.send_to(bytes, self.nodes[to].bound);
     }
 }
+
+/// More than any buffer holds would be read at once otherwise.
+const READS_MAX: usize = 1_024;
 
 /// What the network does.
 #[derive(Debug)]

@@ -129,4 +129,30 @@ fn a_driver_that_fails_fails_the_scenario() {
     assert!(text.contains("failed: broken"), "{text}");
 }
 
+/// Nor does it matter that the scenario was about to kill it, or was over.
+#[test]
+fn a_driver_that_failed_before_it_was_killed_fails_the_scenario() {
+    let broken = || {
+        let mut h = Real::<Broken>::new(1, Real::<Broken>::base_config());
+        let p = h.spawn(Spec::named("a"));
+        while !h.hosts[p.index()].process.is_to_be_joined() {
+            thread::park_timeout(Duration::from_millis(1));
+        }
+        (h, p)
+    };
+    let fails = |scenario: fn(&mut Real<Broken>, Peer)| {
+        let (mut h, p) = broken();
+        excuse::held_up(LONG);
+        let failure = panic::catch_unwind(panic::AssertUnwindSafe(|| {
+            scenario(&mut h, p);
+            drop(h);
+        }));
+        let text = failure.expect_err("it fails").downcast::<String>().expect("with a text");
+        assert!(text.contains("failed: broken"), "{text}");
+        assert_eq!(Real::<Broken>::excuse(), None, "the machine is not the reason");
+    };
+    fails(|_, _| {});
+    fails(|h, p| h.kill(p));
+}
+
 const LONG: Duration = Duration::from_secs(30);

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use swim_core::{Config, Event, NodeId, State};
+use swim_driver::{Events, TryRecvError};
 
 use crate::{Harness, Inspect, Mark, Peer, Run, Spec};
 
@@ -113,7 +114,18 @@ pub(super) fn hasty<H: Harness>() -> Config {
     config
 }
 
-/// All see and agree on so many, now or soon: where time is real, somebody may be doubted and refute at any moment.
+/// All see and agree on so many, now, or within the harness's grace.
 pub(super) fn still_whole<H: Harness>(h: &mut H, live: usize) {
-    h.until(soon(h), |h| h.is_whole(live)).expect("all see all");
+    h.until(h.grace(), |h| h.is_whole(live)).expect("all see all");
+}
+
+/// What is there now, and why there is no more.
+pub(super) fn drain(events: &mut Events) -> (Vec<Event>, TryRecvError) {
+    let mut all = Vec::new();
+    loop {
+        match events.try_recv() {
+            Ok(event) => all.push(event),
+            Err(end) => return (all, end),
+        }
+    }
 }

@@ -15,6 +15,7 @@ const KEPT: usize = 1_024;
 /// is told how many it has missed, exactly, and is given the others in order. The node waits for neither, and its view is
 /// right.
 pub fn a_subscriber_that_never_reads_knows_what_it_missed<H: Harness>(run: &mut Run) {
+    run.never_excuse();
     let (mut h, nodes) = run.five::<H>();
     let one = run.pick(&nodes);
     let handle = h.handle(one);
@@ -63,17 +64,6 @@ fn subscribe_twice(handle: &Handle) -> (Events, Events) {
     panic!("a cluster at rest reports all the time");
 }
 
-/// What is there now, and why there is no more.
-fn drain(events: &mut Events) -> (Vec<Event>, TryRecvError) {
-    let mut all = Vec::new();
-    loop {
-        match events.try_recv() {
-            Ok(event) => all.push(event),
-            Err(end) => return (all, end),
-        }
-    }
-}
-
 /// What befalls a cluster of five while one of them looks on.
 struct Commotion {
     joins: Peer,
@@ -109,6 +99,7 @@ impl Commotion {
 /// An embedder that looks at the view only when all is over finds it right, and in the events that it has not read what has led
 /// there; a view that it has held all along shows what it showed when it was got.
 pub fn a_view_read_late_is_right<H: Harness>(run: &mut Run) {
+    run.never_excuse();
     let (mut h, nodes) = run.five::<H>();
     let one = run.pick(&nodes);
     let handle = h.handle(one);
@@ -134,8 +125,9 @@ pub fn a_view_read_late_is_right<H: Harness>(run: &mut Run) {
 }
 
 /// A thread that waits for events finds the effect of each in the view at once: no view is behind an event that was told. And
-/// the other way round: when the view shows it all, nothing that led there is untold.
+/// in the end all that has led to the view is told.
 pub fn a_view_is_never_behind_its_events<H: Harness>(run: &mut Run) {
+    run.never_excuse();
     let (mut h, nodes) = run.five::<H>();
     let one = run.pick(&nodes);
     let handle = h.handle(one);

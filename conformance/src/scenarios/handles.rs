@@ -14,6 +14,7 @@ fn says(name: &str, meta: &[u8]) -> Profile {
 
 /// The embedder drops its last handle: the node says goodbye, and the others report that it left, not that it died.
 pub fn the_last_handle_dropped_is_a_goodbye<H: Harness>(run: &mut Run) {
+    run.never_excuse();
     let (mut h, nodes) = run.five::<H>();
     let (one, mark) = (run.pick(&nodes), h.mark());
     let (id, rest) = (h.id(one), others(&nodes, one));
@@ -28,6 +29,7 @@ pub fn the_last_handle_dropped_is_a_goodbye<H: Harness>(run: &mut Run) {
 
 /// As long as one handle of many is held, wherever, dropping the others ends nothing: the node stays, and takes commands.
 pub fn one_handle_of_many_keeps_the_node<H: Harness>(run: &mut Run) {
+    run.never_excuse();
     let (mut h, nodes) = run.five::<H>();
     let (one, mark) = (run.pick(&nodes), h.mark());
     let (id, rest, name) = (h.id(one), others(&nodes, one), h.spec(one).name);
@@ -53,6 +55,7 @@ pub fn one_handle_of_many_keeps_the_node<H: Harness>(run: &mut Run) {
 ///
 /// How the threads come between each other is left to the machine, also where time is virtual.
 pub fn commands_of_eight_threads_are_all_delivered<H: Harness>(run: &mut Run) {
+    run.never_excuse();
     let (mut h, nodes) = run.five::<H>();
     let one = run.pick(&nodes);
     let (handle, name) = (h.handle(one), h.spec(one).name);
@@ -68,8 +71,13 @@ pub fn commands_of_eight_threads_are_all_delivered<H: Harness>(run: &mut Run) {
         }
     });
     // No two of them say the same, so each is one update.
-    let mut delivered = 0;
+    let (mut delivered, mut last_of) = (0, [0; 8]);
     let all = |h: &mut H| {
+        if let [thread, i] = *handle.view().me().meta() {
+            let last = &mut last_of[usize::from(thread)];
+            assert!(i >= *last, "thread {thread} has said {last} already, and now {i}");
+            *last = i;
+        }
         while let Ok(event) = events.try_recv() {
             delivered += usize::from(event == Event::MemberUpdated { id: h.id(one) });
         }
@@ -86,13 +94,15 @@ pub fn commands_of_eight_threads_are_all_delivered<H: Harness>(run: &mut Run) {
 /// Commands are given before, behind and after a leave, until one is refused: what was accepted is delivered, in its order,
 /// and what is not is refused as closed. Nothing is lost silently, and events end with the leave.
 pub fn commands_around_a_leave_are_delivered_or_refused<H: Harness>(run: &mut Run) {
+    run.never_excuse();
     let (mut h, nodes) = run.five::<H>();
     let one = run.pick(&nodes);
     let (handle, name, rest) = (h.handle(one), h.spec(one).name, others(&nodes, one));
     let mut events = handle.events();
+    let given = handle.counters().driver.commands;
     handle.set_profile(says(&name, b"last words")).expect("it runs");
     handle.leave().expect("it runs");
-    let mut behind = 0;
+    let mut behind = 0_u32;
     let closed = h.until(soon(&h), |_| match handle.set_profile(says(&name, b"afterwards")) {
         Ok(()) => {
             behind += 1;
@@ -104,6 +114,8 @@ pub fn commands_around_a_leave_are_delivered_or_refused<H: Harness>(run: &mut Ru
     closed.expect("the driver ends");
     run.figure("commands accepted behind a leave", f64::from(behind));
     assert_eq!(handle.undelivered(), 0, "of those that were accepted");
+    let taken = handle.counters().driver.commands - given;
+    assert_eq!(taken, 2 + u64::from(behind), "the node was given each of them");
     h.until(soon(&h), |h| !h.is_running(one) && handle.is_closed()).expect("its process ends");
     assert_eq!(handle.join(&[h.addr(rest[0])]), Err(CommandError::Closed));
     assert_eq!(handle.leave(), Err(CommandError::Closed));
@@ -111,13 +123,7 @@ pub fn commands_around_a_leave_are_delivered_or_refused<H: Harness>(run: &mut Ru
     let view = handle.view();
     assert_eq!((view.me().state(), view.me().meta()), (State::Left, &b"last words"[..]));
     h.until(soon(&h), |h| all_hold(h, &rest, one, State::Left)).expect("all hear of it");
-    let mut all = Vec::new();
-    let end = loop {
-        match events.try_recv() {
-            Ok(event) => all.push(event),
-            Err(end) => break end,
-        }
-    };
+    let (all, end) = drain(&mut events);
     assert_eq!((end, all.last()), (TryRecvError::Closed, Some(&Event::Left)), "{all:?}");
     assert!(all.contains(&Event::MemberUpdated { id: handle.id() }));
     assert_eq!(handle.events().try_recv(), Err(TryRecvError::Closed), "who comes late is not kept waiting");
@@ -126,6 +132,7 @@ pub fn commands_around_a_leave_are_delivered_or_refused<H: Harness>(run: &mut Ru
 /// A join is given right behind a leave: it is accepted, and then the node comes back at a higher incarnation; or it is refused,
 /// and then the node is gone.
 pub fn a_join_behind_a_leave_is_delivered_or_refused<H: Harness>(run: &mut Run) {
+    run.never_excuse();
     let (mut h, nodes) = run.five::<H>();
     let (one, mark) = (run.pick(&nodes), h.mark());
     let (handle, rest) = (h.handle(one), others(&nodes, one));

@@ -137,6 +137,8 @@ pub fn p7_a_seed_of_another_cluster<H: Harness>(run: &mut Run) {
     let theirs = h.spawn(foreign::<H>("theirs"));
     let mark = h.mark();
     h.join_through(theirs, &[run.pick(&ours)]);
+    let refused = |h: &mut H, these: &[Peer]| these.iter().any(|&p| h.handle(p).counters().driver.refused_cluster > 0);
+    h.until(soon(&h), |h| refused(h, &ours)).expect("it knocks, and that is counted");
     let wait = h.periods(4) + run.part_of(h.periods(2));
     h.run(wait);
     assert_eq!((h.events(theirs), h.view(theirs).members().len()), (vec![], 1));
@@ -167,6 +169,8 @@ pub fn p7_seeds_of_two_clusters<H: Harness>(run: &mut Run) {
     let all = [&ours[..], &[one]].concat();
     let known = |h: &mut H| joined(h, one) && all.iter().all(|&p| h.view(p).live_count() == 4);
     h.until(soon(&h), known).expect("it joins its own");
+    let refused = |h: &mut H| theirs.iter().any(|&p| h.handle(p).counters().driver.refused_cluster > 0);
+    h.until(soon(&h), refused).expect("the others were asked, too, and have not listened");
     h.run(h.periods(4));
     assert!(
         theirs.iter().all(|&p| h.view(p).members().len() == 2) && all.iter().all(|&p| h.view(p).members().len() == 4)

@@ -177,7 +177,7 @@ pub fn b6_a_way_that_is_cut_in_one_direction<H: Harness>(run: &mut Run) {
     let (a, b) = (run.take(&mut rest), run.take(&mut rest));
     h.cut(&[a], &[b], Way::To);
     let mark = h.mark();
-    let span = h.periods(40);
+    let span = h.long(60);
     h.run(span);
     let (shortest, _) = h.config().suspicion_bounds(5);
     let windows = span.as_micros() / shortest.as_micros();

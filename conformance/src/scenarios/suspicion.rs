@@ -45,7 +45,7 @@ pub fn d11_a_bad_link_kills_nobody<H: Harness>(run: &mut Run) {
     h.set_link(pair[1], pair[0], Link::loss(40));
     let mark = h.mark();
     let before = pair.map(|p| h.view(p).me().incarnation().refutations());
-    let span = h.periods(40);
+    let span = h.long(60);
     h.run(span);
     assert!(nodes.iter().all(|&p| h.count_since(p, &mark, is_down) == 0), "a death");
     let (shortest, _) = h.config().suspicion_bounds(5);
