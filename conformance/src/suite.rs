@@ -210,7 +210,9 @@ macro_rules! suite_faults {
                 i6_a_flood_of_another_cluster_kills_nobody: 100,
                 i6_who_is_held_up_behind_a_flood_accuses_nobody: 100,
                 i9_a_port_is_free_when_the_driver_has_ended: 100,
-                i10_idle_drivers_sleep: 100,
+                i10_an_idle_driver_alone_sleeps: 100,
+                i10_two_idle_drivers_sleep: 100,
+                i10_five_idle_drivers_sleep: 100,
                 i10_woken_for_nothing_a_driver_does_nothing: 100,
             }
         }

@@ -141,7 +141,7 @@ pub fn i4_a_member_that_cannot_be_sent_to_is_no_dead_member<H: Sockets>(run: &mu
     unharmed(&mut h, &nodes, &mark);
 }
 
-/// I4: nothing can be sent for five periods, because the socket has no room. What the node has to say is held and
+/// I4: nothing can be sent for two periods, because the socket has no room. What the node has to say is held and
 /// leaves in its order, nobody is convicted of a silence, and a socket that takes nothing is tried every 5 ms, not all
 /// the time.
 pub fn i4_a_socket_without_room_is_waited_for<H: Sockets>(run: &mut Run) {
@@ -151,7 +151,7 @@ pub fn i4_a_socket_without_room_is_waited_for<H: Sockets>(run: &mut Run) {
     let (watch, sent) = (Watch::new(&h, one), h.counts(one).sent);
     faults.fail_sends(SocketError::WOULD_BLOCK, Sends::All, Times::Always);
     h.set_meta(one, b"held");
-    h.run(h.periods(5));
+    h.run(h.periods(2));
     let (now, took) = (faults.counts(), watch.began.elapsed());
     let (tries, most) = (now.sends - watch.counts.sends, watch.turns(&h, took, SEND_PAUSE));
     assert!(tries > 1 && tries <= most, "{tries} tries in {took:?}, not {most} at most");
@@ -160,7 +160,7 @@ pub fn i4_a_socket_without_room_is_waited_for<H: Sockets>(run: &mut Run) {
     h.until(soon(&h), |h| h.counts(one).sent > sent && all_read(h, &nodes, one, b"held"))
         .expect("what was held leaves");
     // Room now and then; other systems say that there are no buffers.
-    faults.fail_sends(SocketError::NO_BUFFERS, Sends::All, Times::Of(2, 3));
+    faults.fail_sends(SocketError::NO_BUFFERS, Sends::All, Times::Of(1, 2));
     h.set_meta(one, b"by and by");
     let slowly = |h: &mut H| all_read(h, &nodes, one, b"by and by");
     h.until(soon(&h), slowly).expect("what is held leaves by and by");

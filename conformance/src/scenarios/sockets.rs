@@ -120,30 +120,51 @@ pub fn i9_a_port_is_free_when_the_driver_has_ended<H: Sockets>(run: &mut Run) {
     }
 }
 
-/// I10: nodes that know each other and have nothing to tell wake up once per period for their probe, and once for each
-/// of the two datagrams that come in it, an ack and somebody's ping. Who is alone sleeps.
-pub fn i10_idle_drivers_sleep<H: Sockets>(run: &mut Run) {
-    for (n, what) in [(1, "idle reads per period: alone"), (2, "of two"), (5, "of five")] {
-        let (mut h, nodes) = run.cluster::<H>(H::base_config(), n);
-        h.run(h.periods(10));
-        let count = |h: &H| nodes.iter().map(|&p| h.counts(p)).collect::<Vec<_>>();
-        let (before, began) = (count(&h), Instant::now());
-        h.run(h.periods(20));
-        let now = count(&h);
-        let periods = whole_periods(&h, began);
-        let mut received = 0;
-        for (now, before) in now.into_iter().zip(before) {
-            let (idle, came) = (now.idle - before.idle, now.received - before.received);
-            run.figure(what, idle as f64 / 20.0);
-            // A reactor may tell of a datagram once more when it was read already, and a timer may go off a little early.
-            let most = if n == 1 { 0 } else { 2 * (came + periods) };
-            assert!(idle <= most, "{idle} times awake for {came} datagrams in {periods} periods, among {n}");
-            received += came;
-        }
-        // All nodes together: who is probed how often in one period is left to chance.
-        let most = if n == 1 { 0 } else { 2 * periods * n as u64 };
-        assert!(received <= most, "{received} datagrams to {n} in {periods} periods");
+/// I10: who is alone has nothing to wake up for.
+pub fn i10_an_idle_driver_alone_sleeps<H: Sockets>(run: &mut Run) {
+    let awake = idle::<H>(run, 1, |_, _| 0);
+    assert_eq!(awake, 0, "datagrams from nobody");
+}
+
+/// I10: two that know each other and have nothing to tell wake up once per period for their probe, and once for each of the two
+/// datagrams that come in it, an ack and the other's ping.
+pub fn i10_two_idle_drivers_sleep<H: Sockets>(run: &mut Run) {
+    idle::<H>(run, 2, awake_for);
+}
+
+/// I10: so do five.
+pub fn i10_five_idle_drivers_sleep<H: Sockets>(run: &mut Run) {
+    idle::<H>(run, 5, awake_for);
+}
+
+/// How often a driver is awake, at most, for so many datagrams in so many periods: a reactor may tell of a datagram once more
+/// when it was read already, and a timer may go off a little early.
+fn awake_for(came: u64, periods: u64) -> u64 {
+    2 * (came + periods)
+}
+
+/// So many nodes with nothing to tell, none of which is awake more often than `most` says; returns how many datagrams came to
+/// them.
+fn idle<H: Sockets>(run: &mut Run, n: usize, most: fn(u64, u64) -> u64) -> u64 {
+    let (mut h, nodes) = run.cluster::<H>(H::base_config(), n);
+    h.run(h.periods(10));
+    let count = |h: &H| nodes.iter().map(|&p| h.counts(p)).collect::<Vec<_>>();
+    let (before, began) = (count(&h), Instant::now());
+    h.run(h.periods(20));
+    let now = count(&h);
+    let periods = whole_periods(&h, began);
+    let mut received = 0;
+    for (now, before) in now.into_iter().zip(before) {
+        let (idle, came) = (now.idle - before.idle, now.received - before.received);
+        run.figure("idle reads per period", idle as f64 / 20.0);
+        let most = most(came, periods);
+        assert!(idle <= most, "{idle} times awake for {came} datagrams in {periods} periods, among {n}");
+        received += came;
     }
+    // All nodes together: who is probed how often in one period is left to chance.
+    let most = 2 * periods * n as u64;
+    assert!(received <= most, "{received} datagrams to {n} in {periods} periods");
+    received
 }
 
 /// How many periods at most have begun since.
