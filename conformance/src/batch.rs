@@ -61,7 +61,7 @@ impl Seeds {
 /// # Panics
 /// When the scenario does; then it has said with which seed. When there is no seed.
 pub fn batch<H: Harness>(seeds: impl Into<Seeds>, again: &str, scenario: fn(&mut Run)) {
-    let runs = over(seeds.into().list(again, H::seeds), again, |seed| play(seed, H::excuse, scenario));
+    let runs = over(seeds.into().list(again, H::seeds), again, |seed| play(seed, H::excuse, scenario, tell));
     let all: Vec<(&str, f64)> = runs.into_iter().flatten().collect();
     let mut names: Vec<&str> = Vec::new();
     for (name, _) in &all {
@@ -75,7 +75,7 @@ pub fn batch<H: Harness>(seeds: impl Into<Seeds>, again: &str, scenario: fn(&mut
 }
 
 /// Plays a scenario with one seed, and again when it fails and there is an excuse: the figures that it notes.
-fn play(seed: u64, excuse: fn() -> Option<String>, scenario: fn(&mut Run)) -> Vec<(&'static str, f64)> {
+fn play(seed: u64, excuse: fn() -> Option<String>, scenario: fn(&mut Run), tell: fn(&str)) -> Vec<(&'static str, f64)> {
     // Of the run before, which is no excuse for this one.
     let _ = excuse();
     let mut attempt = 1;
@@ -86,14 +86,18 @@ fn play(seed: u64, excuse: fn() -> Option<String>, scenario: fn(&mut Run)) -> Ve
             Ok(()) => return run.into_figures(),
             Err(failure) => match excuse() {
                 Some(excuse) if attempt < ATTEMPTS && !run.is_never_excused() => {
-                    // Not captured, as what a test prints is: it has to be seen how often this happens.
-                    let _ = writeln!(io::stderr(), "attempt {attempt} at seed {seed} shows nothing: {excuse}");
+                    tell(&format!("attempt {attempt} at seed {seed} shows nothing: {excuse}"));
                 }
                 _ => panic::resume_unwind(failure),
             },
         }
         attempt += 1;
     }
+}
+
+/// Not captured, as what a test prints is: it has to be seen how often a run is excused.
+fn tell(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// What fails so often has another reason than the machine, or tells nothing on this one.
@@ -215,7 +219,9 @@ mod tests {
         thread_local! { static PLAYED: Cell<u32> = const { Cell::new(0) } }
         let played = |excuse: fn() -> Option<String>, scenario: fn(&mut Run)| {
             PLAYED.set(0);
-            let result = panic::catch_unwind(|| play(1, excuse, scenario));
+            let result = panic::catch_unwind(|| {
+                play(1, excuse, scenario, |text| assert!(text.ends_with("it rained"), "{text}"))
+            });
             (result.is_ok(), PLAYED.get())
         };
         let fails = |_: &mut Run| {

@@ -39,7 +39,9 @@ pub async fn bind_on(socket: UdpSocket, mut setup: Setup) -> Result<(Handle, Eng
     let bound = bound.map_err(BindError::Socket)?;
     if setup.advertise.is_none() && bound.ip().to_canonical().is_unspecified() {
         let speaks = Speaks::of(bound, &setup.socket);
-        match route(&setup.seeds, &setup.resolver, speaks).await {
+        // Of more, the start will say that they are too many; they need not be resolved for that.
+        let most = setup.seeds.len().min(setup.config.seeds_max);
+        match route(&setup.seeds[..most], &setup.resolver, speaks).await {
             Ok(source) => setup.advertise = Some(source),
             // What is wrong with that, the start says.
             Err(NoRoute::None) => {}

@@ -192,5 +192,5 @@ fn an_answer_that_races_with_the_end_is_taken_or_dropped() {
 
 fn query(at: usize, mailbox: &Arc<Mailbox>) -> Query {
     let name = "db.example:7946".parse::<Seed>().unwrap().into_name().unwrap();
-    Query::new((at, name), false, Arc::clone(mailbox))
+    Query::new((at, name), crate::socket::Speaks::Both, Arc::clone(mailbox))
 }
