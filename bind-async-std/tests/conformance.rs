@@ -1,5 +1,5 @@
-//! The scenarios of the crate `conformance` on real sockets, on smol and on async-std:
-//! `cargo test -p bind-async-std --test conformance smol::a3_`.
+//! The scenarios of the crate `conformance` on real sockets, on smol: `cargo test -p bind-async-std --test conformance a3_`.
+//! `conformance_on_async_std.rs` plays them on async-std.
 
 use std::io;
 use std::net::SocketAddr;
@@ -26,7 +26,7 @@ async fn node(addr: SocketAddr, setup: Setup, layer: Layer, ready: Ready) -> io:
     }
 }
 
-/// On an executor of smol's, with the reactor on the same thread.
+/// On an executor of smol's. The reactor has the thread of its own that it has where nobody lends it one.
 mod on_smol {
     use conformance::{Binding, Real};
     use smol::LocalExecutor;
@@ -38,29 +38,10 @@ mod on_smol {
     impl Binding for Smol {
         fn run(addr: SocketAddr, setup: Setup, layer: Layer, ready: Ready) -> io::Result<()> {
             let executor = LocalExecutor::new();
-            smol::block_on(executor.run(executor.spawn(node(addr, setup, layer, ready))))
+            smol::future::block_on(executor.run(executor.spawn(node(addr, setup, layer, ready))))
         }
     }
 
     conformance::suite!(Real<Smol>);
     conformance::suite_faults!(Real<Smol>);
-}
-
-/// On the thread that blocks for it; async-std's own executor has a few threads for all, and a node that stands still
-/// would hold up the others.
-mod on_async_std {
-    use conformance::{Binding, Real};
-
-    use super::*;
-
-    struct AsyncStd;
-
-    impl Binding for AsyncStd {
-        fn run(addr: SocketAddr, setup: Setup, layer: Layer, ready: Ready) -> io::Result<()> {
-            async_std::task::block_on(node(addr, setup, layer, ready))
-        }
-    }
-
-    conformance::suite!(Real<AsyncStd>);
-    conformance::suite_faults!(Real<AsyncStd>);
 }

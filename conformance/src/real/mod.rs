@@ -22,9 +22,9 @@ use std::cell::RefCell;
 use std::io;
 use std::marker::PhantomData;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
@@ -43,6 +43,9 @@ use relay::Relay;
 
 /// How a binding runs one node.
 pub trait Binding: 'static {
+    /// How many networks of it make sense at a time, where all nodes of a process share something of the runtime.
+    const AT_A_TIME: usize = usize::MAX;
+
     /// Binds a node to this address, puts the layer around its socket, sends the handle, and runs the driver to its end; all
     /// on this thread, which is the node's own. Whatever runtime it takes is gone when this returns.
     ///
@@ -67,6 +70,8 @@ pub struct Real<B> {
     /// Wakes the thread that plays the scenario.
     waker: Waker,
     binding: PhantomData<fn(B)>,
+    /// Given back last, when nothing of this network is left.
+    _turn: Turn,
 }
 
 /// A place in the network where one process runs at a time.
@@ -211,6 +216,7 @@ impl Host {
 
 impl<B: Binding> Harness for Real<B> {
     fn new(seed: u64, config: Config) -> Self {
+        let turn = Turn::await_one(B::AT_A_TIME);
         let poker = a_port();
         Self {
             seed,
@@ -221,6 +227,7 @@ impl<B: Binding> Harness for Real<B> {
             hosts: Vec::new(),
             waker: Waker::from(Arc::new(Unpark(thread::current()))),
             binding: PhantomData,
+            _turn: turn,
         }
     }
 
@@ -400,6 +407,27 @@ impl<B> Drop for Real<B> {
         } else {
             panic!("{failures:?}");
         }
+    }
+}
+
+/// One of the networks that run at a time.
+struct Turn;
+
+static RUNNING: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
+
+impl Turn {
+    fn await_one(most: usize) -> Self {
+        let running = RUNNING.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = RUNNING.1.wait_while(running, |n| *n >= most).unwrap_or_else(PoisonError::into_inner);
+        *running += 1;
+        Self
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *RUNNING.0.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        RUNNING.1.notify_all();
     }
 }
 
