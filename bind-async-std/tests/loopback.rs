@@ -185,3 +185,8 @@ fn a_cancelled_task_is_a_killed_node() {
         within(driver).await.unwrap();
     });
 }
+
+#[test]
+fn a_driver_that_is_polled_for_nothing_does_nothing() {
+    smol::block_on(conformance::polled_for_nothing(bind, smol::future::yield_now));
+}

@@ -1,36 +1,24 @@
 //! The scenarios of the crate `conformance` on real sockets, with the loop that blocks its thread and with one in a poll of
 //! the embedder's: `cargo test -p bind-mio --test conformance blocking::a3_`.
 
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bind_mio::{Setup, Turn, bind};
+use conformance::{Binding, Layer, Ready, Real};
+use mio::{Events, Poll, Token, Waker};
+
 /// The driver runs by itself.
 mod blocking {
-    use std::io;
-    use std::net::SocketAddr;
-    use std::sync::mpsc::Sender;
-
-    use bind_mio::{BindError, Handle, Setup, bind};
-    use conformance::{Binding, Layer, Real};
+    use super::*;
 
     struct Blocking;
 
     impl Binding for Blocking {
-        fn run(
-            addr: SocketAddr,
-            setup: Setup,
-            layer: Layer,
-            ready: Sender<Result<Handle, BindError>>,
-        ) -> io::Result<()> {
-            match bind(addr, setup) {
-                Ok((handle, driver)) => {
-                    let driver = driver.map_socket(|socket| layer.around(socket));
-                    // When nobody waits for it, dropping the handle ends the driver.
-                    let _ = ready.send(Ok(handle));
-                    driver.run()
-                }
-                Err(e) => {
-                    let _ = ready.send(Err(e));
-                    Ok(())
-                }
-            }
+        fn run(addr: SocketAddr, setup: Setup, layer: Layer, ready: Ready) -> io::Result<()> {
+            let Some(driver) = ready.tell(bind(addr, setup)) else { return Ok(()) };
+            driver.map_socket(|socket| layer.around(socket)).run()
         }
     }
 
@@ -40,36 +28,17 @@ mod blocking {
 
 /// The driver is a guest in a poll.
 mod registered {
-    use std::io;
-    use std::net::SocketAddr;
-    use std::sync::Arc;
-    use std::sync::mpsc::Sender;
-
-    use bind_mio::{BindError, Handle, Setup, Turn, bind};
-    use conformance::{Binding, Layer, Real};
-    use mio::{Events, Poll, Token, Waker};
+    use super::*;
 
     struct Registered;
 
     impl Binding for Registered {
-        fn run(
-            addr: SocketAddr,
-            setup: Setup,
-            layer: Layer,
-            ready: Sender<Result<Handle, BindError>>,
-        ) -> io::Result<()> {
-            let (handle, driver) = match bind(addr, setup) {
-                Ok(bound) => bound,
-                Err(e) => {
-                    let _ = ready.send(Err(e));
-                    return Ok(());
-                }
-            };
+        fn run(addr: SocketAddr, setup: Setup, layer: Layer, ready: Ready) -> io::Result<()> {
+            let Some(driver) = ready.tell(bind(addr, setup)) else { return Ok(()) };
             let mut driver = driver.map_socket(|socket| layer.around(socket));
             let mut poll = Poll::new()?;
             let waker = Arc::new(Waker::new(poll.registry(), Token(7))?);
             driver.register(poll.registry(), Token(5), waker)?;
-            let _ = ready.send(Ok(handle));
             let mut events = Events::with_capacity(8);
             while let Turn::Wait(timeout) = driver.turn()? {
                 match poll.poll(&mut events, timeout) {

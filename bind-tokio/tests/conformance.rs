@@ -3,45 +3,23 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::mpsc::Sender;
 
-use bind_tokio::{BindError, Driver, Handle, Setup, bind};
-use conformance::{Layer, Layered};
-
-type Ready = Sender<Result<Handle, BindError>>;
-
-/// A node behind this layer; none when it cannot be bound, which is told.
-async fn bound(addr: SocketAddr, setup: Setup, layer: Layer, ready: Ready) -> Option<Driver<Layered<bind_tokio::Udp>>> {
-    // When nobody waits for it, dropping the handle ends the driver.
-    match bind(addr, setup).await {
-        Ok((handle, driver)) => {
-            let driver = driver.map_socket(|socket| layer.around(socket));
-            let _ = ready.send(Ok(handle));
-            Some(driver)
-        }
-        Err(e) => {
-            let _ = ready.send(Err(e));
-            None
-        }
-    }
-}
+use bind_tokio::{Setup, bind};
+use conformance::{Binding, Layer, Ready, Real};
+use tokio::runtime::Builder;
 
 /// The driver is polled on the thread of the runtime.
 mod current_thread {
-    use conformance::{Binding, Real};
-
     use super::*;
 
     struct CurrentThread;
 
     impl Binding for CurrentThread {
         fn run(addr: SocketAddr, setup: Setup, layer: Layer, ready: Ready) -> io::Result<()> {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let runtime = Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async {
-                match bound(addr, setup, layer, ready).await {
-                    Some(driver) => driver.await,
-                    None => Ok(()),
-                }
+                let Some(driver) = ready.tell(bind(addr, setup).await) else { return Ok(()) };
+                driver.map_socket(|socket| layer.around(socket)).await
             })
         }
     }
@@ -52,20 +30,17 @@ mod current_thread {
 
 /// The driver is a task that wanders between two threads.
 mod multi_thread {
-    use conformance::{Binding, Real};
-
     use super::*;
 
     struct MultiThread;
 
     impl Binding for MultiThread {
         fn run(addr: SocketAddr, setup: Setup, layer: Layer, ready: Ready) -> io::Result<()> {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+            let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
             runtime.block_on(async {
-                match bound(addr, setup, layer, ready).await {
-                    Some(driver) => tokio::spawn(driver).await.expect("a driver does not panic"),
-                    None => Ok(()),
-                }
+                let Some(driver) = ready.tell(bind(addr, setup).await) else { return Ok(()) };
+                let driver = driver.map_socket(|socket| layer.around(socket));
+                tokio::spawn(driver).await.expect("a driver does not panic")
             })
         }
     }

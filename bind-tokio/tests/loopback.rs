@@ -171,3 +171,9 @@ async fn an_aborted_task_is_a_killed_node() {
     again.leave().unwrap();
     task.await.unwrap().unwrap();
 }
+
+/// Whoever polls so often within one turn of its own is held back by tokio, and woken.
+#[tokio::test]
+async fn a_driver_that_is_polled_for_nothing_does_nothing() {
+    conformance::polled_for_nothing(bind, tokio::task::yield_now).await;
+}

@@ -26,7 +26,10 @@ pub use batch::{Seeds, Summary, batch, over_seeds, rerun, summary};
 pub use frames::{alive, claim, detail, frame, says};
 pub use harness::{Harness, Link, Mark, Peer, Spec, Way, is_down, is_suspect};
 pub use inspect::{Inspect, Sent, Shared, Traffic};
-pub use real::{Binding, Counts, FaultCounts, Faults, Layer, Layered, Real, Sends, SocketError, Sockets, Times};
+pub use real::{
+    Binding, Counts, FaultCounts, Faults, Layer, Layered, Ready, Real, Sends, SocketError, Sockets, Times,
+    polled_for_nothing,
+};
 pub use run::Run;
 
 // The README's examples must compile and run, each of them on its binding.

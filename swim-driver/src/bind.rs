@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
+use socket2::SockRef;
+
 use crate::advertise::{NoRoute, route};
 use crate::bind_error::BindError;
 use crate::clock::Clock;
@@ -37,6 +39,10 @@ pub async fn bind(addr: SocketAddr, setup: Setup) -> Result<(Handle, Engine<UdpS
 pub async fn bind_on(socket: UdpSocket, mut setup: Setup) -> Result<(Handle, Engine<UdpSocket>), BindError> {
     let bound = socket.local_addr().and_then(|bound| socket.set_nonblocking(true).map(|()| bound));
     let bound = bound.map_err(BindError::Socket)?;
+    // What the socket does counts: it may have been made elsewhere, or by a system that has its own way.
+    if let (true, Ok(only)) = (bound.is_ipv6(), SockRef::from(&socket).only_v6()) {
+        setup.socket.only_v6 = only;
+    }
     if setup.advertise.is_none() && bound.ip().to_canonical().is_unspecified() {
         let speaks = Speaks::of(bound, &setup.socket);
         // Of more, the start will say that they are too many; they need not be resolved for that.

@@ -184,8 +184,6 @@ impl Pump {
 
     /// The time of [`Self::poll_timeout`] has come. Harmless when it has not.
     pub fn timeout(&mut self, now: Instant) {
-        // For bindings that do not: a few times per period is often enough.
-        self.publish_counters();
         self.input(now, Input::Timeout);
         self.seeds.on_timeout(now, &self.node);
         self.resolve();

@@ -73,11 +73,17 @@ impl World {
             return self.read_one(ix);
         }
         self.show(ix, Given::Timeout);
-        self.turn(ix, Pump::timeout);
+        self.time_out(ix);
         // What a resolver has found waits where commands wait.
         self.take_commands(ix);
         let next = self.hosts[ix.index()].deadline();
         assert!(next > self.now, "{ix:?} would spin: at {:?} it waits for {next:?}", self.now);
+    }
+
+    fn time_out(&mut self, ix: NodeIx) {
+        self.turn(ix, Pump::timeout);
+        // It never waits. After every input would be often, where there are ten thousand nodes.
+        self.hosts[ix.index()].pump.publish_counters();
     }
 
     /// A slow process is done with an input: what that leads to, and then the next has its time.
@@ -95,7 +101,7 @@ impl World {
             }
             Take::Timeout => {
                 self.show(ix, Given::Timeout);
-                self.turn(ix, Pump::timeout);
+                self.time_out(ix);
             }
             Take::Nothing => {}
         }

@@ -17,6 +17,7 @@ mod faults;
 mod layer;
 mod process;
 mod relay;
+mod spurious;
 
 use std::cell::RefCell;
 use std::io;
@@ -40,20 +41,35 @@ pub use faults::{FaultCounts, Faults, Sends, SocketError, Times};
 pub use layer::{Counts, Layer, Layered};
 use process::Process;
 use relay::Relay;
+pub use spurious::polled_for_nothing;
 
 /// How a binding runs one node.
 pub trait Binding: 'static {
     /// How many networks of it make sense at a time, where all nodes of a process share something of the runtime.
     const AT_A_TIME: usize = usize::MAX;
 
-    /// Binds a node to this address, puts the layer around its socket, sends the handle, and runs the driver to its end; all
-    /// on this thread, which is the node's own. Whatever runtime it takes is gone when this returns.
-    ///
-    /// When the node cannot be bound, the error is sent, and this returns.
+    /// Binds a node to this address, tells what has come of it, puts the layer around its socket, and runs the driver to its
+    /// end; all on this thread, which is the node's own. Whatever runtime it takes is gone when this returns.
     ///
     /// # Errors
     /// What ends the driver.
-    fn run(addr: SocketAddr, setup: Setup, layer: Layer, ready: Sender<Result<Handle, BindError>>) -> io::Result<()>;
+    fn run(addr: SocketAddr, setup: Setup, layer: Layer, ready: Ready) -> io::Result<()>;
+}
+
+/// Where a binding hands over what [`Binding::run`] has bound.
+pub struct Ready(Sender<Result<Handle, BindError>>);
+
+impl Ready {
+    /// Gives the handle to the harness, and back the driver, which is to be run; none when there is none.
+    pub fn tell<D>(self, bound: Result<(Handle, D), BindError>) -> Option<D> {
+        let (told, driver) = match bound {
+            Ok((handle, driver)) => (Ok(handle), Some(driver)),
+            Err(e) => (Err(e), None),
+        };
+        // When nobody waits for it any more, dropping the handle ends the driver.
+        let _ = self.0.send(told);
+        driver
+    }
 }
 
 /// A network of nodes of this binding.

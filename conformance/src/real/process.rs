@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 use swim_core::{Event, NodeId};
 use swim_driver::{BindError, Events, Handle, Setup, View};
 
-use super::Binding;
 use super::excuse::fail;
 use super::faults::Faults;
 use super::layer::{Counts, Killed, Layer, Order};
+use super::{Binding, Ready};
 
 /// A node's driver on a thread of its own.
 pub(super) struct Process {
@@ -47,7 +47,7 @@ impl Process {
         let ((ready, started), (alive, ends)) = (mpsc::channel(), mpsc::channel());
         let thread = thread::Builder::new().name(name.clone()).spawn(move || {
             let _alive: mpsc::Sender<Infallible> = alive;
-            B::run(bound, setup, theirs, ready)
+            B::run(bound, setup, theirs, Ready(ready))
         })?;
         let handle = match started.recv_timeout(LONG) {
             Ok(Ok(handle)) => handle,

@@ -9,16 +9,9 @@ use super::*;
 struct Plain;
 
 impl Binding for Plain {
-    fn run(addr: SocketAddr, setup: Setup, layer: Layer, ready: Sender<Result<Handle, BindError>>) -> io::Result<()> {
-        let (handle, engine) = match bind_blocking(addr, setup) {
-            Ok(bound) => bound,
-            Err(e) => {
-                ready.send(Err(e)).expect("the harness waits for it");
-                return Ok(());
-            }
-        };
+    fn run(addr: SocketAddr, setup: Setup, layer: Layer, ready: Ready) -> io::Result<()> {
+        let Some(engine) = ready.tell(bind_blocking(addr, setup)) else { return Ok(()) };
         let mut engine = engine.map_socket(|socket| layer.around(socket));
-        ready.send(Ok(handle)).expect("the harness waits for it");
         while let Turn::Wait(_) = engine.turn()? {
             thread::park_timeout(Duration::from_millis(1));
         }
@@ -30,8 +23,8 @@ impl Binding for Plain {
 struct Broken;
 
 impl Binding for Broken {
-    fn run(addr: SocketAddr, setup: Setup, _: Layer, ready: Sender<Result<Handle, BindError>>) -> io::Result<()> {
-        ready.send(bind_blocking(addr, setup).map(|(handle, _)| handle)).expect("the harness waits for it");
+    fn run(addr: SocketAddr, setup: Setup, _: Layer, ready: Ready) -> io::Result<()> {
+        drop(ready.tell(bind_blocking(addr, setup)));
         Err(io::Error::other("broken"))
     }
 }

@@ -77,6 +77,17 @@ fn a_socket_that_speaks_one_kind_only_asks_for_no_other() {
     assert_eq!(advertised_by("[::]:0", only).unwrap().ip(), addr("[::1]:9").ip());
 }
 
+/// Who has made the socket does not matter, nor what is said of it.
+#[test]
+fn a_socket_from_elsewhere_says_itself_what_it_speaks() {
+    let socket = socket2::Socket::new(socket2::Domain::IPV6, socket2::Type::DGRAM, None).unwrap();
+    socket.set_only_v6(true).unwrap();
+    socket.bind(&addr("[::]:0").into()).unwrap();
+    let e =
+        crate::bind_on_blocking(socket.into(), setup().join([addr("127.0.0.1:9")])).expect_err("it has no way there");
+    assert!(matches!(e, BindError::Setup(SetupError::Unspecified { .. })), "{e}");
+}
+
 #[test]
 fn mapped_addresses_are_what_they_stand_for() {
     let mapped = addr("[::ffff:127.0.0.1]:9");

@@ -1,5 +1,6 @@
-//! A driver that its runtime polls though nothing has happened, as `race` and `zip` do with all that stands in them.
+//! A driver that its runtime polls though nothing has happened, as combinators of futures do with all that they hold.
 
+use std::future::Future as _;
 use std::net::{SocketAddr, UdpSocket};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
-use bind_async_std::swim_core::Config;
-use bind_async_std::{Driver, Setup, bind};
+use swim_core::Config;
+use swim_driver::{BindError, Engine, Handle, Reactor, Setup};
 
 /// Counts how often it is woken.
 #[derive(Default)]
@@ -29,18 +30,26 @@ fn patient(seed: SocketAddr) -> Setup {
     Setup::new("a", config).join([seed])
 }
 
-/// It does nothing, says nothing, and does not wake itself.
-#[test]
-fn a_driver_that_is_polled_for_nothing_does_nothing() {
+/// Polls the driver that this binds a thousand times for nothing, letting `others` on the runtime have their turn in between:
+/// it does nothing, says nothing, and does not wake itself.
+///
+/// # Panics
+/// When it does.
+pub async fn polled_for_nothing<S: Reactor + Unpin>(
+    bind: impl AsyncFnOnce(SocketAddr, Setup) -> Result<(Handle, Engine<S>), BindError>,
+    others: impl AsyncFn(),
+) {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let silent = UdpSocket::bind(any).unwrap();
-    silent.set_nonblocking(true).unwrap();
-    let (_handle, mut driver) = smol::block_on(bind(any, patient(silent.local_addr().unwrap()))).unwrap();
+    let silent = UdpSocket::bind(any).expect("a loopback socket");
+    silent.set_nonblocking(true).expect("a socket need not block");
+    let seed = silent.local_addr().expect("it is bound");
+    let (_handle, mut driver) = bind(any, patient(seed)).await.expect("a loopback socket");
     let woken = Arc::new(Woken::default());
     let waker = Waker::from(Arc::clone(&woken));
-    let done = |driver: &Driver| (driver.pump().stats(), *driver.pump().node().stats());
+    let done = |driver: &Engine<S>| (driver.pump().stats(), *driver.pump().node().stats());
     let mut first = None;
     for _ in 0..1_000 {
+        others().await;
         assert!(Pin::new(&mut driver).poll(&mut Context::from_waker(&waker)).is_pending());
         first.get_or_insert_with(|| done(&driver));
     }
