@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::config_file::FILE_HELP;
 use crate::plan::{self, PlanArgs};
 use crate::sim::SimCommand;
+use crate::trace::TraceCommand;
 
 /// Cluster membership by gossip: who is there, and what has just happened.
 #[derive(Debug, Parser)]
@@ -36,6 +37,9 @@ pub(crate) enum Command {
     /// Simulate, without any network.
     #[command(subcommand, after_help = CODES)]
     Sim(SimCommand),
+    /// Read, replay and explain what nodes saw.
+    #[command(subcommand, after_help = CODES)]
+    Trace(TraceCommand),
 }
 
 #[derive(Debug, Args)]

@@ -14,6 +14,7 @@ mod output;
 mod plan;
 mod plot;
 mod sim;
+mod trace;
 mod units;
 mod why;
 
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(args),
         Command::Plan(args) => plan::run(args),
         Command::Sim(command) => sim::run(command),
+        Command::Trace(command) => trace::run(command),
     };
     let Err(failure) = outcome else { return ExitCode::SUCCESS };
     let code = failure.exit_code();

@@ -60,3 +60,9 @@ pub use node::{Command, Input, Member, Members, Node, RestoreError, Transmit};
 pub use stats::Stats;
 pub use status::{Incarnation, NodeId, State, Status};
 pub use time::Instant;
+
+/// The version of this crate: the same one replays what it has recorded.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The generator of all random choices; its state is part of a snapshot.
+pub const GENERATOR: &str = "xoshiro256**";

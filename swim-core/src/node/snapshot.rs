@@ -12,6 +12,11 @@ use crate::cx::Pace;
 pub enum RestoreError {
     /// They do not decode.
     Malformed,
+    /// They were written by a version of the crate that lays its state out in another way.
+    Version {
+        /// The layout's version: [`Node::SNAPSHOT_VERSION`] of the node that wrote it.
+        found: u16,
+    },
     /// They decode, but what they describe cannot be: this does not hold.
     Inconsistent(&'static str),
 }
@@ -19,7 +24,12 @@ pub enum RestoreError {
 impl fmt::Display for RestoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Malformed => f.write_str("not a snapshot of this version"),
+            Self::Malformed => f.write_str("not a snapshot"),
+            Self::Version { found } => write!(
+                f,
+                "a snapshot of version {found}, and this build reads version {}: use the build that has written it",
+                Node::SNAPSHOT_VERSION
+            ),
             Self::Inconsistent(what) => write!(f, "the snapshot contradicts itself: {what}"),
         }
     }
@@ -27,19 +37,46 @@ impl fmt::Display for RestoreError {
 
 impl core::error::Error for RestoreError {}
 
+/// How a snapshot begins, so that nothing else is taken for one; the version follows.
+const MAGIC: [u8; 2] = *b"NS";
+
 impl Node {
-    /// Everything that decides what the node does next: generator, deadlines, queues, table. As postcard; the format is
-    /// that of this version of the crate.
+    /// Which layout of the state [`Self::snapshot`] writes and [`Self::restore`] reads. It changes whenever a field of any
+    /// component does; there is no reading of older ones.
+    pub const SNAPSHOT_VERSION: u16 = 1;
+
+    /// Everything that decides what the node does next: generator, deadlines, queues, table, evidence. Two magic bytes and
+    /// [`Self::SNAPSHOT_VERSION`], then postcard.
+    ///
+    /// Take it when all outputs are drained, as before any other input.
     pub fn snapshot(&self) -> Vec<u8> {
-        postcard::to_allocvec(self).expect("writing into a growing vector cannot fail, and all state serialises")
+        let mut bytes = Vec::new();
+        self.snapshot_into(&mut bytes);
+        bytes
+    }
+
+    /// As [`Self::snapshot`], into a buffer that is kept: what it held is gone, what it has room for is used.
+    pub fn snapshot_into(&self, bytes: &mut Vec<u8>) {
+        bytes.clear();
+        bytes.extend_from_slice(&MAGIC);
+        bytes.extend_from_slice(&Self::SNAPSHOT_VERSION.to_le_bytes());
+        let to = Appended(core::mem::take(bytes));
+        *bytes = postcard::serialize_with_flavor(self, to)
+            .expect("writing into a growing vector cannot fail, and all state serialises");
     }
 
     /// The node that was written: it behaves identically ever after.
     ///
     /// # Errors
-    /// [`RestoreError`] when the bytes are not a snapshot, or contradict themselves.
+    /// [`RestoreError`] when the bytes are not a snapshot, are of another version, or contradict themselves.
     pub fn restore(bytes: &[u8]) -> Result<Self, RestoreError> {
-        let (mut node, rest) = postcard::take_from_bytes::<Self>(bytes).map_err(|_| RestoreError::Malformed)?;
+        let state = bytes.strip_prefix(&MAGIC).ok_or(RestoreError::Malformed)?;
+        let (version, state) = state.split_first_chunk().ok_or(RestoreError::Malformed)?;
+        let found = u16::from_le_bytes(*version);
+        if found != Self::SNAPSHOT_VERSION {
+            return Err(RestoreError::Version { found });
+        }
+        let (mut node, rest) = postcard::take_from_bytes::<Self>(state).map_err(|_| RestoreError::Malformed)?;
         if !rest.is_empty() {
             return Err(RestoreError::Malformed);
         }
@@ -59,5 +96,26 @@ impl Node {
         node.evidence.reserve();
         node.detect.reserve(node.cx.config.indirect_probes);
         Ok(node)
+    }
+}
+
+/// A vector that is written behind what it holds.
+struct Appended(Vec<u8>);
+
+impl postcard::ser_flavors::Flavor for Appended {
+    type Output = Vec<u8>;
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<Vec<u8>> {
+        Ok(self.0)
     }
 }

@@ -1,0 +1,176 @@
+//! The blocks of a trace, written: `docs/trace.md` defines them byte by byte.
+//!
+//! A recorder appends inputs to a [`Builder`] and seals it now and then; a keyframe, a gap or a header is one block by itself.
+//! The blocks one behind the other, after [`start`], are a trace.
+
+use std::net::SocketAddr;
+
+use swim_core::{Event, Input, Instant};
+
+use crate::header::Header;
+use crate::record;
+
+/// The first bytes of every trace: one that is no text, and line ends that a transfer as text would change.
+pub(crate) const MAGIC: [u8; 8] = *b"\x89SWT\r\n\x1a\n";
+/// Magic, version, and six bytes of zero.
+pub(crate) const START: usize = 16;
+/// Length, kind, flags, two bytes of zero, step and time.
+pub(crate) const HEAD: usize = 24;
+/// Checksum and length.
+pub(crate) const TAIL: usize = 8;
+/// Bytes of a block beside its payload.
+pub const OVERHEAD: usize = HEAD + TAIL;
+/// Most bytes of payload, before and after compression.
+pub const PAYLOAD_MAX: usize = 1 << 30;
+
+pub(crate) mod kind {
+    pub(crate) const HEADER: u8 = 1;
+    pub(crate) const RECORDS: u8 = 2;
+    pub(crate) const KEYFRAME: u8 = 3;
+    pub(crate) const GAP: u8 = 4;
+    pub(crate) const INDEX: u8 = 5;
+}
+
+pub(crate) mod flag {
+    /// The payload is compressed: its true length, then one block of LZ4.
+    pub(crate) const LZ4: u8 = 1;
+    /// Records: the last step was not over when the block was sealed, so the digest is that before it.
+    pub(crate) const OPEN: u8 = 2;
+}
+
+/// Writes what every trace begins with: magic, version, and the header's block.
+pub fn start(header: &Header, out: &mut Vec<u8>) {
+    out.extend_from_slice(&MAGIC);
+    out.extend_from_slice(&crate::FORMAT_VERSION.to_le_bytes());
+    out.extend_from_slice(&[0; 6]);
+    let payload = postcard::to_allocvec(header).expect("a header of strings and numbers serialises into a vector");
+    whole(kind::HEADER, 0, (0, header.began), &payload, out);
+}
+
+/// Writes the node's state before input number `step`: the digest so far, and a snapshot.
+pub fn keyframe(step: u64, at: Instant, digest: u64, snapshot: &[u8], out: &mut Vec<u8>) {
+    let from = begin(out, kind::KEYFRAME, step, at);
+    out.extend_from_slice(&digest.to_le_bytes());
+    out.extend_from_slice(snapshot);
+    seal(out, from, 0);
+}
+
+/// Writes that so many inputs from number `step` on are not there. What follows begins with a keyframe.
+pub fn gap(step: u64, at: Instant, missing: u64, out: &mut Vec<u8>) {
+    whole(kind::GAP, 0, (step, at), &missing.to_le_bytes(), out);
+}
+
+/// Writes a block of any kind whose payload is given as it is.
+pub(crate) fn whole(kind: u8, flags: u8, (step, at): (u64, Instant), payload: &[u8], out: &mut Vec<u8>) {
+    let from = begin(out, kind, step, at);
+    out.extend_from_slice(payload);
+    seal(out, from, flags);
+}
+
+/// The same block, compressed; unchanged when that makes it no shorter, and when it is compressed already.
+///
+/// # Panics
+/// When this is not one whole block, as the functions of this module write them.
+pub fn compressed(block: &[u8]) -> Vec<u8> {
+    let payload = &block[HEAD..block.len() - TAIL];
+    let flags = block[5];
+    let mut out = Vec::with_capacity(block.len());
+    if flags & flag::LZ4 == 0 {
+        out.extend_from_slice(&block[..HEAD]);
+        out.extend_from_slice(&(payload.len() as u32).to_le_bytes());
+        out.extend_from_slice(&lz4_flex::block::compress(payload));
+    }
+    if out.is_empty() || out.len() + TAIL >= block.len() {
+        return block.to_vec();
+    }
+    seal(&mut out, 0, flags | flag::LZ4);
+    out
+}
+
+fn begin(out: &mut Vec<u8>, kind: u8, step: u64, at: Instant) -> usize {
+    let from = out.len();
+    out.extend_from_slice(&[0, 0, 0, 0, kind, 0, 0, 0]);
+    out.extend_from_slice(&step.to_le_bytes());
+    out.extend_from_slice(&at.as_micros().to_le_bytes());
+    from
+}
+
+/// The head is at `from`, the payload all that follows.
+fn seal(out: &mut Vec<u8>, from: usize, flags: u8) {
+    let len = ((out.len() - from - HEAD) as u32).to_le_bytes();
+    out[from..from + 4].copy_from_slice(&len);
+    out[from + 5] = flags;
+    let checksum = crc32fast::hash(&out[from..]).to_le_bytes();
+    out.extend_from_slice(&checksum);
+    out.extend_from_slice(&len);
+}
+
+/// A block of records that is still open. Its memory is kept from one to the next.
+#[derive(Clone, Debug, Default)]
+pub struct Builder {
+    /// Head, digest, records.
+    bytes: Vec<u8>,
+    /// The time of the last input.
+    at: Instant,
+}
+
+/// Where the records of a block begin: behind the digest.
+pub(crate) const RECORDS_AT: usize = 8;
+
+impl Builder {
+    /// A block whose first input is number `step`; `at` is the time of the input before, or when the node was constructed.
+    /// Writes into `memory`, whose content is gone.
+    pub fn new(step: u64, at: Instant, mut memory: Vec<u8>) -> Self {
+        memory.clear();
+        begin(&mut memory, kind::RECORDS, step, at);
+        memory.extend_from_slice(&[0; RECORDS_AT]);
+        Self { bytes: memory, at }
+    }
+
+    /// Bytes so far, without the tail.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether nothing was recorded.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.len() <= HEAD + RECORDS_AT
+    }
+
+    /// The next input. `check` is that of the digest before it; `at` is not before the last one's.
+    #[inline]
+    pub fn input(&mut self, at: Instant, check: u32, input: &Input<'_>) {
+        let elapsed = at.micros_since(self.at);
+        self.at = at;
+        record::put_input(&mut self.bytes, elapsed, check, input);
+    }
+
+    /// A datagram that the last input made the node send: the frame.
+    pub fn sent(&mut self, to: SocketAddr, frame: &[u8]) {
+        record::put_sent(&mut self.bytes, to, frame);
+    }
+
+    /// An event that the last input made the node tell.
+    pub fn event(&mut self, event: &Event) {
+        record::put_event(&mut self.bytes, event);
+    }
+
+    /// The whole block, when the last step is over. `digest` is that behind it.
+    pub fn seal(mut self, digest: u64) -> Vec<u8> {
+        self.close(digest, 0);
+        self.bytes
+    }
+
+    /// The whole block as it stands: the last step is not over, and `digest` is that before it. More can be recorded.
+    pub fn seal_open(&self, digest: u64) -> Vec<u8> {
+        let mut copy = Self { bytes: Vec::with_capacity(self.bytes.len() + TAIL), at: self.at };
+        copy.bytes.extend_from_slice(&self.bytes);
+        copy.close(digest, flag::OPEN);
+        copy.bytes
+    }
+
+    fn close(&mut self, digest: u64, flags: u8) {
+        self.bytes[HEAD..HEAD + RECORDS_AT].copy_from_slice(&digest.to_le_bytes());
+        seal(&mut self.bytes, 0, flags);
+    }
+}
