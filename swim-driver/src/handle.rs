@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use swim_core::{NodeId, Profile};
 
 use crate::advertise;
-use crate::cell::ViewCell;
-use crate::events::{EventRing, Events};
-use crate::mailbox::{CommandError, Mailbox, Order};
-use crate::pump::Counters;
+use crate::events::Events;
+use crate::mailbox::{CommandError, Order};
+use crate::pump::{Counters, Ends};
+use crate::recorder::Recorder;
 use crate::seed::Seed;
-use crate::sync::{Arc as SharedArc, Mutex, deadline, lock};
+use crate::sync::{Arc as SharedArc, deadline, lock};
 use crate::view::View;
 
 /// What an embedder holds of its node: commands in, views and events out. Clone it into every thread that wants one.
@@ -40,20 +40,18 @@ struct Inner {
     addr: SocketAddr,
     bound: SocketAddr,
     seeds_max: usize,
-    mailbox: SharedArc<Mailbox>,
-    view: SharedArc<ViewCell<View>>,
-    events: SharedArc<EventRing>,
-    counters: SharedArc<Mutex<Counters>>,
+    ends: Ends,
+    recorder: Option<Recorder>,
 }
 
 impl Handle {
     pub(crate) fn new(
         (id, addr, bound): (NodeId, SocketAddr, SocketAddr),
         seeds_max: usize,
-        (mailbox, view, events): (SharedArc<Mailbox>, SharedArc<ViewCell<View>>, SharedArc<EventRing>),
-        counters: SharedArc<Mutex<Counters>>,
+        ends: Ends,
+        recorder: Option<Recorder>,
     ) -> Self {
-        Self { inner: SharedArc::new(Inner { id, addr, bound, seeds_max, mailbox, view, events, counters }) }
+        Self { inner: SharedArc::new(Inner { id, addr, bound, seeds_max, ends, recorder }) }
     }
 
     /// Contacts these seeds until one answers: socket addresses, or [`Seed`]s, which may be names. The node's own
@@ -90,7 +88,7 @@ impl Handle {
             }
         }
         advertise::check(self.inner.addr, &addrs).map_err(CommandError::OnlyHere)?;
-        self.inner.mailbox.push(Order::Join { addrs: addrs.into(), names: names.into() })
+        self.inner.ends.mailbox.push(Order::Join { addrs: addrs.into(), names: names.into() })
     }
 
     /// Says goodbye. The driver ends once the leave is handed out; [`Self::wait_closed`] waits for it.
@@ -98,7 +96,7 @@ impl Handle {
     /// # Errors
     /// [`CommandError`] when the command is not accepted.
     pub fn leave(&self) -> Result<(), CommandError> {
-        self.inner.mailbox.push(Order::Leave)
+        self.inner.ends.mailbox.push(Order::Leave)
     }
 
     /// Says this about the node from now on.
@@ -106,7 +104,7 @@ impl Handle {
     /// # Errors
     /// [`CommandError`] when the command is not accepted.
     pub fn set_profile(&self, profile: Profile) -> Result<(), CommandError> {
-        self.inner.mailbox.push(Order::SetProfile(profile))
+        self.inner.ends.mailbox.push(Order::SetProfile(profile))
     }
 
     /// This node's identity.
@@ -127,18 +125,18 @@ impl Handle {
     /// Everybody the node knows, as of now, or this node alone where [`crate::Setup::publish_members`] says so. Cheap: no
     /// row is copied.
     pub fn view(&self) -> Arc<View> {
-        self.inner.view.get()
+        self.inner.ends.view.get()
     }
 
     /// What happens from now on. To miss nothing, subscribe first and read the view then.
     pub fn events(&self) -> Events {
-        Events::new(&self.inner.events)
+        Events::new(&self.inner.ends.events)
     }
 
     /// Blocks the thread until there is a view of another version than `seen`, and returns it. `None` when there is none
     /// within `timeout`, or when there will be none because the driver has ended.
     pub fn wait_changed(&self, seen: u64, timeout: Duration) -> Option<Arc<View>> {
-        self.inner.view.wait_view(timeout, |view| view.version() != seen)
+        self.inner.ends.view.wait_view(timeout, |view| view.version() != seen)
     }
 
     /// Waits until there is a view of another version than `seen`, and returns it; `None` when there will be none because
@@ -146,7 +144,7 @@ impl Handle {
     ///
     /// May be given up at any time, in a `select!` for example: nothing is lost, the next call sees the same.
     pub async fn changed(&self, seen: u64) -> Option<Arc<View>> {
-        self.inner.view.view_when(|view| view.version() != seen).await
+        self.inner.ends.view.view_when(|view| view.version() != seen).await
     }
 
     /// Waits until the view is as wanted, and returns it; `None` when it never will be because the driver has ended.
@@ -169,7 +167,7 @@ impl Handle {
     /// May be given up at any time. It does not keep the node from leaving: that begins with [`Self::leave`], or with the
     /// drop of the last handle, and this is a use of one.
     pub async fn closed(&self) {
-        self.inner.view.closed().await;
+        self.inner.ends.view.closed().await;
     }
 
     /// Blocks the thread until the view is as wanted, and returns it. `None` when it is not within `timeout`, or when it never
@@ -189,29 +187,34 @@ impl Handle {
     /// Blocks the thread until the driver has ended; `false` when it has not within `timeout`. The socket is closed when
     /// the driver is dropped, which for a driver that runs by itself is just after.
     pub fn wait_closed(&self, timeout: Duration) -> bool {
-        self.inner.view.wait_closed(timeout)
+        self.inner.ends.view.wait_closed(timeout)
     }
 
     /// Whether the driver has ended.
     pub fn is_closed(&self) -> bool {
-        self.inner.view.is_closed()
+        self.inner.ends.view.is_closed()
     }
 
     /// What node and driver have counted, for a metrics endpoint for example: all, but for what the driver is handling just
     /// now.
     pub fn counters(&self) -> Counters {
-        *lock(&self.inner.counters)
+        *lock(&self.inner.ends.counters)
+    }
+
+    /// The node's flight recorder, where [`crate::Setup::record`] asks for one.
+    pub fn recorder(&self) -> Option<&Recorder> {
+        self.inner.recorder.as_ref()
     }
 
     /// How many of the last accepted commands the node was never given, because the driver was dropped before.
     pub fn undelivered(&self) -> usize {
-        self.inner.mailbox.undelivered()
+        self.inner.ends.mailbox.undelivered()
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.mailbox.goodbye();
+        self.ends.mailbox.goodbye();
     }
 }
 

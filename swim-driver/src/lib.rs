@@ -8,6 +8,7 @@
 //! - [`Engine`]: a pump on a [`Socket`] that never blocks, which is all but the waiting; on a [`Reactor`], a future;
 //! - [`Seal`] and [`Plain`]: the envelope around each frame;
 //! - [`Seed`] and [`Resolver`]: through whom to join, by address or by name;
+//! - [`Recorder`]: what the node saw, kept in a bounded ring, dumped as a trace;
 //! - [`Clock`]: the machine's time as the core wants it.
 //!
 //! A binding is a loop that takes an engine's turns and waits in between. Between the two ends are a mailbox, a
@@ -29,6 +30,7 @@ mod loom_models;
 mod mailbox;
 mod pump;
 mod reads;
+mod recorder;
 mod resolver;
 mod rows;
 mod seal;
@@ -39,6 +41,8 @@ mod socket;
 mod sync;
 mod task;
 #[cfg(all(test, not(loom)))]
+mod test_net;
+#[cfg(all(test, not(loom)))]
 mod test_socket;
 #[cfg(all(test, not(loom)))]
 mod test_task;
@@ -46,6 +50,7 @@ mod view;
 mod waiters;
 
 pub use swim_core;
+pub use swim_trace;
 
 pub use advertise::OnlyHere;
 pub use bind::{bind, bind_blocking, bind_on, bind_on_blocking};
@@ -56,6 +61,7 @@ pub use events::{Events, RecvError, RecvTimeoutError, TryRecvError};
 pub use handle::Handle;
 pub use mailbox::{CommandError, Mailbox, Waker};
 pub use pump::{Counters, DriverStats, Pump};
+pub use recorder::{Dumps, Recorder, RecorderStats, Recording};
 pub use resolver::{Query, Resolver};
 pub use seal::{Plain, Refused, Seal};
 pub use seed::{Seed, SeedError};

@@ -13,6 +13,7 @@ use crate::advertise;
 use crate::cell::ViewCell;
 use crate::events::EventRing;
 use crate::mailbox::{Answer, Mailbox, Order};
+use crate::recorder::Tap;
 use crate::resolver::{Query, Resolver};
 use crate::seal::{Refused, Seal};
 use crate::seeds::Seeds;
@@ -61,6 +62,17 @@ pub struct Pump {
     counted: bool,
     /// Where handles find what was counted.
     counters: Arc<Mutex<Counters>>,
+    /// Where everything that the node is given, and all that comes out, passes a recorder.
+    tap: Option<Box<Tap>>,
+}
+
+/// What a pump shares with its handles.
+#[derive(Clone)]
+pub(crate) struct Ends {
+    pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) view: Arc<ViewCell<View>>,
+    pub(crate) events: Arc<EventRing>,
+    pub(crate) counters: Arc<Mutex<Counters>>,
 }
 
 /// What a node and its driver have counted: see [`crate::Handle::counters`].
@@ -127,8 +139,8 @@ impl Pump {
         resolver: Resolver,
         speaks: Speaks,
         now: Instant,
-        (mailbox, view, events): (Arc<Mailbox>, Arc<ViewCell<View>>, Arc<EventRing>),
-        counters: Arc<Mutex<Counters>>,
+        Ends { mailbox, view, events, counters }: Ends,
+        tap: Option<Tap>,
     ) -> Self {
         let (me, seeds) = (own_row(&node), Seeds::new(&node));
         Self {
@@ -150,6 +162,7 @@ impl Pump {
             stats: DriverStats::default(),
             counted: true,
             counters,
+            tap: tap.map(Box::new),
         }
     }
 
@@ -236,15 +249,18 @@ impl Pump {
         loop {
             if let Some(Transmit { to, len }) = self.node.poll_transmit(&mut out[frame.clone()]) {
                 self.stats.datagrams_sent += 1;
+                if let Some(tap) = &mut self.tap {
+                    tap.sent(to, &out[frame.start..][..len]);
+                }
                 return Some(Transmit { to: self.reached_at(to), len: self.seal.seal(out, len) });
             }
             self.publish();
             // Both follow from an input of the binding, and are inputs themselves, so they come when that is handed out.
             if let Some(order) = self.seeds.give() {
-                self.node.handle(self.now, Input::Command(order.as_command()));
+                self.give(Input::Command(order.as_command()));
             } else if let Some(to) = self.failed.pop() {
                 self.told += 1;
-                self.node.handle(self.now, Input::SendFailed { to });
+                self.give(Input::SendFailed { to });
             } else {
                 break;
             }
@@ -295,7 +311,15 @@ impl Pump {
 
     fn input(&mut self, now: Instant, input: Input<'_>) {
         self.begin(now);
-        self.node.handle(now, input);
+        self.give(input);
+    }
+
+    /// The one place where the node is given anything.
+    fn give(&mut self, input: Input<'_>) {
+        if let Some(tap) = &mut self.tap {
+            tap.input(&self.node, self.now, &input);
+        }
+        self.node.handle(self.now, input);
     }
 
     fn begin(&mut self, now: Instant) {
@@ -335,6 +359,10 @@ impl Pump {
         while let Some(event) = self.node.poll_event() {
             self.batch.push(event);
         }
+        if let Some(tap) = &mut self.tap {
+            self.batch.iter().for_each(|event| tap.event(event));
+            tap.drained();
+        }
         let me = own_row(&self.node);
         if self.batch.is_empty() && self.me == me {
             return;
@@ -364,6 +392,10 @@ impl Pump {
     fn finish(&mut self) {
         self.finished = true;
         self.counted = true;
+        // Dropped when it has been told that this was all.
+        if let Some(mut tap) = self.tap.take() {
+            tap.finish(&self.node);
+        }
         self.publish_counters();
         self.mailbox.close();
         // All is closed before any task is woken: a waker is foreign code, and may panic.

@@ -6,18 +6,20 @@ use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use swim_core::{Config, ConfigError, Identity, Instant, Node, NodeId, Profile, ProfileError, RestoreError, State};
+use swim_trace::Header;
 
 use crate::advertise::{self, OnlyHere, advertised};
 use crate::cell::ViewCell;
 use crate::events::EventRing;
 use crate::handle::Handle;
 use crate::mailbox::{CommandError, Mailbox};
-use crate::pump::{Counters, Pump};
+use crate::pump::{Ends, Pump};
+use crate::recorder::Recording;
 use crate::resolver::Resolver;
-use crate::seal::Plain;
+use crate::seal::{Plain, Seal as _};
 use crate::seed::Seed;
 use crate::socket::{SocketOptions, Speaks};
-use crate::sync::{Arc, Mutex};
+use crate::sync::Arc;
 use crate::view::{Shown, View};
 
 /// What a node starts with. [`Setup::new`] and a binding's `bind` are enough; the fields are for those who need more.
@@ -50,6 +52,8 @@ pub struct Setup {
     /// for other threads to read. Who reads the [`Node`] itself, or events alone, can do without: then views show this
     /// node and nobody else, and are new when that changes; what events tell of others is not in them. Default: yes.
     pub publish_members: bool,
+    /// The node's flight recorder: [`Handle::recorder`]. Default: none.
+    pub record: Option<Recording>,
 }
 
 impl Setup {
@@ -67,6 +71,7 @@ impl Setup {
             rng_seed: None,
             resolver: Resolver::default(),
             publish_members: true,
+            record: None,
         }
     }
 
@@ -104,25 +109,30 @@ impl Setup {
             None => getrandom::u64().map_err(|e| SetupError::Entropy(io::Error::other(e.to_string())))?,
         };
         let seal = Box::new(Plain::new(&self.config.cluster));
-        let node =
-            Node::new(Identity { id, addr, epoch, profile }, self.config, rng_seed, now).map_err(SetupError::Config)?;
+        let me = Identity { id, addr, epoch, profile };
+        let header = self.record.as_ref().map(|_| Header::new(&me, &self.config, rng_seed, now));
+        let node = Node::new(me, self.config, rng_seed, now).map_err(SetupError::Config)?;
 
-        let mailbox = Arc::new(Mailbox::new());
         let shown = if self.publish_members { Shown::All } else { Shown::Me };
-        let view = Arc::new(ViewCell::new(View::of(&node, shown)));
-        let events = Arc::new(EventRing::default());
+        let ends = Ends {
+            mailbox: Arc::new(Mailbox::new()),
+            view: Arc::new(ViewCell::new(View::of(&node, shown))),
+            events: Arc::new(EventRing::default()),
+            counters: Arc::default(),
+        };
         let seeds_max = node.config().seeds_max;
-        let counters = Arc::new(Mutex::new(Counters::default()));
-        let ends = (Arc::clone(&mailbox), Arc::clone(&view), Arc::clone(&events));
         let speaks = Speaks::of(bound, &self.socket);
-        let handle = Handle::new((id, addr, bound), seeds_max, ends, Arc::clone(&counters));
+        let envelope = seal.header_len() + seal.trailer_len();
+        let recorded = self.record.zip(header).map(|(record, header)| record.start(header, envelope));
+        let (recorder, tap) = recorded.unzip();
+        let handle = Handle::new((id, addr, bound), seeds_max, ends.clone(), recorder);
         if !self.seeds.is_empty() {
             handle.join(&self.seeds).map_err(|e| match e {
                 CommandError::OnlyHere(e) => SetupError::OnlyHere(e),
                 e => SetupError::Seeds(e),
             })?;
         }
-        Ok((handle, Pump::new(node, seal, self.resolver, speaks, now, (mailbox, view, events), counters)))
+        Ok((handle, Pump::new(node, seal, self.resolver, speaks, now, ends, tap)))
     }
 
     /// Starts the node's next life from what it knew in its last one: a [`Node::snapshot`] that the embedder has kept.

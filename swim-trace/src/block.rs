@@ -127,6 +127,11 @@ impl Builder {
         Self { bytes: memory, at }
     }
 
+    /// The number of its first input.
+    pub fn first(&self) -> u64 {
+        self.bytes.get(8..16).and_then(|step| step.try_into().ok()).map_or(0, u64::from_le_bytes)
+    }
+
     /// Bytes so far, without the tail.
     pub fn len(&self) -> usize {
         self.bytes.len()

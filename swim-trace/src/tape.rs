@@ -45,17 +45,17 @@ impl Steps {
         digest
     }
 
-    /// The node, which has been drained, is about to be given this. Tells when that is, and the check before it. A time that
+    /// The node, which has been drained, is about to be given this. Tells when that is, and the digest before it. A time that
     /// goes back counts as the last one, as in the node.
     #[inline]
-    pub fn begin(&mut self, node: &Node, now: Instant, input: &Input<'_>) -> (Instant, u32) {
-        self.digest = self.settled(node);
+    pub fn begin(&mut self, node: &Node, now: Instant, input: &Input<'_>) -> (Instant, Digest) {
+        let before = self.settled(node);
+        self.digest = before;
         self.open = true;
-        let check = self.digest.check();
         self.number += 1;
         self.at = self.at.max(now);
         self.digest.input(self.at, input);
-        (self.at, check)
+        (self.at, before)
     }
 
     /// It has handed out this datagram.
@@ -102,8 +102,8 @@ impl Tape {
         if self.builder.len() >= self.block {
             self.seal(node);
         }
-        let (at, check) = self.steps.begin(node, now, input);
-        self.builder.input(at, check, input);
+        let (at, before) = self.steps.begin(node, now, input);
+        self.builder.input(at, before.check(), input);
     }
 
     /// It has handed out this datagram.
