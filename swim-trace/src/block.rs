@@ -1,7 +1,8 @@
 //! The blocks of a trace, written: `docs/trace.md` defines them byte by byte.
 //!
 //! A recorder appends inputs to a [`Builder`] and seals it now and then; a keyframe, a gap or a header is one block by itself.
-//! The blocks one behind the other, after [`start`], are a trace.
+//! The blocks one behind the other, after [`start`], are a trace, once each of those that a builder has made is finished
+//! ([`finish`]): what that takes is not the recorder's to spend.
 
 use std::net::SocketAddr;
 
@@ -67,6 +68,44 @@ pub(crate) fn whole(kind: u8, flags: u8, (step, at): (u64, Instant), payload: &[
     seal(out, from, flags);
 }
 
+/// Appends a block to a trace. What a builder has sealed gets what it lacks: the digest of the inputs, and the checksum. A block of
+/// any other kind is complete, and copied.
+///
+/// # Panics
+/// When this is not one whole block, as the functions of this module write them.
+pub fn finish(block: &[u8], out: &mut Vec<u8>) {
+    let from = out.len();
+    out.extend_from_slice(block);
+    if block[4] != kind::RECORDS {
+        return;
+    }
+    let end = out.len() - TAIL;
+    let records = from + HEAD + RECORDS_AT;
+    let inputs = record::mix(&mut out[records..end]);
+    let inputs = if block[5] & flag::OPEN == 0 { inputs.now } else { inputs.before };
+    out[from + HEAD..records]
+        .iter_mut()
+        .zip(inputs.value().to_le_bytes())
+        .for_each(|(digest, inputs)| *digest ^= inputs);
+    checksum(&mut out[from..]);
+}
+
+/// Appends a block that was sealed with checks and a digest as a trace has them: it lacks the checksum only.
+///
+/// # Panics
+/// As [`finish`].
+pub fn copy(block: &[u8], out: &mut Vec<u8>) {
+    let from = out.len();
+    out.extend_from_slice(block);
+    checksum(&mut out[from..]);
+}
+
+fn checksum(block: &mut [u8]) {
+    let end = block.len() - TAIL;
+    let checksum = crc32fast::hash(&block[..end]).to_le_bytes();
+    block[end..end + 4].copy_from_slice(&checksum);
+}
+
 /// The same block, compressed; unchanged when that makes it no shorter, and when it is compressed already.
 ///
 /// # Panics
@@ -89,10 +128,17 @@ pub fn compressed(block: &[u8]) -> Vec<u8> {
 
 fn begin(out: &mut Vec<u8>, kind: u8, step: u64, at: Instant) -> usize {
     let from = out.len();
-    out.extend_from_slice(&[0, 0, 0, 0, kind, 0, 0, 0]);
-    out.extend_from_slice(&step.to_le_bytes());
-    out.extend_from_slice(&at.as_micros().to_le_bytes());
+    out.extend_from_slice(&head(kind, step, at));
     from
+}
+
+/// A head whose length and flags are not yet known.
+fn head(kind: u8, step: u64, at: Instant) -> [u8; HEAD] {
+    let mut head = [0; HEAD];
+    head[4] = kind;
+    head[8..16].copy_from_slice(&step.to_le_bytes());
+    head[16..].copy_from_slice(&at.as_micros().to_le_bytes());
+    head
 }
 
 /// The head is at `from`, the payload all that follows.
@@ -108,8 +154,9 @@ fn seal(out: &mut Vec<u8>, from: usize, flags: u8) {
 /// A block of records that is still open. Its memory is kept from one to the next.
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
-    /// Head, digest, records.
+    /// Head, digest, records; behind them room that was written before. To append is to copy then, and no more.
     bytes: Vec<u8>,
+    used: usize,
     /// The time of the last input.
     at: Instant,
 }
@@ -121,10 +168,12 @@ impl Builder {
     /// A block whose first input is number `step`; `at` is the time of the input before, or when the node was constructed.
     /// Writes into `memory`, whose content is gone.
     pub fn new(step: u64, at: Instant, mut memory: Vec<u8>) -> Self {
-        memory.clear();
-        begin(&mut memory, kind::RECORDS, step, at);
-        memory.extend_from_slice(&[0; RECORDS_AT]);
-        Self { bytes: memory, at }
+        let used = HEAD + RECORDS_AT;
+        // What was written there is as good as anything.
+        memory.resize(memory.capacity().max(used), 0);
+        memory[..used].copy_from_slice(&[0; HEAD + RECORDS_AT]);
+        memory[..HEAD].copy_from_slice(&head(kind::RECORDS, step, at));
+        Self { bytes: memory, used, at }
     }
 
     /// The number of its first input.
@@ -134,12 +183,12 @@ impl Builder {
 
     /// Bytes so far, without the tail.
     pub fn len(&self) -> usize {
-        self.bytes.len()
+        self.used
     }
 
     /// Whether nothing was recorded.
     pub fn is_empty(&self) -> bool {
-        self.bytes.len() <= HEAD + RECORDS_AT
+        self.used <= HEAD + RECORDS_AT
     }
 
     /// The next input. `check` is that of the digest before it; `at` is not before the last one's.
@@ -147,35 +196,58 @@ impl Builder {
     pub fn input(&mut self, at: Instant, check: u32, input: &Input<'_>) {
         let elapsed = at.micros_since(self.at);
         self.at = at;
-        record::put_input(&mut self.bytes, elapsed, check, input);
+        record::put_input(self, elapsed, check, input);
     }
 
     /// A datagram that the last input made the node send: the frame.
     pub fn sent(&mut self, to: SocketAddr, frame: &[u8]) {
-        record::put_sent(&mut self.bytes, to, frame);
+        record::put_sent(self, to, frame);
     }
 
     /// An event that the last input made the node tell.
     pub fn event(&mut self, event: &Event) {
-        record::put_event(&mut self.bytes, event);
+        record::put_event(self, event);
     }
 
-    /// The whole block, when the last step is over. `digest` is that behind it.
+    /// The whole block, not yet finished, when the last step is over. `digest` is that behind it.
     pub fn seal(mut self, digest: u64) -> Vec<u8> {
         self.close(digest, 0);
         self.bytes
     }
 
-    /// The whole block as it stands: the last step is not over, and `digest` is that before it. More can be recorded.
+    /// The whole block as it stands, not yet finished: the last step is not over, and `digest` is that before it. More can be recorded.
     pub fn seal_open(&self, digest: u64) -> Vec<u8> {
-        let mut copy = Self { bytes: Vec::with_capacity(self.bytes.len() + TAIL), at: self.at };
-        copy.bytes.extend_from_slice(&self.bytes);
+        let mut copy = Self { bytes: Vec::with_capacity(self.used + TAIL), used: self.used, at: self.at };
+        copy.bytes.extend_from_slice(&self.bytes[..self.used]);
         copy.close(digest, flag::OPEN);
         copy.bytes
     }
 
+    /// Appends both.
+    #[inline]
+    pub(crate) fn put<const N: usize>(&mut self, head: &[u8; N], body: &[u8]) {
+        let end = self.used + N + body.len();
+        if end > self.bytes.len() {
+            self.grow(end);
+        }
+        let (first, rest) = self.bytes[self.used..end].split_at_mut(N);
+        first.copy_from_slice(head);
+        rest.copy_from_slice(body);
+        self.used = end;
+    }
+
+    #[cold]
+    fn grow(&mut self, end: usize) {
+        self.bytes.resize(end.max(2 * self.bytes.len()), 0);
+    }
+
     fn close(&mut self, digest: u64, flags: u8) {
+        self.bytes.truncate(self.used);
         self.bytes[HEAD..HEAD + RECORDS_AT].copy_from_slice(&digest.to_le_bytes());
-        seal(&mut self.bytes, 0, flags);
+        let len = ((self.used - HEAD) as u32).to_le_bytes();
+        self.bytes[..4].copy_from_slice(&len);
+        self.bytes[5] = flags;
+        self.bytes.extend_from_slice(&[0; 4]);
+        self.bytes.extend_from_slice(&len);
     }
 }

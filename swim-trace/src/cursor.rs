@@ -8,7 +8,7 @@ use swim_core::{Event, Instant};
 use crate::block::{flag, kind};
 use crate::bytes::Bytes;
 use crate::error::TraceError;
-use crate::record::{self, Record, Recorded};
+use crate::record::{self, Inputs, Record, Recorded};
 use crate::trace::{Block, Blocks};
 
 /// One thing that a trace holds.
@@ -32,7 +32,7 @@ pub enum Item<'c> {
         step: u64,
         /// When.
         at: Instant,
-        /// Of the digest before it.
+        /// Of the digest before it, of outputs and of the inputs in this block: as it stands in the trace.
         check: u32,
         /// What.
         input: Recorded<'c>,
@@ -84,8 +84,9 @@ struct Records<'a> {
     next: usize,
     step: u64,
     at: Instant,
-    /// The digest behind the last step, when that was over.
+    /// The digest behind the last step, when that was over: that of outputs and inputs.
     digest: Option<u64>,
+    inputs: Inputs,
 }
 
 impl<'a> Cursor<'a> {
@@ -122,9 +123,9 @@ impl<'a> Cursor<'a> {
     /// The next thing that came out of the present step, as far as outputs were recorded.
     pub(crate) fn next_output(&mut self) -> Option<Result<Item<'_>, TraceError>> {
         let records = self.open.as_mut()?;
-        records.skip_unknown();
+        records.skip();
         let ahead = Bytes(records.content.get(records.next..)?);
-        if ahead.is_empty() || record::check_ahead(ahead).is_some() {
+        if ahead.is_empty() || record::check_ahead(ahead, records.inputs).is_some() {
             return None;
         }
         let read = records.read();
@@ -137,16 +138,16 @@ impl<'a> Cursor<'a> {
         let records = self.open.as_ref()?;
         let ahead = Bytes(records.content.get(records.next..)?);
         if ahead.is_empty() {
-            return records.digest.map(Check::Whole);
+            return records.digest.map(|digest| Check::Whole(digest ^ records.inputs.now.value()));
         }
-        record::check_ahead(ahead).map(Check::Half)
+        record::check_ahead(ahead, records.inputs).map(Check::Half)
     }
 
     /// Goes to the next thing that is known here.
     fn advance(&mut self) -> Result<Option<Found>, TraceError> {
         loop {
             if let Some(records) = &mut self.open {
-                records.skip_unknown();
+                records.skip();
                 if records.next < records.content.len() {
                     return Ok(Some(Found::Record));
                 }
@@ -183,13 +184,22 @@ impl<'a> Records<'a> {
         let content = block.content()?;
         let digest = Bytes(&content).u64().ok_or_else(|| block.malformed("a block of records without digest"))?;
         let digest = (block.flags & flag::OPEN == 0).then_some(digest);
-        Ok(Self { content, next: crate::block::RECORDS_AT, step: block.step, at: block.at, digest, block })
+        Ok(Self {
+            content,
+            next: crate::block::RECORDS_AT,
+            step: block.step,
+            at: block.at,
+            digest,
+            block,
+            inputs: Inputs::default(),
+        })
     }
 
     fn read(&mut self) -> Result<Item<'_>, TraceError> {
         let mut bytes = Bytes(self.content.get(self.next..).unwrap_or_default());
         let record = record::read(&mut bytes).map_err(|what| self.block.malformed(what))?;
-        self.next = self.content.len() - bytes.0.len();
+        let from = std::mem::replace(&mut self.next, self.content.len() - bytes.0.len());
+        self.inputs.add(&self.content[from..self.next]);
         match record {
             Record::Input { elapsed, check, input } => {
                 self.at = self.at.plus_micros(elapsed);
@@ -199,18 +209,21 @@ impl<'a> Records<'a> {
             }
             Record::Sent { to, frame } => Ok(Item::Sent { to, frame }),
             Record::Event(event) => Ok(Item::Event(event)),
-            Record::Unknown => Err(self.block.malformed("a note that was to be skipped")),
+            Record::Pause(_) | Record::Unknown => Err(self.block.malformed("a note that was to be skipped")),
         }
     }
 
-    /// Past the notes of later versions.
-    fn skip_unknown(&mut self) {
+    /// Past what is no item: pauses, and the notes of later versions.
+    fn skip(&mut self) {
         loop {
             let mut bytes = Bytes(self.content.get(self.next..).unwrap_or_default());
-            if bytes.is_empty() || !matches!(record::read(&mut bytes), Ok(Record::Unknown)) {
-                return;
+            match record::read(&mut bytes) {
+                Ok(Record::Pause(micros)) => self.at = self.at.plus_micros(micros),
+                Ok(Record::Unknown) => {}
+                Ok(Record::Input { .. } | Record::Sent { .. } | Record::Event(_)) | Err(_) => return,
             }
-            self.next = self.content.len() - bytes.0.len();
+            let from = std::mem::replace(&mut self.next, self.content.len() - bytes.0.len());
+            self.inputs.add(&self.content[from..self.next]);
         }
     }
 }

@@ -1,28 +1,36 @@
 //! One record in a block: an input, or something that came out.
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use swim_core::{Command, Event, Input, Profile};
 
-use crate::bytes::{Bytes, put_varint, varint_len};
+use crate::block::Builder;
+use crate::bytes::Bytes;
+use crate::digest::Digest;
 
 /// Kinds below this are inputs: what cannot be read here cannot be replayed. The others are notes, and unknown ones are skipped.
 pub(crate) const NOTES: u8 = 64;
 
 mod kind {
-    pub(super) const DATAGRAM: u8 = 1;
-    pub(super) const TIMEOUT: u8 = 2;
-    pub(super) const JOIN: u8 = 3;
-    pub(super) const SEEDS: u8 = 4;
-    pub(super) const LEAVE: u8 = 5;
-    pub(super) const SET_PROFILE: u8 = 6;
-    pub(super) const SEND_FAILED: u8 = 7;
-    pub(super) const SEND_BLOCKED: u8 = 8;
-    pub(super) const SEND_RESUMED: u8 = 9;
+    pub(super) const DATAGRAM_V4: u8 = 1;
+    pub(super) const DATAGRAM_V6: u8 = 2;
+    pub(super) const TIMEOUT: u8 = 3;
+    pub(super) const JOIN: u8 = 4;
+    pub(super) const SEEDS: u8 = 5;
+    pub(super) const LEAVE: u8 = 6;
+    pub(super) const SET_PROFILE: u8 = 7;
+    pub(super) const SEND_FAILED: u8 = 8;
+    pub(super) const SEND_BLOCKED: u8 = 9;
+    pub(super) const SEND_RESUMED: u8 = 10;
     pub(super) const SENT: u8 = super::NOTES;
     pub(super) const EVENT: u8 = super::NOTES + 1;
+    /// More time than fits into an input's own field: it passes before the next input.
+    pub(super) const PAUSE: u8 = super::NOTES + 2;
 }
+
+/// Most bytes of a record behind its first word.
+const LEN_MAX: usize = (1 << 24) - 1;
 
 /// An input as a trace holds it: what [`Input`] says, and owning what need not be borrowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,47 +113,120 @@ impl Recorded<'_> {
 
 // --- written
 
-/// Kind, elapsed time and check of an input, behind the record's length.
-fn put_head(out: &mut Vec<u8>, kind: u8, elapsed: u64, check: u32, body: usize) {
-    put_varint(out, (1 + varint_len(elapsed) + 4 + body) as u64);
-    out.push(kind);
-    put_varint(out, elapsed);
-    out.extend_from_slice(&check.to_le_bytes());
+/// The first word of a record: its kind, and how many bytes follow.
+fn word(kind: u8, len: usize) -> [u8; 4] {
+    debug_assert!(len <= LEN_MAX, "a record of {len} bytes");
+    (u32::from(kind) << 24 | len as u32).to_le_bytes()
 }
 
+/// Head of an input: first word, elapsed time, check.
 #[inline]
-pub(crate) fn put_input(out: &mut Vec<u8>, elapsed: u64, check: u32, input: &Input<'_>) {
-    match *input {
-        Input::Datagram { from, bytes } => {
-            let string = varint_len(bytes.len() as u64) + bytes.len();
-            put_head(out, kind::DATAGRAM, elapsed, check, addr_len(from) + string);
-            put_addr(out, from);
-            put_varint(out, bytes.len() as u64);
-            out.extend_from_slice(bytes);
+fn head(kind: u8, elapsed: u32, check: u32, body: usize) -> [u8; 12] {
+    let mut head = [0; 12];
+    head[..4].copy_from_slice(&word(kind, 8 + body));
+    head[4..8].copy_from_slice(&elapsed.to_le_bytes());
+    head[8..].copy_from_slice(&check.to_le_bytes());
+    head
+}
+
+/// The digest of the inputs of one block, up to some record.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Inputs {
+    /// Of all of them.
+    pub(crate) now: Digest,
+    /// Of all but the last.
+    pub(crate) before: Digest,
+}
+
+impl Inputs {
+    /// Takes in one whole record, if it is an input, or time that passes before one.
+    pub(crate) fn add(&mut self, record: &[u8]) {
+        let Some((word, body)) = record.split_first_chunk() else { return };
+        let (kind, _) = parts(*word);
+        match body.split_at_checked(4) {
+            Some((elapsed, rest)) if kind < NOTES => {
+                self.before = self.now;
+                self.now.record(kind, [elapsed, rest.get(4..).unwrap_or_default()]);
+            }
+            _ if kind == kind::PAUSE => self.now.record(kind, [body, &[]]),
+            _ => {}
         }
-        Input::Timeout => put_head(out, kind::TIMEOUT, elapsed, check, 0),
+    }
+}
+
+/// Adds the digest of the inputs before it to every check in the records of a block. Gives that of all of them.
+pub(crate) fn mix(records: &mut [u8]) -> Inputs {
+    let (mut inputs, mut from) = (Inputs::default(), 0);
+    loop {
+        let mut rest = Bytes(&records[from..]);
+        let Some((kind, body)) = split(&mut rest) else { return inputs };
+        let (next, is_input) = (records.len() - rest.0.len(), kind < NOTES && body.0.len() >= 8);
+        let before = inputs.now.check().to_le_bytes();
+        inputs.add(&records[from..next]);
+        if is_input {
+            records[from + 8..from + 12].iter_mut().zip(before).for_each(|(check, before)| *check ^= before);
+        }
+        from = next;
+    }
+}
+
+/// This is what recording costs a node for every datagram, so it is one head of fixed length and two copies.
+#[inline]
+pub(crate) fn put_input(out: &mut Builder, elapsed: u64, check: u32, input: &Input<'_>) {
+    let elapsed = match u32::try_from(elapsed) {
+        Ok(elapsed) => elapsed,
+        Err(_) => put_pause(out, elapsed),
+    };
+    match *input {
+        Input::Datagram { from: SocketAddr::V4(from), bytes } => {
+            let mut whole = [0; 18];
+            whole[..12].copy_from_slice(&head(kind::DATAGRAM_V4, elapsed, check, 6 + bytes.len()));
+            whole[12..16].copy_from_slice(&from.ip().octets());
+            whole[16..].copy_from_slice(&from.port().to_le_bytes());
+            out.put(&whole, bytes);
+        }
+        Input::Timeout => out.put(&head(kind::TIMEOUT, elapsed, check, 0), &[]),
         ref rare => put_rare(out, elapsed, check, rare),
     }
 }
 
+/// All of a long time in a record of its own.
 #[cold]
-fn put_rare(out: &mut Vec<u8>, elapsed: u64, check: u32, input: &Input<'_>) {
+fn put_pause(out: &mut Builder, elapsed: u64) -> u32 {
+    put(out, kind::PAUSE, &elapsed.to_le_bytes());
+    0
+}
+
+/// A record of this kind and body.
+fn put(out: &mut Builder, kind: u8, body: &[u8]) {
+    out.put(&word(kind, body.len()), body);
+}
+
+#[cold]
+fn put_rare(out: &mut Builder, elapsed: u32, check: u32, input: &Input<'_>) {
     let mut body = Vec::new();
     let kind = match *input {
+        Input::Datagram { from, bytes } => {
+            put_addr(&mut body, from);
+            // What comes before says which family it is.
+            body.remove(0);
+            body.extend_from_slice(bytes);
+            kind::DATAGRAM_V6
+        }
+        Input::Timeout => kind::TIMEOUT,
         Input::Command(Command::Join(seeds)) => {
-            put_addrs(&mut body, seeds);
+            seeds.iter().for_each(|&seed| put_addr(&mut body, seed));
             kind::JOIN
         }
         Input::Command(Command::Seeds(seeds)) => {
-            put_addrs(&mut body, seeds);
+            seeds.iter().for_each(|&seed| put_addr(&mut body, seed));
             kind::SEEDS
         }
         Input::Command(Command::Leave) => kind::LEAVE,
         Input::Command(Command::SetProfile(profile)) => {
-            for part in [profile.name().as_bytes(), profile.meta()] {
-                put_varint(&mut body, part.len() as u64);
-                body.extend_from_slice(part);
-            }
+            body.push(profile.name().len() as u8);
+            body.extend_from_slice(profile.name().as_bytes());
+            body.extend_from_slice(profile.meta());
             kind::SET_PROFILE
         }
         Input::SendFailed { to } => {
@@ -157,49 +238,34 @@ fn put_rare(out: &mut Vec<u8>, elapsed: u64, check: u32, input: &Input<'_>) {
         // `Input` can grow; this crate and the core have one version and grow together, and a test has every kind.
         _ => 0,
     };
-    put_head(out, kind, elapsed, check, body.len());
-    out.extend_from_slice(&body);
+    out.put(&head(kind, elapsed, check, body.len()), &body);
 }
 
-pub(crate) fn put_sent(out: &mut Vec<u8>, to: SocketAddr, frame: &[u8]) {
-    let string = varint_len(frame.len() as u64) + frame.len();
-    put_varint(out, (1 + addr_len(to) + string) as u64);
-    out.push(kind::SENT);
-    put_addr(out, to);
-    put_varint(out, frame.len() as u64);
-    out.extend_from_slice(frame);
+pub(crate) fn put_sent(out: &mut Builder, to: SocketAddr, frame: &[u8]) {
+    let mut body = Vec::with_capacity(19 + frame.len());
+    put_addr(&mut body, to);
+    body.extend_from_slice(frame);
+    put(out, kind::SENT, &body);
 }
 
-pub(crate) fn put_event(out: &mut Vec<u8>, event: &Event) {
+pub(crate) fn put_event(out: &mut Builder, event: &Event) {
     let body = postcard::to_allocvec(event).expect("an event of numbers and addresses serialises into a vector");
-    put_varint(out, (1 + body.len()) as u64);
-    out.push(kind::EVENT);
-    out.extend_from_slice(&body);
+    put(out, kind::EVENT, &body);
 }
 
-fn put_addrs(out: &mut Vec<u8>, addrs: &[SocketAddr]) {
-    put_varint(out, addrs.len() as u64);
-    addrs.iter().for_each(|&addr| put_addr(out, addr));
-}
-
-/// As postcard has it: family, address, port. Flow label and scope mean nothing to the node, and are not kept.
+/// Family, address, port. Flow label and scope mean nothing to the node, and are not kept.
 fn put_addr(out: &mut Vec<u8>, addr: SocketAddr) {
     match addr {
         SocketAddr::V4(addr) => {
-            out.push(0);
+            out.push(4);
             out.extend_from_slice(&addr.ip().octets());
         }
         SocketAddr::V6(addr) => {
-            out.push(1);
+            out.push(6);
             out.extend_from_slice(&addr.ip().octets());
         }
     }
-    put_varint(out, addr.port().into());
-}
-
-const fn addr_len(addr: SocketAddr) -> usize {
-    let ip = if addr.is_ipv4() { 4 } else { 16 };
-    1 + ip + varint_len(addr.port() as u64)
+    out.extend_from_slice(&addr.port().to_le_bytes());
 }
 
 // --- read
@@ -217,44 +283,71 @@ pub(crate) enum Record<'a> {
         frame: &'a [u8],
     },
     Event(Event),
+    /// So many microseconds pass before the next input.
+    Pause(u64),
     /// A note of a later version.
     Unknown,
 }
 
+/// Kind and length in the first word of a record.
+const fn parts(word: [u8; 4]) -> (u8, usize) {
+    let word = u32::from_le_bytes(word);
+    ((word >> 24) as u8, word as usize & LEN_MAX)
+}
+
+/// A record's kind and body.
+fn split<'a>(bytes: &mut Bytes<'a>) -> Option<(u8, Bytes<'a>)> {
+    let mut ahead = *bytes;
+    let (kind, len) = parts(ahead.array()?);
+    let body = ahead.take(len)?;
+    *bytes = ahead;
+    Some((kind, Bytes(body)))
+}
+
 /// The next record, whole.
 pub(crate) fn read<'a>(bytes: &mut Bytes<'a>) -> Result<Record<'a>, &'static str> {
-    let mut body = Bytes(bytes.string().ok_or("a record is longer than its block")?);
-    let kind = body.u8().ok_or("a record is empty")?;
+    let (kind, mut body) = split(bytes).ok_or("a record is longer than its block")?;
     let record = match kind {
         0..NOTES => read_input(kind, &mut body)?,
         kind::SENT => {
             let to = addr(&mut body).ok_or("an address of a datagram sent")?;
-            Record::Sent { to, frame: body.string().ok_or("the bytes of a datagram sent")? }
+            Record::Sent { to, frame: body.rest() }
         }
         kind::EVENT => match body.value() {
             Some(event) => Record::Event(event),
             None => return Ok(Record::Unknown),
         },
+        kind::PAUSE => Record::Pause(body.u64().ok_or("a pause")?),
         _ => return Ok(Record::Unknown),
     };
     if body.is_empty() { Ok(record) } else { Err("a record has bytes left over") }
 }
 
-/// The check of the next record, when it is an input.
-pub(crate) fn check_ahead(mut bytes: Bytes<'_>) -> Option<u32> {
-    let mut body = Bytes(bytes.string()?);
-    (body.u8()? < NOTES).then_some(())?;
-    body.varint()?;
-    body.u32()
+/// The check of the outputs before the next input, when that or a pause comes next. `inputs` are those before it in the block.
+pub(crate) fn check_ahead(mut bytes: Bytes<'_>, mut inputs: Inputs) -> Option<u32> {
+    loop {
+        let whole = bytes.0;
+        let (kind, mut body) = split(&mut bytes)?;
+        match kind {
+            0..NOTES => {
+                body.u32()?;
+                return Some(body.u32()? ^ inputs.now.check());
+            }
+            kind::PAUSE => inputs.add(&whole[..whole.len() - bytes.0.len()]),
+            _ => return None,
+        }
+    }
 }
 
 fn read_input<'a>(kind: u8, body: &mut Bytes<'a>) -> Result<Record<'a>, &'static str> {
-    let elapsed = body.varint().ok_or("the time of an input")?;
+    let elapsed = body.u32().ok_or("the time of an input")?.into();
     let check = body.u32().ok_or("the check of an input")?;
     let input = match kind {
-        kind::DATAGRAM => {
-            let from = addr(body).ok_or("the source of a datagram")?;
-            Recorded::Datagram { from, bytes: Cow::Borrowed(body.string().ok_or("the bytes of a datagram")?) }
+        kind::DATAGRAM_V4 | kind::DATAGRAM_V6 => {
+            let ip = if kind == kind::DATAGRAM_V4 { v4(body) } else { v6(body) };
+            let port = body.array().map(u16::from_le_bytes);
+            let (ip, port) = ip.zip(port).ok_or("the source of a datagram")?;
+            Recorded::Datagram { from: SocketAddr::new(ip, port), bytes: Cow::Borrowed(body.rest()) }
         }
         kind::TIMEOUT => Recorded::Timeout,
         kind::JOIN => Recorded::Join(addrs(body).ok_or("the seeds of a join")?),
@@ -269,25 +362,33 @@ fn read_input<'a>(kind: u8, body: &mut Bytes<'a>) -> Result<Record<'a>, &'static
     Ok(Record::Input { elapsed, check, input })
 }
 
+fn v4(bytes: &mut Bytes<'_>) -> Option<IpAddr> {
+    bytes.array::<4>().map(IpAddr::from)
+}
+
+fn v6(bytes: &mut Bytes<'_>) -> Option<IpAddr> {
+    bytes.array::<16>().map(IpAddr::from)
+}
+
 fn addr(bytes: &mut Bytes<'_>) -> Option<SocketAddr> {
     let ip = match bytes.u8()? {
-        0 => bytes.array::<4>()?.into(),
-        1 => bytes.array::<16>()?.into(),
+        4 => v4(bytes)?,
+        6 => v6(bytes)?,
         _ => return None,
     };
-    Some(SocketAddr::new(ip, u16::try_from(bytes.varint()?).ok()?))
+    Some(SocketAddr::new(ip, bytes.array().map(u16::from_le_bytes)?))
 }
 
 fn addrs(bytes: &mut Bytes<'_>) -> Option<Vec<SocketAddr>> {
-    let count = usize::try_from(bytes.varint()?).ok()?;
-    // The shortest has six bytes, so no count makes this longer than what is there.
-    if count > bytes.0.len() / 6 {
-        return None;
+    let mut addrs = Vec::new();
+    while !bytes.is_empty() {
+        addrs.push(addr(bytes)?);
     }
-    (0..count).map(|_| addr(bytes)).collect()
+    Some(addrs)
 }
 
 fn profile(bytes: &mut Bytes<'_>) -> Option<Profile> {
-    let name = std::str::from_utf8(bytes.string()?).ok()?;
-    Profile::new(name, bytes.string()?).ok()
+    let len = bytes.u8()?;
+    let name = std::str::from_utf8(bytes.take(len.into())?).ok()?;
+    Profile::new(name, bytes.rest()).ok()
 }

@@ -353,7 +353,7 @@ impl<'a> Replay<'a> {
         if self.summary.from.is_none() {
             self.summary.from = Some(self.steps.at());
         }
-        self.steps.begin(node, at, &self.input.as_input());
+        self.steps.begin(node, at);
         self.outputs.clear();
         // What was recorded may be the very input that a bug could not bear.
         let played = AssertUnwindSafe(|| play(node, at, &self.input, &mut self.buffer, &mut self.outputs));

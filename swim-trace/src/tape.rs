@@ -45,17 +45,15 @@ impl Steps {
         digest
     }
 
-    /// The node, which has been drained, is about to be given this. Tells when that is, and the digest before it. A time that
+    /// The node, which has been drained, is about to be given something. Tells when that is, and the digest before it. A time that
     /// goes back counts as the last one, as in the node.
     #[inline]
-    pub fn begin(&mut self, node: &Node, now: Instant, input: &Input<'_>) -> (Instant, Digest) {
-        let before = self.settled(node);
-        self.digest = before;
+    pub fn begin(&mut self, node: &Node, now: Instant) -> (Instant, Digest) {
+        self.digest = self.settled(node);
         self.open = true;
         self.number += 1;
         self.at = self.at.max(now);
-        self.digest.input(self.at, input);
-        (self.at, before)
+        (self.at, self.digest)
     }
 
     /// It has handed out this datagram.
@@ -102,7 +100,7 @@ impl Tape {
         if self.builder.len() >= self.block {
             self.seal(node);
         }
-        let (at, before) = self.steps.begin(node, now, input);
+        let (at, before) = self.steps.begin(node, now);
         self.builder.input(at, before.check(), input);
     }
 
@@ -139,7 +137,7 @@ impl Tape {
         let next = Builder::new(self.steps.number(), self.steps.at(), Vec::new());
         let full = std::mem::replace(&mut self.builder, next);
         if !full.is_empty() {
-            self.out.extend_from_slice(&full.seal(self.steps.settled(node).value()));
+            block::finish(&full.seal(self.steps.settled(node).value()), &mut self.out);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use swim_core::Instant;
-use swim_trace::{Index, Place, block};
+use swim_trace::{Index, Place};
 
 use super::ring::{Block, gap};
 
@@ -66,7 +66,9 @@ impl Appender {
                 self.put(&gap(self.next, at, step - self.next))?;
                 self.next = step;
             }
-            if self.compress { self.put(&block::compressed(block)) } else { self.put(block) }
+            let mut whole = Vec::new();
+            super::append(block, self.compress, &mut whole);
+            self.put(&whole)
         });
         match appended {
             Ok(()) => self.next = upto,

@@ -111,22 +111,27 @@ impl fmt::Debug for Recorder {
 
 impl Shared {
     fn trace(&self) -> Vec<u8> {
-        // The parts are put together when the lock is no longer held: the driver wants it.
-        let parts = lock(&self.ring).parts();
-        parts.iter().flat_map(|part| part.iter().copied()).collect()
+        self.packed(false)
     }
 
     /// The same, compressed if so wanted.
     fn packed(&self, compress: bool) -> Vec<u8> {
-        if !compress {
-            return self.trace();
-        }
-        let parts = lock(&self.ring).parts();
-        let Some((start, blocks)) = parts.split_first() else { return Vec::new() };
+        // The parts are put together when the lock is no longer held: the driver wants it.
+        let (start, blocks) = lock(&self.ring).parts();
         let mut out = start.to_vec();
-        blocks.iter().for_each(|block| out.extend_from_slice(&block::compressed(block)));
+        blocks.iter().for_each(|block| append(block, compress, &mut out));
         out
     }
+}
+
+/// Finishes a block, and appends it.
+fn append(block: &[u8], compress: bool, out: &mut Vec<u8>) {
+    if !compress {
+        return block::finish(block, out);
+    }
+    let mut whole = Vec::with_capacity(block.len());
+    block::finish(block, &mut whole);
+    out.extend_from_slice(&block::compressed(&whole));
 }
 
 /// Both ends of a recorder for a node that is constructed like this.

@@ -9,7 +9,7 @@ use swim_trace::block::{self, Builder};
 
 use super::RecorderStats;
 
-/// A sealed block.
+/// A sealed block, not yet finished.
 pub(super) type Block = Arc<Vec<u8>>;
 
 /// The ring. It is locked for each input, so nothing here takes long.
@@ -49,7 +49,7 @@ impl Ring {
             segments: VecDeque::from([Segment::default()]),
             held: 0,
             max,
-            open: Builder::new(0, header.began, Vec::with_capacity(block_size(max) + SLACK)),
+            open: Builder::new(0, header.began, vec![0; block_size(max) + SLACK]),
             before: 0,
             spare: Vec::new(),
             bytes: 0,
@@ -62,7 +62,7 @@ impl Ring {
 
     /// Memory for the next block, without taking any where some is left over.
     pub(super) fn memory(&mut self) -> Vec<u8> {
-        self.spare.pop().unwrap_or_else(|| Vec::with_capacity(block_size(self.max) + SLACK))
+        self.spare.pop().unwrap_or_else(|| vec![0; block_size(self.max) + SLACK])
     }
 
     /// Seals the open block, and goes on with this one. Says what was sealed, if there was anything in it.
@@ -106,14 +106,14 @@ impl Ring {
         self.push(gap(step, at, missing))
     }
 
-    /// A whole trace, in parts that need only be put one behind the other.
-    pub(super) fn parts(&self) -> Vec<Block> {
+    /// What a trace begins with, and all blocks that follow, to be finished.
+    pub(super) fn parts(&self) -> (Block, Vec<Block>) {
         let sealed = self.segments.iter().flat_map(|segment| &segment.blocks);
-        let mut parts: Vec<Block> = [&self.start].into_iter().chain(sealed).map(Arc::clone).collect();
+        let mut blocks: Vec<Block> = sealed.map(Arc::clone).collect();
         if !self.open.is_empty() {
-            parts.push(Arc::new(self.open.seal_open(self.before)));
+            blocks.push(Arc::new(self.open.seal_open(self.before)));
         }
-        parts
+        (self.start(), blocks)
     }
 
     pub(super) fn start(&self) -> Block {

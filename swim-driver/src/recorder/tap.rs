@@ -79,7 +79,7 @@ impl Tap {
         }
         self.drained = false;
         let since = self.steps.at();
-        let (at, before) = self.steps.begin(node, now, input);
+        let (at, before) = self.steps.begin(node, now);
         if matches!(self.aside, Aside::Nothing) {
             if let Some(mut ring) = to_be_had(&self.shared.ring) {
                 ring.steps = self.steps.number();
