@@ -132,7 +132,7 @@ impl World {
     pub(crate) fn show(&mut self, ix: NodeIx, given: Given<'_>) {
         if let Some(watch) = &mut self.watch {
             let host = &self.hosts[ix.index()];
-            watch.given(ix, (self.now, host.clock.at(self.now)), host.pump.node(), given);
+            watch.given((self.now, host.clock.at(self.now)), host.pump.node(), given);
         }
     }
 
@@ -152,7 +152,7 @@ impl World {
             let sent = Sent { at: self.now, from: ix.addr(), to: tx.to, bytes, header_len: self.header_len };
             self.net.note(ix, &sent);
             if let Some(watch) = &mut self.watch {
-                watch.sent(ix, &sent);
+                watch.sent(&sent);
             }
             match &mut host.held {
                 None => self.net.send(&self.link, nodes, ix, sent),
@@ -166,7 +166,7 @@ impl World {
         while let Ok(event) = host.events.try_recv() {
             self.net.digest.event(self.now, ix, &event);
             if let Some(watch) = &mut self.watch {
-                watch.told(ix, event);
+                watch.told(event);
             }
             if self.log_events {
                 host.log.push((self.now, event));
@@ -196,7 +196,8 @@ impl World {
         }
         if let Some(watch) = &mut self.watch {
             let host = &self.hosts[ix.index()];
-            watch.begun(ix, (self.now, host.clock.at(self.now)), &host.setup, host.pump.node());
+            let recorder = host.handle.as_ref().and_then(|handle| handle.recorder());
+            watch.begun(ix, (self.now, host.clock.at(self.now)), recorder, host.pump.node());
         }
         self.drain(ix);
     }

@@ -191,11 +191,16 @@ impl Builder {
         self.used <= HEAD + RECORDS_AT
     }
 
-    /// The next input. `check` is that of the digest before it; `at` is not before the last one's.
+    /// The next input. `check` is that of the digest before it. Where `at` is before the last one's, as a clock that is set
+    /// back makes it, that is kept.
     #[inline]
     pub fn input(&mut self, at: Instant, check: u32, input: &Input<'_>) {
-        let elapsed = at.micros_since(self.at);
+        let elapsed = at.as_micros().wrapping_sub(self.at.as_micros());
         self.at = at;
+        let elapsed = match u32::try_from(elapsed) {
+            Ok(elapsed) => elapsed,
+            Err(_) => record::put_time(self, at),
+        };
         record::put_input(self, elapsed, check, input);
     }
 

@@ -209,16 +209,16 @@ impl<'a> Records<'a> {
             }
             Record::Sent { to, frame } => Ok(Item::Sent { to, frame }),
             Record::Event(event) => Ok(Item::Event(event)),
-            Record::Pause(_) | Record::Unknown => Err(self.block.malformed("a note that was to be skipped")),
+            Record::Time(_) | Record::Unknown => Err(self.block.malformed("a note that was to be skipped")),
         }
     }
 
-    /// Past what is no item: pauses, and the notes of later versions.
+    /// Past what is no item: times, and the notes of later versions.
     fn skip(&mut self) {
         loop {
             let mut bytes = Bytes(self.content.get(self.next..).unwrap_or_default());
             match record::read(&mut bytes) {
-                Ok(Record::Pause(micros)) => self.at = self.at.plus_micros(micros),
+                Ok(Record::Time(at)) => self.at = at,
                 Ok(Record::Unknown) => {}
                 Ok(Record::Input { .. } | Record::Sent { .. } | Record::Event(_)) | Err(_) => return,
             }

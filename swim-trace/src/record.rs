@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
-use swim_core::{Command, Event, Input, Profile};
+use swim_core::{Command, Event, Input, Instant, Profile};
 
 use crate::block::Builder;
 use crate::bytes::Bytes;
@@ -25,8 +25,8 @@ mod kind {
     pub(super) const SEND_RESUMED: u8 = 10;
     pub(super) const SENT: u8 = super::NOTES;
     pub(super) const EVENT: u8 = super::NOTES + 1;
-    /// More time than fits into an input's own field: it passes before the next input.
-    pub(super) const PAUSE: u8 = super::NOTES + 2;
+    /// The time of the next input, where its own field cannot tell: it is more than an hour after the one before, or earlier.
+    pub(super) const TIME: u8 = super::NOTES + 2;
 }
 
 /// Most bytes of a record behind its first word.
@@ -139,7 +139,7 @@ pub(crate) struct Inputs {
 }
 
 impl Inputs {
-    /// Takes in one whole record, if it is an input, or time that passes before one.
+    /// Takes in one whole record, if it is an input, or the time of one.
     pub(crate) fn add(&mut self, record: &[u8]) {
         let Some((word, body)) = record.split_first_chunk() else { return };
         let (kind, _) = parts(*word);
@@ -148,7 +148,7 @@ impl Inputs {
                 self.before = self.now;
                 self.now.record(kind, [elapsed, rest.get(4..).unwrap_or_default()]);
             }
-            _ if kind == kind::PAUSE => self.now.record(kind, [body, &[]]),
+            _ if kind == kind::TIME => self.now.record(kind, [body, &[]]),
             _ => {}
         }
     }
@@ -172,11 +172,7 @@ pub(crate) fn mix(records: &mut [u8]) -> Inputs {
 
 /// This is what recording costs a node for every datagram, so it is one head of fixed length and two copies.
 #[inline]
-pub(crate) fn put_input(out: &mut Builder, elapsed: u64, check: u32, input: &Input<'_>) {
-    let elapsed = match u32::try_from(elapsed) {
-        Ok(elapsed) => elapsed,
-        Err(_) => put_pause(out, elapsed),
-    };
+pub(crate) fn put_input(out: &mut Builder, elapsed: u32, check: u32, input: &Input<'_>) {
     match *input {
         Input::Datagram { from: SocketAddr::V4(from), bytes } => {
             let mut whole = [0; 18];
@@ -190,10 +186,10 @@ pub(crate) fn put_input(out: &mut Builder, elapsed: u64, check: u32, input: &Inp
     }
 }
 
-/// All of a long time in a record of its own.
+/// The time of the next input, in a record of its own, so that no time elapses between the two.
 #[cold]
-fn put_pause(out: &mut Builder, elapsed: u64) -> u32 {
-    put(out, kind::PAUSE, &elapsed.to_le_bytes());
+pub(crate) fn put_time(out: &mut Builder, at: Instant) -> u32 {
+    put(out, kind::TIME, &at.as_micros().to_le_bytes());
     0
 }
 
@@ -283,8 +279,8 @@ pub(crate) enum Record<'a> {
         frame: &'a [u8],
     },
     Event(Event),
-    /// So many microseconds pass before the next input.
-    Pause(u64),
+    /// The next input has this time.
+    Time(Instant),
     /// A note of a later version.
     Unknown,
 }
@@ -317,13 +313,13 @@ pub(crate) fn read<'a>(bytes: &mut Bytes<'a>) -> Result<Record<'a>, &'static str
             Some(event) => Record::Event(event),
             None => return Ok(Record::Unknown),
         },
-        kind::PAUSE => Record::Pause(body.u64().ok_or("a pause")?),
+        kind::TIME => Record::Time(Instant::from_micros(body.u64().ok_or("a time")?)),
         _ => return Ok(Record::Unknown),
     };
     if body.is_empty() { Ok(record) } else { Err("a record has bytes left over") }
 }
 
-/// The check of the outputs before the next input, when that or a pause comes next. `inputs` are those before it in the block.
+/// The check of the outputs before the next input, when that or its time comes next. `inputs` are those before it in the block.
 pub(crate) fn check_ahead(mut bytes: Bytes<'_>, mut inputs: Inputs) -> Option<u32> {
     loop {
         let whole = bytes.0;
@@ -333,7 +329,7 @@ pub(crate) fn check_ahead(mut bytes: Bytes<'_>, mut inputs: Inputs) -> Option<u3
                 body.u32()?;
                 return Some(body.u32()? ^ inputs.now.check());
             }
-            kind::PAUSE => inputs.add(&whole[..whole.len() - bytes.0.len()]),
+            kind::TIME => inputs.add(&whole[..whole.len() - bytes.0.len()]),
             _ => return None,
         }
     }

@@ -276,6 +276,11 @@ impl<'a> Replay<'a> {
         (self.summary(), error)
     }
 
+    /// Steps that were played so far.
+    pub fn steps(&self) -> u64 {
+        self.summary.steps
+    }
+
     /// What it came to so far.
     pub fn summary(&self) -> Summary {
         let state_hash = self.node.as_ref().filter(|_| self.summary.steps > 0).map(|node| state_hash(&node.snapshot()));

@@ -45,14 +45,13 @@ impl Steps {
         digest
     }
 
-    /// The node, which has been drained, is about to be given something. Tells when that is, and the digest before it. A time that
-    /// goes back counts as the last one, as in the node.
+    /// The node, which has been drained, is about to be given something. Tells when that is, and the digest before it.
     #[inline]
     pub fn begin(&mut self, node: &Node, now: Instant) -> (Instant, Digest) {
         self.digest = self.settled(node);
         self.open = true;
         self.number += 1;
-        self.at = self.at.max(now);
+        self.at = now;
         (self.at, self.digest)
     }
 

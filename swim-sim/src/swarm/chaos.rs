@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use swim_core::Profile;
 use swim_driver::Setup;
 
 use crate::fabric::Way;
@@ -11,7 +10,7 @@ use crate::latency::Latency;
 use crate::link::Link;
 use crate::swarm::fault::{Life, What};
 use crate::swarm::plan::{Plan, PlannedNode};
-use crate::swarm::replay::{Order, Recorder};
+use crate::swarm::replay::Lives;
 use crate::swarm::watch::Watch;
 use crate::world::World;
 
@@ -56,8 +55,8 @@ impl<'a> Chaos<'a> {
         let mut order: Vec<&PlannedNode> = plan.nodes.iter().collect();
         order.sort_by_key(|node| (node.start, node.number));
         let recorded = order.iter().position(|node| node.number == plan.recorded).unwrap_or(0);
-        let recorder = Recorder::new(NodeIx::new(recorded), plan.restored_permille);
-        world.watch = Some(Box::new(Watch::new(recorder, world.header_len)));
+        let lives = Lives::new(NodeIx::new(recorded), plan.restored_permille);
+        world.watch = Some(Box::new(Watch::new(lives, world.header_len)));
         let count = plan.nodes.iter().map(|node| node.number + 1).max().unwrap_or(0);
         let place = |_| Place { ix: None, wanted: false, rival: None, meta: 0 };
         Self { world, plan, places: (0..count).map(place).collect(), active: Vec::new(), zones: 0, node_micros: 0 }
@@ -144,7 +143,11 @@ impl<'a> Chaos<'a> {
 
     fn start(&mut self, number: usize) {
         let meta = self.planned(number).meta;
-        let ix = self.world.spawn_with(&format!("n{number}"), |setup| setup.meta = bytes(meta));
+        let recorded = number == self.plan.recorded;
+        let ix = self.world.spawn_with(&format!("n{number}"), |setup| {
+            setup.meta = bytes(meta);
+            setup.record = recorded.then(|| Lives::recording(self.plan.restored_permille));
+        });
         self.places[number] = Place { ix: Some(ix), wanted: true, rival: None, meta };
         self.join(ix, &self.planned(number).seeds.clone());
         self.apply_network();
@@ -156,8 +159,6 @@ impl<'a> Chaos<'a> {
         if seeds.is_empty() {
             return false;
         }
-        let addrs = seeds.iter().map(|seed| seed.addr()).collect();
-        self.watch().recorder.order(ix, Order::Join(addrs));
         self.world.join(ix, &seeds);
         true
     }
@@ -247,7 +248,6 @@ impl<'a> Chaos<'a> {
             What::Leave { node, back } => {
                 let living = self.living(*node);
                 if let Some(ix) = living {
-                    self.watch().recorder.order(ix, Order::Leave);
                     self.world.leave(ix);
                 }
                 self.places[*node].wanted &= *back;
@@ -320,9 +320,6 @@ impl<'a> Chaos<'a> {
         self.places[number].meta = len;
         let living = self.living(number);
         if let Some(ix) = living {
-            let name = self.world.host(ix).setup.name.clone();
-            let profile = Profile::new(&name, &bytes(len)).expect("plans keep to what fits");
-            self.watch().recorder.order(ix, Order::Profile(profile));
             self.world.set_meta(ix, &bytes(len));
         }
         living.is_some()

@@ -140,7 +140,7 @@ impl Coverage {
         for kind in KINDS {
             all.count(&format!("fault: {kind}"), 0);
         }
-        for what in ["deaths refuted", "lives replayed", "lives restored"] {
+        for what in ["deaths refuted", "lives replayed", "lives replayed from a keyframe", "lives restored"] {
             all.count(what, 0);
         }
         all

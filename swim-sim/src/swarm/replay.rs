@@ -1,188 +1,92 @@
-//! One node's inputs are recorded, and played back into another: a node is a function of them, and of nothing else.
+//! What one node saw is recorded, and played to another: a node is a function of it, and of nothing else.
 
-use std::collections::VecDeque;
-use std::net::SocketAddr;
-use std::ops::Range;
+use swim_core::Node;
+use swim_driver::swim_trace::{Replay, Summary, Trace};
+use swim_driver::{Recorder, Recording};
 
-use swim_core::{Command, Event, Identity, Input, Instant, Node, NodeId, Profile};
-use swim_driver::{Plain, Seal, Setup};
-
-use crate::digest::Digest;
 use crate::host::NodeIx;
-use crate::network::Sent;
 use crate::swarm::violation::Checker;
-use crate::swarm::watch::Given;
 
-/// What an embedder told the node.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Order {
-    Join(Vec<SocketAddr>),
-    Leave,
-    Profile(Profile),
-}
-
-#[derive(Clone, Debug)]
-enum Recorded {
-    Datagram { from: SocketAddr, frame: Range<usize> },
-    Order(Order),
-    Timeout,
-    SendBlocked,
-    SendResumed,
-}
-
-/// One life of the node, from its first input on.
-struct Tape {
-    setup: Setup,
-    begun: Instant,
-    inputs: Vec<(Instant, Recorded)>,
-    /// The frames of all datagrams, one behind the other.
-    frames: Vec<u8>,
-    seal: Plain,
-    header_len: usize,
-    /// Everything that came out.
-    digest: Digest,
-}
-
-/// Records the lives of one node of the world, one after the other. A life that began with a snapshot is left out.
-pub(crate) struct Recorder {
+/// The lives of one node of the world, one after the other.
+pub(crate) struct Lives {
     node: NodeIx,
     restored_permille: usize,
-    /// Given and not yet taken.
-    orders: VecDeque<Order>,
-    tape: Option<Tape>,
+    recorder: Option<Recorder>,
     /// Lives that were played back.
     pub(crate) replayed: u64,
     /// Those of them that were written to a snapshot and read back meanwhile: all that were given something.
     pub(crate) restored: u64,
+    /// Those of which the beginning was forgotten, so that they were played from a keyframe.
+    pub(crate) from_keyframe: u64,
 }
 
-impl Recorder {
-    /// Records this node, once there is one; a replay is written and read back after so many thousandths of its inputs.
+impl Lives {
+    /// Of this node, once there is one; a replay is written and read back after so many thousandths of its inputs.
     pub(crate) fn new(node: NodeIx, restored_permille: usize) -> Self {
-        Self { node, restored_permille, orders: VecDeque::new(), tape: None, replayed: 0, restored: 0 }
+        Self { node, restored_permille, recorder: None, replayed: 0, restored: 0, from_keyframe: 0 }
     }
 
-    /// A command is given to a process, which takes it when it comes to it.
-    pub(crate) fn order(&mut self, ix: NodeIx, order: Order) {
+    /// How its recorder works: in some runs it keeps only the end of a life.
+    pub(crate) fn recording(restored_permille: usize) -> Recording {
+        let mut recording = Recording::of(if restored_permille % 3 == 0 { SHORT } else { LONG });
+        recording.unix_micros = Some(0);
+        recording
+    }
+
+    pub(crate) fn begun(&mut self, ix: NodeIx, recorder: Option<&Recorder>) {
         if ix == self.node {
-            self.orders.push_back(order);
-        }
-    }
-
-    pub(crate) fn begun(&mut self, ix: NodeIx, clock: Instant, setup: &Setup) {
-        if ix != self.node {
-            return;
-        }
-        self.orders.clear();
-        let seal = Plain::new(&setup.config.cluster);
-        let header_len = seal.header_len();
-        self.tape = Some(Tape {
-            setup: setup.clone(),
-            begun: clock,
-            inputs: Vec::new(),
-            frames: Vec::new(),
-            seal,
-            header_len,
-            digest: Digest::default(),
-        });
-    }
-
-    pub(crate) fn given(&mut self, ix: NodeIx, clock: Instant, given: Given<'_>) {
-        let Some(tape) = self.tape.as_mut().filter(|_| ix == self.node) else { return };
-        let recorded = match given {
-            Given::Start => return,
-            Given::Timeout => Recorded::Timeout,
-            Given::SendBlocked => Recorded::SendBlocked,
-            Given::SendResumed => Recorded::SendResumed,
-            Given::Datagram { from, bytes } => {
-                let mut datagram = bytes.to_vec();
-                // What cannot be opened never reaches the node.
-                let Ok(frame) = tape.seal.open(&mut datagram) else { return };
-                let begin = tape.frames.len();
-                tape.frames.extend_from_slice(&datagram[frame]);
-                Recorded::Datagram { from, frame: begin..tape.frames.len() }
-            }
-            Given::Command => match self.orders.pop_front() {
-                Some(order) => Recorded::Order(order),
-                // Nobody but itself has told it to: it was resumed.
-                None => return self.tape = None,
-            },
-        };
-        tape.inputs.push((clock, recorded));
-    }
-
-    pub(crate) fn sent(&mut self, ix: NodeIx, sent: &Sent<'_>) {
-        if let Some(tape) = self.tape.as_mut().filter(|_| ix == self.node) {
-            tape.digest.sent(Instant::ORIGIN, ix, sent.to, sent.frame());
-        }
-    }
-
-    pub(crate) fn told(&mut self, ix: NodeIx, event: &Event) {
-        if let Some(tape) = self.tape.as_mut().filter(|_| ix == self.node) {
-            tape.digest.event(Instant::ORIGIN, ix, event);
+            self.recorder = recorder.cloned();
         }
     }
 
     /// The life is over: played back, it has to have been the same.
     pub(crate) fn ended(&mut self, ix: NodeIx, node: &Node) -> Result<(), (Checker, String)> {
-        let Some(tape) = self.tape.take_if(|_| ix == self.node) else { return Ok(()) };
+        let Some(recorder) = self.recorder.take_if(|_| ix == self.node) else { return Ok(()) };
         self.replayed += 1;
-        let (was, state) = (tape.digest.value(), node.snapshot());
-        let inputs = tape.inputs.len();
-        let restored_after = inputs * self.restored_permille / 1_000;
-        self.restored += u64::from(restored_after < inputs);
-        if tape.play(ix, Some(restored_after)) == Ok((was, state.clone())) {
-            return Ok(());
+        let bytes = recorder.trace();
+        let broken = |what: String| (Checker::Replay, what);
+        let trace = Trace::open(&bytes).map_err(|e| broken(e.to_string()))?;
+        let steps = recorder.stats().steps;
+        let plain = play(&trace, node, None).map_err(broken)?;
+        self.from_keyframe += u64::from(plain.steps < steps);
+        if plain.unchecked > 1 || plain.skipped > 0 || plain.gaps > 0 {
+            return Err(broken(format!("a trace without gaps has some: {plain:?}")));
         }
-        match tape.play(ix, None) {
-            Ok(again) if again == (was, state) => {
-                Err((Checker::Restore, format!("read back after {restored_after} of {inputs} inputs")))
-            }
-            Ok(_) => Err((Checker::Replay, format!("{inputs} inputs gave something else the second time"))),
-            Err(e) => Err((Checker::Replay, e)),
-        }
+        let restored_after = plain.steps * self.restored_permille as u64 / 1_000;
+        self.restored += u64::from(restored_after < plain.steps);
+        play(&trace, node, Some(restored_after)).map_err(|e| {
+            (Checker::Restore, format!("read back after {restored_after} of {} inputs: {e}", plain.steps))
+        })?;
+        Ok(())
     }
 }
 
-impl Tape {
-    /// Plays it to a new node; tells the digest of what came out, and the final state.
-    fn play(&self, ix: NodeIx, restored_after: Option<usize>) -> Result<(u64, Vec<u8>), String> {
-        let setup = &self.setup;
-        let profile = Profile::new(&setup.name, &setup.meta).map_err(|e| e.to_string())?;
-        let identity = Identity {
-            id: setup.id.unwrap_or_else(|| NodeId::from_name(&setup.name)),
-            addr: ix.addr(),
-            epoch: setup.epoch.unwrap_or_default(),
-            profile,
-        };
-        let rng_seed = setup.rng_seed.unwrap_or_default();
-        let mut node = Node::new(identity, setup.config.clone(), rng_seed, self.begun).map_err(|e| e.to_string())?;
-        let mut digest = Digest::default();
-        let mut out = vec![0; setup.config.mtu - self.header_len - self.seal.trailer_len()];
-        for (i, (clock, input)) in self.inputs.iter().enumerate() {
-            if restored_after == Some(i) {
-                node = Node::restore(&node.snapshot()).map_err(|e| e.to_string())?;
-            }
-            node.handle(*clock, self.input(input));
-            while let Some(tx) = node.poll_transmit(&mut out) {
-                digest.sent(Instant::ORIGIN, ix, tx.to, &out[..tx.len]);
-            }
-            while let Some(event) = node.poll_event() {
-                digest.event(Instant::ORIGIN, ix, &event);
-            }
+/// Plays it, and compares all that comes out, and the state behind it.
+fn play(trace: &Trace<'_>, was: &Node, restored_after: Option<u64>) -> Result<Summary, String> {
+    let mut replay = Replay::new(trace).map_err(|e| e.to_string())?;
+    while let Some(step) = replay.step() {
+        if step.map_err(|e| e.to_string())?.diverged {
+            break;
         }
-        Ok((digest.value(), node.snapshot()))
+        if restored_after == Some(replay.steps()) {
+            replay.replace_node(|node| match Node::restore(&node.snapshot()) {
+                Ok(restored) => restored,
+                Err(e) => panic!("a snapshot of a running node is refused: {e}"),
+            });
+        }
     }
-
-    fn input<'a>(&'a self, recorded: &'a Recorded) -> Input<'a> {
-        match recorded {
-            Recorded::Timeout => Input::Timeout,
-            Recorded::SendBlocked => Input::SendBlocked,
-            Recorded::SendResumed => Input::SendResumed,
-            Recorded::Datagram { from, frame } => Input::Datagram { from: *from, bytes: &self.frames[frame.clone()] },
-            Recorded::Order(Order::Join(seeds)) => Input::Command(Command::Join(seeds)),
-            Recorded::Order(Order::Leave) => Input::Command(Command::Leave),
-            Recorded::Order(Order::Profile(profile)) => Input::Command(Command::SetProfile(profile)),
-        }
+    let summary = replay.summary();
+    if let Some(first) = &summary.first {
+        return Err(format!("step {} gave something else the second time: {first:?}", first.step));
+    }
+    // Of a life in which nothing came there is nothing to play.
+    match replay.node() {
+        Some(node) if node.snapshot() != was.snapshot() => Err("the final state is another the second time".into()),
+        _ => Ok(summary),
     }
 }
+
+/// Forgets, within most runs.
+const SHORT: usize = 64 << 10;
+/// Keeps whole lives.
+const LONG: usize = 1 << 30;

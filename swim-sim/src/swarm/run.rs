@@ -62,8 +62,9 @@ fn run_watched(plan: &Plan) -> Outcome {
     }
     let mut coverage = watch.coverage;
     coverage.network(&world.network());
-    coverage.count("lives replayed", watch.recorder.replayed);
-    coverage.count("lives restored", watch.recorder.restored);
+    coverage.count("lives replayed", watch.lives.replayed);
+    coverage.count("lives replayed from a keyframe", watch.lives.from_keyframe);
+    coverage.count("lives restored", watch.lives.restored);
     let broken = watch.violation.as_ref().map_or(0, |violation| 1 + violation.checker as u64);
     Outcome {
         seed: plan.seed,

@@ -9,7 +9,7 @@ use swim_driver::Pump;
 
 use super::calm::is_one;
 use super::chaos::Chaos;
-use super::replay::Recorder;
+use super::replay::Lives;
 use super::shadow::{Checked, Shadow};
 use super::watch::{Kind, Turn};
 use super::*;
@@ -240,18 +240,22 @@ fn a_status_that_falls_where_events_were_lost() {
 
 #[test]
 fn a_node_that_is_not_a_function_of_its_inputs() {
-    let mut recorder = Recorder::new(NodeIx::FIRST, 500);
+    let mut lives = Lives::new(NodeIx::FIRST, 500);
     let mut w = World::new(4);
-    let node = w.spawn("a");
-    recorder.begun(node, Instant::ORIGIN, &w.host(node).setup);
-    assert_eq!(broken(recorder.ended(node, w.node(node))), None, "nothing was given, and nothing came");
-    recorder.begun(node, Instant::ORIGIN, &w.host(node).setup);
-    recorder.told(node, &Event::Left);
-    assert_eq!(broken(recorder.ended(node, w.node(node))), Some(Checker::Replay));
-    recorder.begun(node, Instant::ORIGIN, &w.host(node).setup);
-    w.set_meta(node, b"not recorded");
-    assert_eq!(broken(recorder.ended(node, w.node(node))), Some(Checker::Replay));
-    assert_eq!((recorder.replayed, recorder.restored), (3, 0), "no life had an input to be restored before");
+    let node = w.spawn_with("a", |setup| setup.record = Some(Lives::recording(500)));
+    let recorder = w.handle(node).recorder().cloned();
+    lives.begun(node, recorder.as_ref());
+    assert_eq!(broken(lives.ended(node, w.node(node))), None, "nothing was given, and nothing came");
+    w.set_meta(node, b"recorded");
+    lives.begun(node, recorder.as_ref());
+    assert_eq!(broken(lives.ended(node, w.node(node))), None);
+    let before = w.node(node).clone();
+    w.set_meta(node, b"another");
+    lives.begun(node, recorder.as_ref());
+    assert_eq!(broken(lives.ended(node, &before)), Some(Checker::Replay));
+    assert_eq!((lives.replayed, lives.restored), (3, 1), "no life had an input to be restored before but the second");
+    lives.begun(NodeIx::new(1), recorder.as_ref());
+    assert_eq!(broken(lives.ended(NodeIx::new(1), &before)), None, "it is another's");
 }
 
 fn lacks(w: &World, wanted: &[NodeIx]) -> Option<Checker> {

@@ -7,12 +7,12 @@ use std::net::SocketAddr;
 
 use swim_core::wire::{Frame, Message};
 use swim_core::{Event, Incarnation, Instant, Node, NodeId, Stats};
-use swim_driver::{Pump, Setup};
+use swim_driver::{Pump, Recorder};
 
 use crate::host::NodeIx;
 use crate::network::Sent;
 use crate::swarm::coverage::Coverage;
-use crate::swarm::replay::Recorder;
+use crate::swarm::replay::Lives;
 use crate::swarm::shadow::{Checked, Shadow};
 use crate::swarm::violation::{Checker, Violation};
 
@@ -66,7 +66,7 @@ pub(crate) enum Kind {
 pub(crate) struct Watch {
     pub(crate) violation: Option<Violation>,
     pub(crate) coverage: Coverage,
-    pub(crate) recorder: Recorder,
+    pub(crate) lives: Lives,
     /// The highest incarnation that any process of an id has taken.
     taken: BTreeMap<NodeId, Incarnation>,
     /// The lives that nobody may declare dead, by their epochs, and where they are.
@@ -78,11 +78,11 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    pub(crate) fn new(recorder: Recorder, header_len: usize) -> Self {
+    pub(crate) fn new(lives: Lives, header_len: usize) -> Self {
         Self {
             violation: None,
             coverage: Coverage::default(),
-            recorder,
+            lives,
             taken: BTreeMap::new(),
             spared: BTreeMap::new(),
             shadows: Vec::new(),
@@ -97,13 +97,19 @@ impl Watch {
     }
 
     /// A process starts.
-    pub(crate) fn begun(&mut self, ix: NodeIx, (at, clock): (Instant, Instant), setup: &Setup, node: &Node) {
+    pub(crate) fn begun(
+        &mut self,
+        ix: NodeIx,
+        (at, clock): (Instant, Instant),
+        recorder: Option<&Recorder>,
+        node: &Node,
+    ) {
         if self.shadows.len() <= ix.index() {
             self.shadows.resize_with(ix.index() + 1, || None);
         }
         self.shadows[ix.index()] = Some(Shadow::new(node, clock));
-        self.recorder.begun(ix, clock, setup);
-        self.given(ix, (at, clock), node, Given::Start);
+        self.lives.begun(ix, recorder);
+        self.given((at, clock), node, Given::Start);
     }
 
     /// A process has ended.
@@ -112,13 +118,13 @@ impl Watch {
             return;
         }
         self.coverage.life(node.stats());
-        if let Err((checker, text)) = self.recorder.ended(ix, node) {
+        if let Err((checker, text)) = self.lives.ended(ix, node) {
             self.report(checker, Some(ix), at, text);
         }
     }
 
     /// A process is about to be given this.
-    pub(crate) fn given(&mut self, ix: NodeIx, (at, clock): (Instant, Instant), node: &Node, given: Given<'_>) {
+    pub(crate) fn given(&mut self, (at, clock): (Instant, Instant), node: &Node, given: Given<'_>) {
         let turn = &mut self.turn;
         (turn.at, turn.clock, turn.before) = (at, clock, *node.stats());
         turn.events.clear();
@@ -135,11 +141,10 @@ impl Watch {
             Given::Timeout => Kind::Timeout,
             Given::SendBlocked | Given::SendResumed => Kind::Send,
         };
-        self.recorder.given(ix, clock, given);
     }
 
     /// It sends.
-    pub(crate) fn sent(&mut self, ix: NodeIx, sent: &Sent<'_>) {
+    pub(crate) fn sent(&mut self, sent: &Sent<'_>) {
         let turn = &mut self.turn;
         turn.sent += 1;
         turn.largest = turn.largest.max(sent.bytes.len());
@@ -154,14 +159,12 @@ impl Watch {
                 turn.probes.push((sent.to, message));
             }
         }
-        self.recorder.sent(ix, sent);
     }
 
     /// It tells.
-    pub(crate) fn told(&mut self, ix: NodeIx, event: Event) {
+    pub(crate) fn told(&mut self, event: Event) {
         self.turn.events.push(event);
         self.coverage.event(&event);
-        self.recorder.told(ix, &event);
     }
 
     /// It is done.
