@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use bind_mio::swim_core::{Event, Evidence, Fact, Instant, NodeId};
+use bind_mio::swim_core::{Event, Evidence, Fact, Instant, NodeId, State};
 use bind_mio::swim_driver::MemberView;
 use serde::Serialize;
 
@@ -64,6 +64,29 @@ impl Why {
         let (facts, base) = led_to(event, row.map(MemberView::evidence).unwrap_or_default());
         let told = facts.iter().map(|evidence| Told::new(evidence, base, me, &name)).collect();
         Some(Self { facts: told, verdict: verdict(facts, me) })
+    }
+
+    /// What led to what the node `me` believes of a member at this moment, by all facts that it keeps. Of a member that is well,
+    /// or gone for good, the last words are the verdict.
+    pub(crate) fn now(
+        state: State,
+        facts: &[Evidence],
+        at: Instant,
+        me: NodeId,
+        name: impl Fn(NodeId) -> String,
+    ) -> Self {
+        let told = facts.iter().map(|evidence| Told::new(evidence, at, me, &name)).collect();
+        let verdict = match state {
+            State::Suspect | State::Dead => verdict(&of_this_life(facts), me),
+            State::Alive => alive(facts),
+            State::Left => "left: it said goodbye".into(),
+        };
+        Self { facts: told, verdict }
+    }
+
+    /// Of itself a node notes nothing.
+    pub(crate) fn myself() -> Self {
+        Self { facts: Vec::new(), verdict: "this is the node itself".into() }
     }
 
     /// For people: a line for each fact, and the verdict.
@@ -173,6 +196,27 @@ fn left(at: Instant, deadline: Instant) -> Option<Duration> {
 
 fn unless(left: Option<Duration>) -> String {
     left.map(|left| format!("; dead in {} unless it refutes", seconds(left))).unwrap_or_default()
+}
+
+/// What is noted since the member was last well: what was found here first, since a probe may fail behind the suspicion as well.
+fn of_this_life(facts: &[Evidence]) -> Vec<Evidence> {
+    let well = facts.iter().rposition(|e| matches!(e.fact, Fact::Up { .. } | Fact::Refuted { .. }));
+    let found_here =
+        |e: &Evidence| matches!(e.fact, Fact::ProbeFailed { .. } | Fact::RelaySilent { .. } | Fact::RelayNacked { .. });
+    let (mut facts, told): (Vec<_>, Vec<_>) = facts[well.unwrap_or(0)..].iter().partition(|e| found_here(e));
+    facts.extend(told);
+    facts
+}
+
+fn alive(facts: &[Evidence]) -> String {
+    match facts.last().map(|e| e.fact) {
+        Some(Fact::Refuted { incarnation }) => format!("alive: it has refuted, at incarnation {incarnation}"),
+        Some(Fact::ProbeFailed { .. } | Fact::RelaySilent { .. } | Fact::RelayNacked { .. }) => {
+            "alive, though the last probe that is noted was not answered".into()
+        }
+        Some(Fact::Up { .. }) => "alive: nothing is noted against it since it came".into(),
+        _ => "alive".into(),
+    }
 }
 
 fn verdict(facts: &[Evidence], me: NodeId) -> String {
@@ -349,5 +393,33 @@ mod tests {
         assert_eq!(last(&DOWN, &facts), "  verdict: dead, declared here: 1 accuser, no refutation in 2.000 s");
         assert_eq!(lines(&DOWN, &[]), ["  verdict: what led to it is not known any more"]);
         assert_eq!(serde_json::to_string(&why(&DOWN, &[])).unwrap(), "[]");
+    }
+
+    #[test]
+    fn a_moment_between_events_has_a_verdict() {
+        let verdict = |state, facts: &[Evidence]| {
+            let why = Why::now(state, facts, Instant::from_millis(9_000), ME, name);
+            assert_eq!(why.lines().count(), facts.len() + 1);
+            why.verdict
+        };
+        let up = at(0, Fact::Up { incarnation: LIFE });
+        let refuted = at(3_000, Fact::Refuted { incarnation: LIFE.next() });
+        let accused = suspected(2_000, NodeId::new(7));
+        assert_eq!(verdict(State::Alive, &[up]), "alive: nothing is noted against it since it came");
+        assert_eq!(verdict(State::Alive, &[up, accused, refuted]), "alive: it has refuted, at incarnation 1.1");
+        assert!(verdict(State::Alive, &[up, probe_failed(2_000, 0)]).contains("was not answered"));
+        // A probe that fails behind the suspicion is a ground as well, one of a former suspicion is not.
+        let last = "suspect, because others say so; no ack directly nor through 2 relays";
+        assert_eq!(verdict(State::Suspect, &[up, accused, probe_failed(2_500, 2)]), last);
+        let last = "suspect, because others say so; no probe of mine has failed";
+        assert_eq!(verdict(State::Suspect, &[probe_failed(1_000, 2), refuted, suspected(4_000, NodeId::new(7))]), last);
+        let last = "dead, declared here: 1 accuser, no refutation in 1.000 s";
+        assert_eq!(verdict(State::Dead, &[up, accused, dead(3_000, true)]), last);
+        assert_eq!(verdict(State::Left, &[up, at(1, Fact::Left { incarnation: LIFE })]), "left: it said goodbye");
+        assert_eq!(verdict(State::Dead, &[]), "what led to it is not known any more");
+        assert_eq!(
+            Why::now(State::Alive, &[up], Instant::from_millis(9_000), ME, name).lines().next().unwrap(),
+            "  -9.000s     there, incarnation 1.0"
+        );
     }
 }

@@ -41,11 +41,16 @@ pub(crate) mod flag {
 
 /// Writes what every trace begins with: magic, version, and the header's block.
 pub fn start(header: &Header, out: &mut Vec<u8>) {
-    out.extend_from_slice(&MAGIC);
-    out.extend_from_slice(&crate::FORMAT_VERSION.to_le_bytes());
-    out.extend_from_slice(&[0; 6]);
+    preamble([0; 6], out);
     let payload = postcard::to_allocvec(header).expect("a header of strings and numbers serialises into a vector");
     whole(kind::HEADER, 0, (0, header.began), &payload, out);
+}
+
+/// Writes what comes before the header's block: magic, version, and six bytes that mean nothing yet.
+pub fn preamble(reserved: [u8; 6], out: &mut Vec<u8>) {
+    out.extend_from_slice(&MAGIC);
+    out.extend_from_slice(&crate::FORMAT_VERSION.to_le_bytes());
+    out.extend_from_slice(&reserved);
 }
 
 /// Writes the node's state before input number `step`: the digest so far, and a snapshot.
@@ -212,6 +217,15 @@ impl Builder {
     /// An event that the last input made the node tell.
     pub fn event(&mut self, event: &Event) {
         record::put_event(self, event);
+    }
+
+    /// A note of any kind from 64 on, known here or not, as its bytes.
+    ///
+    /// # Panics
+    /// When the kind is that of an input.
+    pub fn note(&mut self, kind: u8, body: &[u8]) {
+        assert!(kind >= record::NOTES, "kind {kind} is an input's");
+        record::put_note(self, kind, body);
     }
 
     /// The whole block, not yet finished, when the last step is over. `digest` is that behind it.

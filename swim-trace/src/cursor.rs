@@ -34,6 +34,8 @@ pub enum Item<'c> {
         at: Instant,
         /// Of the digest before it, of outputs and of the inputs in this block: as it stands in the trace.
         check: u32,
+        /// The check without the inputs: of the digest of the outputs before it, wherever blocks end.
+        outputs: u32,
         /// What.
         input: Recorded<'c>,
     },
@@ -198,18 +200,19 @@ impl<'a> Records<'a> {
     fn read(&mut self) -> Result<Item<'_>, TraceError> {
         let mut bytes = Bytes(self.content.get(self.next..).unwrap_or_default());
         let record = record::read(&mut bytes).map_err(|what| self.block.malformed(what))?;
-        let from = std::mem::replace(&mut self.next, self.content.len() - bytes.0.len());
+        let (inputs, from) = (self.inputs.now.check(), self.next);
+        self.next = self.content.len() - bytes.0.len();
         self.inputs.add(&self.content[from..self.next]);
         match record {
             Record::Input { elapsed, check, input } => {
                 self.at = self.at.plus_micros(elapsed);
                 let step = self.step;
                 self.step = step.checked_add(1).ok_or_else(|| self.block.malformed("the number of a step"))?;
-                Ok(Item::Input { step, at: self.at, check, input })
+                Ok(Item::Input { step, at: self.at, check, outputs: check ^ inputs, input })
             }
             Record::Sent { to, frame } => Ok(Item::Sent { to, frame }),
             Record::Event(event) => Ok(Item::Event(event)),
-            Record::Time(_) | Record::Unknown => Err(self.block.malformed("a note that was to be skipped")),
+            Record::Time(_) | Record::Unknown { .. } => Err(self.block.malformed("a note that was to be skipped")),
         }
     }
 
@@ -219,7 +222,7 @@ impl<'a> Records<'a> {
             let mut bytes = Bytes(self.content.get(self.next..).unwrap_or_default());
             match record::read(&mut bytes) {
                 Ok(Record::Time(at)) => self.at = at,
-                Ok(Record::Unknown) => {}
+                Ok(Record::Unknown { .. }) => {}
                 Ok(Record::Input { .. } | Record::Sent { .. } | Record::Event(_)) | Err(_) => return,
             }
             let from = std::mem::replace(&mut self.next, self.content.len() - bytes.0.len());

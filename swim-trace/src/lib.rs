@@ -17,6 +17,7 @@ pub mod block;
 mod bytes;
 mod cursor;
 mod digest;
+mod entries;
 mod error;
 mod header;
 mod index;
@@ -27,6 +28,7 @@ mod trace;
 
 pub use cursor::{Cursor, Item};
 pub use digest::{Digest, state_hash};
+pub use entries::{Entries, Entry};
 pub use error::{Damage, TraceError};
 pub use header::Header;
 pub use index::{Index, Place};

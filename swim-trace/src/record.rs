@@ -249,6 +249,10 @@ pub(crate) fn put_event(out: &mut Builder, event: &Event) {
     put(out, kind::EVENT, &body);
 }
 
+pub(crate) fn put_note(out: &mut Builder, kind: u8, body: &[u8]) {
+    put(out, kind, body);
+}
+
 /// Family, address, port. Flow label and scope mean nothing to the node, and are not kept.
 fn put_addr(out: &mut Vec<u8>, addr: SocketAddr) {
     match addr {
@@ -282,7 +286,10 @@ pub(crate) enum Record<'a> {
     /// The next input has this time.
     Time(Instant),
     /// A note of a later version.
-    Unknown,
+    Unknown {
+        kind: u8,
+        body: &'a [u8],
+    },
 }
 
 /// Kind and length in the first word of a record.
@@ -303,6 +310,7 @@ fn split<'a>(bytes: &mut Bytes<'a>) -> Option<(u8, Bytes<'a>)> {
 /// The next record, whole.
 pub(crate) fn read<'a>(bytes: &mut Bytes<'a>) -> Result<Record<'a>, &'static str> {
     let (kind, mut body) = split(bytes).ok_or("a record is longer than its block")?;
+    let unknown = Record::Unknown { kind, body: body.0 };
     let record = match kind {
         0..NOTES => read_input(kind, &mut body)?,
         kind::SENT => {
@@ -311,10 +319,10 @@ pub(crate) fn read<'a>(bytes: &mut Bytes<'a>) -> Result<Record<'a>, &'static str
         }
         kind::EVENT => match body.value() {
             Some(event) => Record::Event(event),
-            None => return Ok(Record::Unknown),
+            None => return Ok(unknown),
         },
         kind::TIME => Record::Time(Instant::from_micros(body.u64().ok_or("a time")?)),
-        _ => return Ok(Record::Unknown),
+        _ => return Ok(unknown),
     };
     if body.is_empty() { Ok(record) } else { Err("a record has bytes left over") }
 }

@@ -42,10 +42,16 @@ impl Outputs {
         self.events.clear();
     }
 
-    fn push_sent(&mut self, to: SocketAddr, frame: &[u8]) {
+    /// One more datagram, behind the others.
+    pub fn push_sent(&mut self, to: SocketAddr, frame: &[u8]) {
         let from = self.frames.len();
         self.frames.extend_from_slice(frame);
         self.sent.push((to, from..self.frames.len()));
+    }
+
+    /// One more event, behind the others.
+    pub fn push_event(&mut self, event: Event) {
+        self.events.push(event);
     }
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use swim_core::Instant;
 
-use crate::block::{HEAD, MAGIC, OVERHEAD, PAYLOAD_MAX, START, TAIL, flag, kind};
+use crate::block::{self, HEAD, MAGIC, OVERHEAD, PAYLOAD_MAX, START, TAIL, flag, kind};
 use crate::bytes::Bytes;
 use crate::cursor::Cursor;
 use crate::error::{Damage, TraceError};
@@ -108,8 +108,12 @@ pub struct Block<'a> {
     pub step: u64,
     /// The time of the input before that.
     pub at: Instant,
-    pub(crate) flags: u8,
-    pub(crate) stored: &'a [u8],
+    /// As `docs/trace.md` numbers them: 1 compressed, 2 the last step is not over; others are of later versions.
+    pub flags: u8,
+    /// The two bytes of its head that mean nothing yet; a writer makes them 0.
+    pub reserved: [u8; 2],
+    /// Its payload as it stands in the file, perhaps compressed.
+    pub stored: &'a [u8],
 }
 
 impl<'a> Block<'a> {
@@ -151,7 +155,24 @@ impl<'a> Block<'a> {
         }
     }
 
-    pub(crate) fn malformed(&self, what: &'static str) -> TraceError {
+    /// Writes it again; [`Self::len`] bytes.
+    ///
+    /// # Panics
+    /// When [`Self::stored`] was replaced by more than [`block::PAYLOAD_MAX`] bytes.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        assert!(self.stored.len() <= PAYLOAD_MAX, "a payload of {} bytes", self.stored.len());
+        let from = out.len();
+        block::whole(self.kind, self.flags, (self.step, self.at), self.stored, out);
+        if self.reserved != [0; 2] {
+            out[from + 6..from + 8].copy_from_slice(&self.reserved);
+            let checked = out.len() - TAIL;
+            let checksum = crc32fast::hash(&out[from..checked]).to_le_bytes();
+            out[checked..checked + 4].copy_from_slice(&checksum);
+        }
+    }
+
+    /// An error at this block: its content contradicts the format, since this does not hold.
+    pub fn malformed(&self, what: &'static str) -> TraceError {
         TraceError::new(self.index, self.offset, Damage::Malformed(what))
     }
 }
@@ -194,7 +215,7 @@ fn block_at(bytes: &[u8], index: usize, offset: usize) -> Result<Block<'_>, Trac
         error(damage)
     };
     let mut head = Bytes(whole);
-    let (Some(len), Some([kind, flags, _, _]), Some(step), Some(at)) =
+    let (Some(len), Some([kind, flags, first, second]), Some(step), Some(at)) =
         (head.u32(), head.array(), head.u64(), head.u64())
     else {
         return Err(torn(OVERHEAD));
@@ -211,7 +232,7 @@ fn block_at(bytes: &[u8], index: usize, offset: usize) -> Result<Block<'_>, Trac
     if crc32fast::hash(checked) != checksum {
         return Err(error(Damage::Checksum));
     }
-    Ok(Block { index, offset, kind, step, at: Instant::from_micros(at), flags, stored })
+    Ok(Block { index, offset, kind, step, at: Instant::from_micros(at), flags, reserved: [first, second], stored })
 }
 
 /// Does the file end with a whole block that begins behind `offset`? Then it was not cut off there.

@@ -57,7 +57,7 @@ fn rewritten(bytes: &[u8], mut change: impl FnMut(u64, Recorded<'static>) -> Rec
     let mut cursor = trace.cursor();
     while let Some(item) = cursor.next() {
         match item.unwrap() {
-            Item::Input { step, at, check, input } => {
+            Item::Input { step, at, check, input, .. } => {
                 builder.input(at, check, &change(step, input.into_owned()).as_input());
             }
             Item::Sent { to, frame } => builder.sent(to, frame),

@@ -256,12 +256,13 @@ impl Found {
 
 #[cfg(test)]
 mod tests {
+    use bind_mio::swim_core::Instant as Moment;
     use swim_sim::NodeIx;
 
     use super::*;
 
     fn found() -> Found {
-        let at = bind_mio::swim_core::Instant::from_millis(1_500);
+        let at = Moment::from_millis(1_500);
         let violation =
             Violation { checker: Checker::StatusFell, node: Some(NodeIx::FIRST), at, text: "it fell".to_string() };
         let plan = Plan::draw(12);

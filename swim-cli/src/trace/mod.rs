@@ -1,9 +1,16 @@
 //! `swim trace`: what nodes saw, read, replayed and explained.
 
+mod cat;
+mod convert;
+mod diff;
 mod info;
 mod load;
+mod replay;
+mod stats;
+mod why;
+mod words;
 
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 
 use crate::output::Failure;
 
@@ -12,10 +19,41 @@ use crate::output::Failure;
 pub(crate) enum TraceCommand {
     /// Tell whose trace it is, what is in it, and whether it is whole.
     Info(info::InfoArgs),
+    /// Print it step by step, everything decoded.
+    #[command(after_long_help = cat::HELP)]
+    Cat(cat::CatArgs),
+    /// Count what came and what went.
+    Stats(stats::StatsArgs),
+    /// Play it to a fresh node, and compare what comes out with what came out then.
+    #[command(after_long_help = replay::HELP)]
+    Replay(replay::ReplayArgs),
+    /// Find the first step in which two traces differ.
+    #[command(after_long_help = diff::HELP)]
+    Diff(diff::DiffArgs),
+    /// Explain what the recorded node believed of another one at some moment.
+    Why(why::WhyArgs),
+    /// Write it in another form: binary or lines of JSON, compressed or not.
+    #[command(after_long_help = convert::HELP)]
+    Convert(convert::ConvertArgs),
 }
 
 pub(crate) fn run(command: &TraceCommand) -> Result<(), Failure> {
     match command {
         TraceCommand::Info(args) => info::run(args),
+        TraceCommand::Cat(args) => cat::run(args),
+        TraceCommand::Stats(args) => stats::run(args),
+        TraceCommand::Replay(args) => replay::run(args),
+        TraceCommand::Diff(args) => diff::run(args),
+        TraceCommand::Why(args) => why::run(args),
+        TraceCommand::Convert(args) => convert::run(args),
     }
+}
+
+/// What is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// Text.
+    Human,
+    /// JSON: one object, or one per line where there are many.
+    Json,
 }

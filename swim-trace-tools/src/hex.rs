@@ -1,0 +1,71 @@
+//! Bytes as hexadecimal digits, two for each, in small letters.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// Bytes that stand in JSON as a string of digits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hex<'a>(pub Cow<'a, [u8]>);
+
+impl Hex<'_> {
+    pub(crate) fn array<const N: usize>(&self) -> Result<[u8; N], String> {
+        let wrong = || format!("{} hexadecimal digits where {} belong", 2 * self.0.len(), 2 * N);
+        self.0.as_ref().try_into().map_err(|_| wrong())
+    }
+}
+
+impl<'a> From<&'a [u8]> for Hex<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Hex(Cow::Borrowed(bytes))
+    }
+}
+
+impl Serialize for Hex<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Hex<'_> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        decode(&text)
+            .map(|bytes| Self(Cow::Owned(bytes)))
+            .ok_or_else(|| de::Error::custom("bytes are written as hexadecimal digits in small letters, two for each"))
+    }
+}
+
+pub(crate) fn encode(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+/// Only what [`encode`] writes.
+pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
+    let digit = |c: u8| match c {
+        b'0'..=b'9' => Some(c - b'0'),
+        b'a'..=b'f' => Some(c - b'a' + 10),
+        _ => None,
+    };
+    let pairs = text.as_bytes().chunks(2);
+    pairs.map(|pair| if let [high, low] = pair { Some(digit(*high)? << 4 | digit(*low)?) } else { None }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_and_back() {
+        let all: Vec<u8> = (0..=255).collect();
+        assert_eq!(decode(&encode(&all)), Some(all));
+        assert_eq!(encode(&[0, 0xaf]), "00af");
+        assert!(["0", "AF", "0g", " 00", "0x00", "é"].iter().all(|text| decode(text).is_none()));
+        assert_eq!(decode(""), Some(Vec::new()));
+    }
+}
