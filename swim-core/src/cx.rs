@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::Config;
 use crate::event::Event;
 use crate::identity::Addr;
+use crate::members::ensure;
 use crate::mutation::Mutation;
 use crate::outbox::{Intent, Outbox};
 use crate::rng::Rng;
@@ -94,6 +95,16 @@ pub(crate) struct Events {
 impl Events {
     pub(crate) fn new(capacity: usize) -> Self {
         Self { ring: Ring::new(capacity), missed: 0 }
+    }
+
+    /// Takes the room again that a restored copy lacks.
+    pub(crate) fn reserve(&mut self) {
+        self.ring.reserve();
+    }
+
+    /// Invariants.
+    pub(crate) fn check(&self, config: &Config) -> Result<(), &'static str> {
+        ensure(self.ring.capacity() == config.events_max, "the bound of events is the config's")
     }
 
     pub(crate) fn push(&mut self, event: Event) {

@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::Config;
 use crate::cx::Cx;
 use crate::identity::Addr;
 use crate::members::{Members, ensure};
@@ -376,12 +377,12 @@ impl Detect {
     /// Takes the room again that a restored copy lacks.
     pub(crate) fn reserve(&mut self, indirect_probes: usize) {
         self.seats.reserve_exact(indirect_probes.saturating_sub(self.seats.len()));
+        self.relays.reserve();
     }
 
     /// Invariants.
-    pub(crate) fn check(&self) -> Result<(), &'static str> {
-        let relays = self.relays.len() <= self.relays.capacity();
-        ensure(relays, "more relayed probes than their bound")?;
+    pub(crate) fn check(&self, config: &Config) -> Result<(), &'static str> {
+        ensure(self.relays.capacity() == config.relays_max, "the bound of relayed probes is the config's")?;
         ensure(self.probe.as_ref().is_none_or(|p| p.deadline == self.next), "a probe ends with its period")
     }
 }

@@ -91,7 +91,7 @@ impl Members {
             view_hash: 0,
             tree: Radix::default(),
         };
-        m.order.grow(reserved);
+        m.order.grow(reserved.max(1));
         let hash = key.hash(me.id.as_u64());
         let slot = m.rows.insert(me);
         debug_assert_eq!(slot, ME);
@@ -290,6 +290,16 @@ impl Members {
         self.on_changed(slot, before);
         if moves {
             self.list_addr(slot);
+        }
+        Ok(())
+    }
+
+    /// Rewrites what members say about themselves. Not a change of theirs: nothing is told.
+    pub(crate) fn map_profiles<E>(&mut self, mut map: impl FnMut(&Profile) -> Result<Profile, E>) -> Result<(), E> {
+        for slot in 0..self.rows.slots() as u32 {
+            if let Some(row) = self.rows.get_mut(slot) {
+                row.profile = map(&row.profile)?;
+            }
         }
         Ok(())
     }

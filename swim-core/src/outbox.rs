@@ -3,7 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::Config;
 use crate::identity::Addr;
+use crate::members::ensure;
 use crate::storage::{NONE, Ring};
 use crate::wire::Message;
 
@@ -73,6 +75,21 @@ pub(crate) struct Outbox(Ring<Intent>);
 impl Outbox {
     pub(crate) fn new(capacity: usize) -> Self {
         Self(Ring::new(capacity))
+    }
+
+    /// What one input can ask for at most: all relays' nacks, all seeds, a leave, a gossip tick, a round of relays.
+    pub(crate) fn bound(config: &Config) -> usize {
+        config.relays_max + config.seeds_max + config.gossip_fanout + config.indirect_probes + 80
+    }
+
+    /// Takes the room again that a restored copy lacks.
+    pub(crate) fn reserve(&mut self) {
+        self.0.reserve();
+    }
+
+    /// Invariants.
+    pub(crate) fn check(&self, config: &Config) -> Result<(), &'static str> {
+        ensure(self.0.capacity() == Self::bound(config), "the bound of intents is the config's")
     }
 
     /// Puts an intent; `false` when the ring is full.

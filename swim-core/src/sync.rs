@@ -207,7 +207,9 @@ impl Sync {
             // The same one when it is asked again, so that a late answer is one.
             (l.nonce, l.asked_at) = (cx.rng.next_u32(), cx.now);
         }
-        l.due = cx.now.plus_micros(wait(self.round_trip, l.tries, cx.pace.probe_timeout));
+        // The end of time is no deadline, so it is one microsecond before.
+        let due = cx.now.plus_micros(wait(self.round_trip, l.tries, cx.pace.probe_timeout));
+        l.due = due.min(Instant::NEVER.minus_micros(1));
         cx.stats.sync_questions += 1;
         cx.send(Intent::to_stranger(to, What::Ask { lane: lane as u8 }));
     }

@@ -114,6 +114,17 @@ fn i10_no_spinning() {
     assert!(b.sent.is_empty() || b.sent.last().unwrap().at <= b.now);
 }
 
+/// Whatever memory is taken at construction, a restored node's snapshot is the one that it was restored from.
+#[test]
+fn a_fresh_snapshot_comes_back_as_it_was() {
+    for reserved in [0, 1, 2, 100] {
+        let mut config = config();
+        config.members_reserved = reserved;
+        let bytes = Bench::new(config).node.snapshot();
+        assert!(Node::restore(&bytes).unwrap().snapshot() == bytes, "{reserved} reserved");
+    }
+}
+
 /// A snapshot taken at any step behaves identically ever after.
 #[test]
 fn snapshots_continue_identically() {

@@ -14,6 +14,11 @@ pub mod info;
 pub mod json;
 pub mod jsonl;
 pub mod moment;
+pub mod redact;
+pub mod shrink;
 pub mod stats;
+
+#[doc(hidden)]
+pub mod fuzzing;
 
 pub use filter::Filter;

@@ -34,8 +34,10 @@ impl Index {
 
     /// Made by walking over all blocks, up to the first that is damaged.
     pub fn make(trace: &Trace<'_>) -> Self {
+        let mut places = Vec::with_capacity(trace.blocks_at_most());
         let blocks = trace.blocks().map_while(Result::ok).filter(|block| block.kind != kind::INDEX);
-        Self { places: blocks.map(|block| Place::of(&block)).collect() }
+        places.extend(blocks.map(|block| Place::of(&block)));
+        Self { places }
     }
 
     /// Notes a block that was written at this offset.
@@ -74,8 +76,14 @@ impl Index {
         let block = trace.blocks_from(0, offset).next()?.ok().filter(|block| block.kind == kind::INDEX)?;
         let content = block.content().ok()?;
         let mut bytes = Bytes(&content);
-        let (mut places, mut offset, mut step, mut at) = (Vec::new(), 0_u64, 0_u64, 0_u64);
+        // What the index claims takes no more memory than the file.
+        let most = trace.blocks_at_most();
+        let mut places = Vec::with_capacity(most.min(content.len() / PLACE_MIN));
+        let (mut offset, mut step, mut at) = (0_u64, 0_u64, 0_u64);
         while !bytes.is_empty() {
+            if places.len() == most {
+                return None;
+            }
             let kind = bytes.u8()?;
             offset = offset.wrapping_add(bytes.varint()?);
             step = step.wrapping_add(bytes.varint()?);
@@ -86,6 +94,9 @@ impl Index {
         Some(Self { places })
     }
 }
+
+/// Kind and three numbers.
+const PLACE_MIN: usize = 4;
 
 impl Place {
     /// Of this block.

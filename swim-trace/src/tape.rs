@@ -77,6 +77,8 @@ pub struct Tape {
     out: Vec<u8>,
     builder: Builder,
     steps: Steps,
+    /// The digest before the last step.
+    before: u64,
     outputs: bool,
     block: usize,
 }
@@ -91,7 +93,7 @@ impl Tape {
             block::keyframe(0, steps.at(), steps.settled(node).value(), &node.snapshot(), &mut out);
         }
         let builder = Builder::new(0, steps.at(), Vec::new());
-        Self { out, builder, steps, outputs: header.outputs, block: BLOCK }
+        Self { out, builder, steps, before: 0, outputs: header.outputs, block: BLOCK }
     }
 
     /// The node, which has been drained, is about to be given this.
@@ -100,6 +102,7 @@ impl Tape {
             self.seal(node);
         }
         let (at, before) = self.steps.begin(node, now);
+        self.before = before.value();
         self.builder.input(at, before.check(), input);
     }
 
@@ -129,6 +132,14 @@ impl Tape {
     /// The whole trace. The node has been drained.
     pub fn finish(mut self, node: &Node) -> Vec<u8> {
         self.seal(node);
+        self.out
+    }
+
+    /// The whole trace, when the last step was not over: the node has not survived it.
+    pub fn finish_open(mut self) -> Vec<u8> {
+        if !self.builder.is_empty() {
+            block::finish(&self.builder.seal_open(self.before), &mut self.out);
+        }
         self.out
     }
 

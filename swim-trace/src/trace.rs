@@ -68,6 +68,17 @@ impl<'a> Trace<'a> {
         Blocks { bytes: self.bytes, offset: START, index: 0, over: false }
     }
 
+    /// The file has no more blocks than this, by their lengths alone: each takes [`OVERHEAD`] bytes at least.
+    pub(crate) fn blocks_at_most(&self) -> usize {
+        let (mut offset, mut count) = (START, 0);
+        while let Some(len) = self.bytes.get(offset..).and_then(|rest| rest.first_chunk()) {
+            let len = u32::from_le_bytes(*len) as usize;
+            offset = offset.saturating_add(OVERHEAD).saturating_add(len);
+            count += usize::from(offset <= self.bytes.len());
+        }
+        count
+    }
+
     /// What is in it, from its beginning.
     pub fn cursor(&self) -> Cursor<'a> {
         Cursor::new(self.blocks())

@@ -190,3 +190,26 @@ fn a_restored_node_goes_on_alike() {
     assert_eq!(replay.summary(), Replay::new(&trace).unwrap().run().0);
     assert_eq!(replay.summary().divergences, 0);
 }
+
+/// The node counts it when a clock goes back, and that count is in its snapshot; as are times too far apart for one record.
+#[test]
+fn any_time_is_replayed_as_it_was() {
+    let mut net = util::Net::new(&["a", "b"], false);
+    net.join(1, 1);
+    net.run(300);
+    let util::Taped { node, tape, .. } = &mut net.nodes[0];
+    let input = swim_core::Input::SendFailed { to: "127.0.0.1:2".parse().unwrap() };
+    for millis in [100, 100, 7_200_000, 200] {
+        tape.input(node, Instant::from_millis(millis), &input);
+        node.handle(Instant::from_millis(millis), input);
+        while let Some(event) = node.poll_event() {
+            tape.event(&event);
+        }
+        assert!(node.poll_transmit(&mut [0; 1_400]).is_none(), "a failed send alone asks for nothing");
+    }
+    assert_eq!(node.stats().clock_backwards, 3, "less than the latest so far");
+    tape.keyframe(node);
+    let (bytes, _) = net.end(0);
+    let (summary, error) = Replay::new(&Trace::open(&bytes).unwrap()).unwrap().run();
+    assert_eq!((summary.divergences, summary.keyframes, error), (0, 1, None), "{:?}", summary.first);
+}

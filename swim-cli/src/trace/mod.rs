@@ -5,7 +5,10 @@ mod convert;
 mod diff;
 mod info;
 mod load;
+mod redact;
 mod replay;
+mod save;
+mod shrink;
 mod stats;
 mod why;
 mod words;
@@ -35,6 +38,12 @@ pub(crate) enum TraceCommand {
     /// Write it in another form: binary or lines of JSON, compressed or not.
     #[command(after_long_help = convert::HELP)]
     Convert(convert::ConvertArgs),
+    /// Replace what should not be shown to others. The replay stays exact.
+    #[command(subcommand)]
+    Redact(redact::RedactCommand),
+    /// Make it as small as it can be while it still shows something.
+    #[command(after_long_help = shrink::HELP)]
+    Shrink(shrink::ShrinkArgs),
 }
 
 pub(crate) fn run(command: &TraceCommand) -> Result<(), Failure> {
@@ -46,6 +55,8 @@ pub(crate) fn run(command: &TraceCommand) -> Result<(), Failure> {
         TraceCommand::Diff(args) => diff::run(args),
         TraceCommand::Why(args) => why::run(args),
         TraceCommand::Convert(args) => convert::run(args),
+        TraceCommand::Redact(command) => redact::run(command),
+        TraceCommand::Shrink(args) => shrink::run(args),
     }
 }
 

@@ -9,6 +9,7 @@ mod encode_sync;
 mod ingress;
 mod io;
 mod leave;
+mod opaque;
 mod snapshot;
 mod sync;
 mod timers;
@@ -131,8 +132,6 @@ impl Node {
             profile: me.profile,
         };
         let table = Table::new(row, config.members_max, config.members_reserved, key);
-        // What one input can ask for at most: all relays' nacks, all seeds, a leave, a gossip tick, a round of relays.
-        let outbox = config.relays_max + config.seeds_max + config.gossip_fanout + config.indirect_probes + 80;
         let mut node = Self {
             table,
             detect: Detect::new(config.indirect_probes, config.relays_max),
@@ -161,7 +160,7 @@ impl Node {
                 me: me.id,
                 my_addr,
                 rng,
-                outbox: Outbox::new(outbox),
+                outbox: Outbox::new(Outbox::bound(&config)),
                 events: Events::new(config.events_max),
                 stats: Stats::default(),
                 pace: Pace::new(&config),
@@ -354,8 +353,10 @@ impl Node {
     /// # Errors
     /// What does not hold.
     pub fn check(&self) -> Result<(), &'static str> {
+        self.cx.outbox.check(&self.cx.config)?;
+        self.cx.events.check(&self.cx.config)?;
         self.table.check()?;
-        self.detect.check()?;
+        self.detect.check(&self.cx.config)?;
         self.suspicions.check(&self.cx.config)?;
         self.gossip.check(|s| self.table.get(s).is_some())?;
         self.deadlines.check()?;

@@ -84,8 +84,13 @@ impl Node {
         if node.cx.pace != Pace::new(&node.cx.config) {
             return Err(RestoreError::Inconsistent("the times are not the config's"));
         }
+        if !node.cx.outbox.is_empty() || !node.cx.events.is_empty() {
+            return Err(RestoreError::Inconsistent("outputs are not drained"));
+        }
         node.table.rebuild().map_err(RestoreError::Inconsistent)?;
         node.check().map_err(RestoreError::Inconsistent)?;
+        node.cx.outbox.reserve();
+        node.cx.events.reserve();
         node.grow(node.table.slots());
         node.suspicions.reserve();
         node.sync.reserve();

@@ -15,6 +15,7 @@
 
 mod codec;
 mod item;
+mod opaque;
 mod sync;
 mod writer;
 
@@ -27,6 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use self::codec::Reader;
 pub use self::item::{Accusers, Detail, Item, More};
+pub use self::opaque::{Opaque, opaque};
 pub use self::sync::{CHILDREN, KeyRange, LEVELS, TreeNode};
 pub use self::writer::Writer;
 use crate::status::{Incarnation, NodeId};

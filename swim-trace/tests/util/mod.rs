@@ -24,19 +24,25 @@ pub(crate) struct Net {
 
 impl Net {
     pub(crate) fn new(names: &[&str], outputs: bool) -> Self {
+        let profiles: Vec<(&str, &[u8])> = names.iter().map(|name| (*name, &b"role=test"[..])).collect();
+        Self::of("c", &profiles, outputs)
+    }
+
+    /// Nodes of a cluster of this name that say this about themselves: name and metadata.
+    pub(crate) fn of(cluster: &str, profiles: &[(&str, &[u8])], outputs: bool) -> Self {
         let now = Instant::from_millis(5);
-        let node = |(i, name): (usize, &&str)| {
+        let node = |(i, &(name, meta)): (usize, &(&str, &[u8]))| {
             let addr = ([127, 0, 0, 1], i as u16 + 1).into();
-            let profile = Profile::new(name, b"role=test").unwrap();
+            let profile = Profile::new(name, meta).unwrap();
             let me = Identity { id: NodeId::from_name(name), addr, epoch: 1, profile };
-            let config = Config::local("c");
+            let config = Config::local(cluster);
             let seed = i as u64;
             let node = Node::new(me.clone(), config.clone(), seed, now).unwrap();
             let mut header = Header::new(&me, &config, seed, now);
             header.outputs = outputs;
             Taped { tape: Tape::new(&header, &node), node, addr }
         };
-        let nodes = names.iter().enumerate().map(node).collect();
+        let nodes = profiles.iter().enumerate().map(node).collect();
         Self { nodes, now, lose: u64::MAX, sent: 0, wires: VecDeque::new() }
     }
 
