@@ -8,17 +8,26 @@ pub mod cat;
 pub mod convert;
 pub mod decode;
 pub mod diff;
+pub mod export;
 mod filter;
+mod frames;
 mod hex;
+pub mod html;
 pub mod info;
 pub mod json;
 pub mod jsonl;
+mod life;
+pub mod merge;
 pub mod moment;
 pub mod redact;
 pub mod shrink;
+mod spans;
 pub mod stats;
+mod text;
 
 #[doc(hidden)]
 pub mod fuzzing;
 
 pub use filter::Filter;
+pub use frames::DecodedFrame;
+pub use text::Told;

@@ -3,11 +3,15 @@
 mod cat;
 mod convert;
 mod diff;
+mod export;
+mod html;
 mod info;
 mod load;
+mod merge;
 mod redact;
 mod replay;
 mod save;
+mod several;
 mod shrink;
 mod stats;
 mod why;
@@ -44,6 +48,15 @@ pub(crate) enum TraceCommand {
     /// Make it as small as it can be while it still shows something.
     #[command(after_long_help = shrink::HELP)]
     Shrink(shrink::ShrinkArgs),
+    /// Tell the traces of several nodes as one story: clocks, datagrams, and what happened in which order.
+    #[command(after_long_help = merge::HELP)]
+    Merge(merge::MergeArgs),
+    /// Write traces for the viewers Perfetto or ShiViz.
+    #[command(after_long_help = export::HELP)]
+    Export(export::ExportArgs),
+    /// Write traces as one page for a browser, which needs no network.
+    #[command(after_long_help = html::HELP)]
+    Html(html::HtmlArgs),
 }
 
 pub(crate) fn run(command: &TraceCommand) -> Result<(), Failure> {
@@ -57,6 +70,9 @@ pub(crate) fn run(command: &TraceCommand) -> Result<(), Failure> {
         TraceCommand::Convert(args) => convert::run(args),
         TraceCommand::Redact(command) => redact::run(command),
         TraceCommand::Shrink(args) => shrink::run(args),
+        TraceCommand::Merge(args) => merge::run(args),
+        TraceCommand::Export(args) => export::run(args),
+        TraceCommand::Html(args) => html::run(args),
     }
 }
 

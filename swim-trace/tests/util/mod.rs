@@ -1,6 +1,8 @@
 //! A few nodes in memory, each on a tape.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub(crate) mod skewed;
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 

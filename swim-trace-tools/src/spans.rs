@@ -1,0 +1,118 @@
+//! What lasts: probes, from the ping to what ended them, and suspicions.
+
+use std::collections::BTreeMap;
+
+use swim_core::NodeId;
+
+use crate::merge::{Moment, Story};
+
+/// A probe or a suspicion of one node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) kind: Kind,
+    /// The moment in which it begins.
+    pub(crate) begins: usize,
+    /// By the reference's clock.
+    pub(crate) ends_us: i64,
+    /// What ended it: the kind of an answer, the name of an event, `next` the next probe, or `trace` what is known.
+    pub(crate) by: &'static str,
+    pub(crate) member: NodeId,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Probe,
+    /// A ping on behalf of another node.
+    Relay,
+    Suspicion,
+}
+
+impl Kind {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Probe => "probe",
+            Self::Relay => "relay",
+            Self::Suspicion => "suspicion",
+        }
+    }
+}
+
+/// All of them, as they end.
+pub(crate) fn spans(story: &Story) -> Vec<Span> {
+    let mut open: Vec<Open> = story.nodes.iter().map(|_| Open::default()).collect();
+    let mut spans = Vec::new();
+    for (place, moment) in story.timeline.iter().enumerate() {
+        let open = &mut open[moment.node];
+        if moment.after_gap {
+            open.close(&mut spans);
+        }
+        open.ends_us = moment.at_us;
+        open.answers(story, moment, &mut spans);
+        open.events(moment, place, &mut spans);
+        open.pings(story, moment, place, &mut spans);
+    }
+    open.iter_mut().for_each(|open| open.close(&mut spans));
+    spans
+}
+
+/// What has begun on one node and not ended.
+#[derive(Default)]
+struct Open {
+    /// By nonce.
+    pings: BTreeMap<u32, Span>,
+    suspicions: BTreeMap<NodeId, Span>,
+    ends_us: i64,
+}
+
+impl Open {
+    /// Nothing more is known of it.
+    fn close(&mut self, spans: &mut Vec<Span>) {
+        let ends_us = self.ends_us;
+        let suspicions = std::mem::take(&mut self.suspicions).into_values();
+        let all = std::mem::take(&mut self.pings).into_values().chain(suspicions);
+        spans.extend(all.map(|span| Span { ends_us, by: "trace", ..span }));
+    }
+
+    fn answers(&mut self, story: &Story, moment: &Moment, spans: &mut Vec<Span>) {
+        let Some(frame) = moment.origin.map(|origin| &story.frames[origin.frame]) else { return };
+        let Some(nonce) = frame.nonce.filter(|_| matches!(frame.kind, "ack" | "relayed_ack" | "not_me")) else {
+            return;
+        };
+        if let Some(span) = self.pings.remove(&nonce) {
+            spans.push(Span { ends_us: moment.at_us, by: frame.kind, ..span });
+        }
+    }
+
+    fn events(&mut self, moment: &Moment, place: usize, spans: &mut Vec<Span>) {
+        for told in &moment.events {
+            let Some(member) = told.member else { continue };
+            if let Some(span) = self.suspicions.remove(&member) {
+                spans.push(Span { ends_us: moment.at_us, by: told.event, ..span });
+            }
+            if told.event == "member_suspect" {
+                let span = Span { kind: Kind::Suspicion, begins: place, ends_us: moment.at_us, by: "trace", member };
+                self.suspicions.insert(member, span);
+            }
+        }
+    }
+
+    fn pings(&mut self, story: &Story, moment: &Moment, place: usize, spans: &mut Vec<Span>) {
+        let asked = moment.origin.is_some_and(|origin| story.frames[origin.frame].kind == "ping_req");
+        let kind = if asked { Kind::Relay } else { Kind::Probe };
+        for frame in moment.sent.iter().map(|&i| &story.frames[story.datagrams[i].frame]) {
+            let (Some(member), Some(nonce)) = (frame.target, frame.nonce) else { continue };
+            // A probe that goes on sends its ping again.
+            if frame.kind != "ping" || self.pings.contains_key(&nonce) {
+                continue;
+            }
+            // One probe at a time.
+            if kind == Kind::Probe {
+                let before: Vec<u32> =
+                    self.pings.iter().filter(|(_, span)| span.kind == kind).map(|(&nonce, _)| nonce).collect();
+                let ended = before.iter().filter_map(|nonce| self.pings.remove(nonce));
+                spans.extend(ended.map(|span| Span { ends_us: moment.at_us, by: "next", ..span }));
+            }
+            self.pings.insert(nonce, Span { kind, begins: place, ends_us: moment.at_us, by: "trace", member });
+        }
+    }
+}
