@@ -6,10 +6,11 @@
 mod hint;
 mod names;
 mod record;
+mod recorder;
 mod signals;
 
 use std::net::SocketAddr;
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 use std::{io, panic};
 
@@ -18,6 +19,8 @@ use bind_mio::swim_driver::{CommandError, Events, OnlyHere, RecvTimeoutError, Se
 use bind_mio::{BindError, Handle, Seed, Setup, bind};
 
 use self::record::{Known, Record};
+use self::recorder::Recorded;
+pub(crate) use self::recorder::{RecordArgs, ring_size};
 use crate::args::{AgentArgs, EventFormat};
 use crate::config_file::{File, Resolved, Sources};
 use crate::output::{Failure, Out, notice};
@@ -25,6 +28,7 @@ use crate::output::{Failure, Out, notice};
 pub(crate) fn run(args: &AgentArgs) -> Result<(), Failure> {
     let start = Instant::now();
     let file = args.config.as_deref().map(File::read).transpose()?;
+    let recorded = Recorded::of(&args.record, file.as_ref())?;
     let sources = Sources { cluster: args.cluster.as_deref(), preset: args.preset, file, set: &[] };
     let Resolved { config, preset } = sources.config(None)?;
     let cluster = config.cluster.clone();
@@ -33,9 +37,12 @@ pub(crate) fn run(args: &AgentArgs) -> Result<(), Failure> {
     setup.advertise = args.advertise;
     setup.seeds.clone_from(&args.join);
     setup.resolver = names::telling_resolver(args.bind.is_ipv4());
+    setup.record = recorded.as_ref().map(Recorded::recording);
     let (handle, driver) = bind(args.bind, setup).map_err(refused)?;
+    recorded.as_ref().map_or(Ok(()), Recorded::keep_former)?;
     let mut events = handle.events();
-    signals::leave_on_signal(handle.clone()).map_err(|e| cannot_start("signals cannot be caught", &e))?;
+    let dumps = recorded.as_ref().and_then(Recorded::dumps).map(Into::into);
+    signals::heed(handle.clone(), dumps).map_err(|e| cannot_start("signals cannot be caught", &e))?;
     let driver = thread::Builder::new()
         .name("driver".into())
         .spawn(move || driver.run())
@@ -47,6 +54,10 @@ pub(crate) fn run(args: &AgentArgs) -> Result<(), Failure> {
     if followed.is_err() {
         // Nobody is told any more what happens here; that is no reason to vanish without a word.
         accepted(handle.leave());
+    }
+    let driver = driver.join();
+    if let Some((recorded, recorder)) = recorded.as_ref().zip(handle.recorder()) {
+        recorded.finish(recorder);
     }
     ended(driver)?;
     followed?.map_or(Ok(()), |with| Err(parked(&args.name, with)))
@@ -105,8 +116,8 @@ fn accepted(command: Result<(), CommandError>) {
     }
 }
 
-fn ended(driver: JoinHandle<io::Result<()>>) -> Result<(), Failure> {
-    match driver.join() {
+fn ended(driver: thread::Result<io::Result<()>>) -> Result<(), Failure> {
+    match driver {
         Ok(Ok(())) => Ok(()),
         Ok(Err(e)) => Err(Failure::Runtime(format!(
             "the socket was lost ({e}), and the node is gone without a goodbye: start it again"

@@ -7,6 +7,7 @@ use bind_mio::swim_core::Config;
 use bind_mio::{Seed, SeedError};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::agent::RecordArgs;
 use crate::config_file::FILE_HELP;
 use crate::plan::{self, PlanArgs};
 use crate::sim::SimCommand;
@@ -84,6 +85,8 @@ pub(crate) struct AgentArgs {
     /// Tell after each suspicion and each death what led to it, and what it comes to.
     #[arg(long)]
     pub(crate) why: bool,
+    #[command(flatten)]
+    pub(crate) record: RecordArgs,
 }
 
 #[derive(Debug, Args)]
@@ -203,10 +206,25 @@ and with these, by fact:
   confirmed         so it was by one more: by, by_name, dead_in_ms (the time that was left then)
   refuted           it had answered an earlier suspicion: incarnation
   dead              it is dead: incarnation, declared_here (false: another node said so first)
-Take facts and keys that are not in this list for new ones.";
+Take facts and keys that are not in this list for new ones.
+
+The flight recorder keeps everything that the node is given, from which it can be replayed exactly: see
+swim trace. --record-to writes the whole of it, --record-dumps the newest part, when
+  this node was suspected            3 members died within a minute
+  this program panics                it gets SIGUSR2
+(the first two at most once a minute). A dump is a file NAME-EPOCH-SECONDS-N-WHY.swt: the node's name and
+life, the Unix time, a number that counts on, and suspected, deaths, panic or signal. Nobody but their owner
+may read these files, and the newest 16 dumps of a life are kept. What cannot be written while the node runs
+is told, and it runs on. A config file can say the same, in a section at its end; options go before it:
+  [record]
+  dumps = \"/var/lib/swim\"
+  file = \"web-1.swt\"         # one for each node
+  ring = \"8MiB\"
+  outputs = false";
 
 const DEMO_HELP: &str = "\
-Exit code 1 when a step does not happen in time; the reason is on standard error.
+Exit code 1 when a step does not happen in time, or when what the nodes' flight recorders kept does not
+replay as it was; the reason is on standard error.
 
 With --format json standard output has one object and nothing else. Times are whole milliseconds,
 rounded up:
@@ -215,4 +233,8 @@ rounded up:
   suspect_ms    from the kill until the first of the others suspected the node
   dead_ms       from the kill until the last of the others held it for dead
   left_ms       from the goodbye until all others had heard it
-  returned_ms   from the restart until all others saw the node again, and it them";
+  returned_ms   from the restart until all others saw the node again, and it them
+The nodes are recorded while they run, and what they saw is replayed in the end:
+  replayed_steps      inputs that were replayed, of all nodes in all their lives
+  replay_divergences  of these, those in which a node did otherwise: 0
+  recorded_bytes      what was recorded of them, as traces";

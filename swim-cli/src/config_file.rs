@@ -3,6 +3,8 @@
 //! Invariant: the fields are those of [`Config`] itself, as it serialises. So a field that is new there can be set here
 //! without a line of this file.
 
+mod section;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
 use toml::de::{DeTable, DeValue};
 
+pub(crate) use self::section::Section;
 use crate::args::Preset;
 use crate::output::Failure;
 
@@ -70,6 +73,7 @@ pub(crate) struct Resolved {
 pub(crate) struct File {
     path: PathBuf,
     entries: Vec<Entry>,
+    record: Section,
 }
 
 struct Entry {
@@ -106,7 +110,18 @@ impl File {
             let line = e.span().map_or(1, |span| line_of(text, span.start));
             format!("{}: this is no TOML: {}; a line is FIELD = VALUE, with text in quotes", at(line), e.message())
         })?;
+        let record = match table.get_ref().iter().find(|(key, _)| key.get_ref() == RECORD) {
+            Some((key, value)) => {
+                let DeValue::Table(record) = value.get_ref() else {
+                    let line = line_of(text, key.span().start);
+                    return Err(format!("{}: record must be a section, [record], with lines of its own", at(line)));
+                };
+                Section::read(record).map_err(|(offset, why)| format!("{}: {why}", at(line_of(text, offset))))?
+            }
+            None => Section::default(),
+        };
         let mut entries: Vec<Entry> = (table.get_ref().iter())
+            .filter(|(key, _)| key.get_ref() != RECORD)
             .map(|(key, value)| Entry {
                 key: key.get_ref().to_string(),
                 line: line_of(text, key.span().start),
@@ -114,7 +129,12 @@ impl File {
             })
             .collect();
         entries.sort_by_key(|entry| entry.line);
-        Ok(Self { path: path.to_owned(), entries })
+        Ok(Self { path: path.to_owned(), entries, record })
+    }
+
+    /// What it says of the flight recorder.
+    pub(crate) fn record(&self) -> &Section {
+        &self.record
     }
 
     fn at(&self, entry: &Entry) -> String {
@@ -283,13 +303,17 @@ fn written(value: &Value) -> String {
 
 fn unknown(fields: &Map<String, Value>, key: &str) -> String {
     let names = || fields.keys().map(String::as_str).chain([PRESET]);
-    let near = names().map(|name| (strsim::damerau_levenshtein(name, key), name)).min();
-    // What shares little with a name is no slip of the pen.
-    let near = near.filter(|(far, _)| *far <= 3 && far * 3 <= key.chars().count());
-    match near {
-        Some((_, name)) => format!("there is no field {key}; did you mean {name}?"),
+    match near(names(), key) {
+        Some(name) => format!("there is no field {key}; did you mean {name}?"),
         None => format!("there is no field {key}; there are {}", names().collect::<Vec<_>>().join(", ")),
     }
+}
+
+/// The name that was meant, most likely.
+fn near<'a>(names: impl Iterator<Item = &'a str>, key: &str) -> Option<&'a str> {
+    let near = names.map(|name| (strsim::damerau_levenshtein(name, key), name)).min();
+    // What shares little with a name is no slip of the pen.
+    near.filter(|(far, _)| *far <= 3 && far * 3 <= key.chars().count()).map(|(_, name)| name)
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
@@ -298,6 +322,8 @@ fn line_of(text: &str, offset: usize) -> usize {
 
 /// What names the preset in a file, beside the fields.
 const PRESET: &str = "preset";
+/// The section on the flight recorder.
+const RECORD: &str = "record";
 /// The field that the command line may give, too.
 const CLUSTER: &str = "cluster";
 

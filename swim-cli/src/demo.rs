@@ -1,9 +1,10 @@
 //! `swim demo`: a cluster forms, loses a node, is left by another, and gets the lost one back.
 //!
 //! Everything is awaited on what the nodes themselves report, within a limit per step and one for the whole; a step
-//! that does not happen ends the demo with the reason.
+//! that does not happen ends the demo with the reason. In the end what the nodes' flight recorders kept is replayed.
 
 mod cluster;
+mod replayed;
 mod runtimes;
 mod show;
 
@@ -14,10 +15,12 @@ use bind_mio::swim_driver::CommandError;
 use serde::Serialize;
 
 use self::cluster::{Cluster, Seen};
+use self::replayed::Replayed;
 use self::runtimes::Runtime;
 use self::show::{Show, time};
 use crate::args::{DemoArgs, DemoFormat};
 use crate::output::{Failure, Out};
+use crate::units;
 
 pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let mut show = match args.format {
@@ -28,7 +31,6 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let mut demo = Demo { cluster: Cluster::start(&NODES, WHOLE_MAX)?, show };
     demo.show.runtimes(&demo.cluster)?;
     let outcome = demo.play()?;
-    demo.cluster.part();
     if args.format == DemoFormat::Json {
         let json = serde_json::to_string(&outcome).expect("numbers under string keys are always JSON");
         return Out::new().line(format_args!("{json}"));
@@ -47,6 +49,9 @@ struct Outcome {
     dead_ms: u64,
     left_ms: u64,
     returned_ms: u64,
+    replayed_steps: u64,
+    replay_divergences: u64,
+    recorded_bytes: u64,
 }
 
 struct Demo {
@@ -61,6 +66,8 @@ impl Demo {
         let left = self.leave()?;
         let returned = self.restart()?;
         self.show.title("That was all: every step was seen by every node that was there to see it.")?;
+        self.cluster.part();
+        let replayed = self.replay()?;
         Ok(Outcome {
             members: self.cluster.len(),
             runtimes: (0..self.cluster.len()).map(|node| self.cluster.runtime(node).name()).collect(),
@@ -69,6 +76,9 @@ impl Demo {
             dead_ms: millis(dead),
             left_ms: millis(left),
             returned_ms: millis(returned),
+            replayed_steps: replayed.steps,
+            replay_divergences: replayed.divergences,
+            recorded_bytes: replayed.bytes,
         })
     }
 
@@ -171,6 +181,19 @@ impl Demo {
         self.show.result(&format!("It sees all three others and they see it after {}.", time(took)))?;
         self.show.table(&self.cluster, VICTIM)?;
         Ok(took)
+    }
+
+    /// What the flight recorders have kept, once all is over, is played to nodes that are as the former ones were in the beginning.
+    fn replay(&mut self) -> Result<Replayed, Failure> {
+        let replayed = self.cluster.replay()?;
+        let Replayed { lives, steps, divergences, bytes } = replayed;
+        let (steps, bytes) = (units::counted(steps as f64, "step"), units::size(bytes as f64));
+        let divergences = units::counted(divergences as f64, "divergence");
+        self.show.title(&format!(
+            "What the nodes saw in their {lives} lives was recorded ({steps}, {bytes}). Played again just now, it \
+             leads to the same datagrams and the same events, bit for bit: {divergences}."
+        ))?;
+        Ok(replayed)
     }
 
     /// Those who neither vanish nor leave.

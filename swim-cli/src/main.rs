@@ -49,7 +49,11 @@ fn main() -> ExitCode {
 
 fn log_to_stderr(verbose: bool) {
     let level = if verbose { LevelFilter::DEBUG } else { LevelFilter::WARN };
-    let filter = EnvFilter::builder().with_default_directive(level.into()).from_env_lossy();
+    let mut filter = EnvFilter::builder().with_default_directive(level.into()).from_env_lossy();
+    if !verbose && std::env::var_os(EnvFilter::DEFAULT_ENV).is_none() {
+        // Where a dump is, whoever has asked for dumps wants to know.
+        filter = filter.add_directive(RECORDER.parse().expect("a target and a level are a directive"));
+    }
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
@@ -58,3 +62,6 @@ fn log_to_stderr(verbose: bool) {
         .log_internal_errors(false)
         .init();
 }
+
+/// The flight recorder tells where it has dumped.
+const RECORDER: &str = "swim_driver::recorder=info";

@@ -63,6 +63,24 @@ pub(crate) fn parse_latency(text: &str) -> Result<(Duration, Duration), String> 
     Ok((min, max))
 }
 
+/// Bytes, with their unit or without: 8MiB, 500kB, 65536.
+pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
+    let none = || format!("\"{text}\" is no size: write it like 8MiB or 500kB");
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let factor = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        _ => return Err(none()),
+    };
+    number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)).ok_or_else(none)
+}
+
 /// A percentage, with or without its sign, as a chance per million.
 pub(crate) fn parse_percent(text: &str) -> Result<u32, String> {
     match text.strip_suffix('%').unwrap_or(text).parse::<f64>() {
@@ -94,6 +112,8 @@ mod tests {
         assert!(parse_latency("fast").unwrap_err().contains("1ms..20ms"));
         assert_eq!(["0", "2.5%", "100"].map(parse_percent), [Ok(0), Ok(25_000), Ok(1_000_000)]);
         assert!(["-1", "101", "x", "NaN"].iter().all(|text| parse_percent(text).is_err()));
+        assert_eq!(["8MiB", "500 kB", "17", "1gib"].map(parse_size), [Ok(8 << 20), Ok(500_000), Ok(17), Ok(1 << 30)]);
+        assert!(["", "8M", "MiB", "-1", "1.5MiB", "20000000000GiB"].iter().all(|text| parse_size(text).is_err()));
         assert!(parse_span("60").unwrap_err().contains("like 200ms"));
     }
 }

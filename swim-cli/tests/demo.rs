@@ -12,7 +12,7 @@ fn the_story_in_numbers() {
     assert_eq!(demo.exit_code(), Some(0), "{}", demo.stderr.text());
     assert_eq!((demo.stdout.seen.len(), demo.stderr.text().as_str()), (1, ""));
     let outcome = parsed(&demo.stdout.seen[0]);
-    assert_eq!(outcome.as_object().expect("an object").len(), 7, "{outcome}");
+    assert_eq!(outcome.as_object().expect("an object").len(), 10, "{outcome}");
     let runtimes = ["mio", "tokio, multi-thread", "tokio, current thread", "smol", "mio"];
     assert_eq!(outcome["runtimes"], serde_json::json!(runtimes));
     assert_eq!(outcome["members"], 5);
@@ -22,6 +22,10 @@ fn the_story_in_numbers() {
         value
     });
     let [_, suspect, dead, ..] = millis;
+    let replay = ["replayed_steps", "recorded_bytes", "replay_divergences"].map(|key| outcome[key].as_u64());
+    let [Some(steps), Some(bytes), Some(0)] = replay else { panic!("no replay in {outcome}") };
+    // Each of six lives was given tens of inputs, and the smallest record has some bytes.
+    assert!(steps > 100 && bytes > 3 * steps, "{outcome}");
     assert!(dead > suspect, "a suspicion lies between the two: {outcome}");
 }
 
@@ -52,6 +56,8 @@ fn the_story_for_people() {
         "web-3 starts again",
         "web-3 alive (incarnation 2.0)",
         "It sees all three others",
+        "What the nodes saw in their 6 lives was recorded (",
+        "bit for bit: 0 divergences.",
     ] {
         let (_, after) = rest.split_once(step).unwrap_or_else(|| panic!("no {step:?} in its place in\n{told}"));
         rest = after;

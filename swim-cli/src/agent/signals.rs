@@ -1,36 +1,44 @@
-//! The first SIGINT or SIGTERM is a wish to leave; the second is an order to end.
+//! The first SIGINT or SIGTERM is a wish to leave; the second is an order to end. SIGUSR2 asks the flight recorder for a dump.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use bind_mio::Handle;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR2};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
+use super::recorder::dump_on_signal;
 use crate::output::notice;
 
 /// From now on the first signal makes the node leave, and the second ends the process at once, whatever its threads are
-/// waiting for: that one is handled where it arrives.
-pub(super) fn leave_on_signal(handle: Handle) -> io::Result<()> {
+/// waiting for: that one is handled where it arrives. SIGUSR2 dumps into `dumps`; without a recorder it does no harm.
+pub(super) fn heed(handle: Handle, dumps: Option<PathBuf>) -> io::Result<()> {
     let seen = Arc::new(AtomicBool::new(false));
-    for signal in SIGNALS {
+    for signal in ENDING {
         // In this order: the first signal must not find the mark that it sets itself.
         flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&seen))?;
         flag::register(signal, Arc::clone(&seen))?;
     }
     // Behind the marks, so that whoever is told of the first signal can rely on what the second one does.
-    let mut signals = Signals::new(SIGNALS)?;
+    let mut signals = Signals::new(ENDING.into_iter().chain([SIGUSR2]))?;
     thread::Builder::new().name("signals".into()).spawn(move || {
         // The first may have come before there was anything to wait for it.
-        if seen.load(Ordering::Acquire) || signals.forever().next().is_some() {
-            super::accepted(handle.leave());
-            notice(format_args!("leaving; a second signal ends this at once"));
+        let mut ends = seen.load(Ordering::Acquire);
+        let mut arriving = signals.forever();
+        while !ends {
+            match arriving.next() {
+                Some(SIGUSR2) => dump_on_signal(handle.recorder(), dumps.as_deref()),
+                _ => ends = true,
+            }
         }
+        super::accepted(handle.leave());
+        notice(format_args!("leaving; a second signal ends this at once"));
     })?;
     Ok(())
 }
 
-const SIGNALS: [i32; 2] = [SIGINT, SIGTERM];
+const ENDING: [i32; 2] = [SIGINT, SIGTERM];

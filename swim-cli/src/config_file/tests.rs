@@ -115,3 +115,29 @@ fn the_command_line_goes_before_the_file_but_two_presets_contradict() {
     let Err(Failure::Usage(why)) = config(None, None, "mtu = 900") else { panic!() };
     assert!(why.contains("--cluster") && why.contains("swim.toml"), "{why}");
 }
+
+/// Commands that start no node accept the section, too: the file is the same.
+#[test]
+fn the_flight_recorder_has_a_section() {
+    let text = "cluster = 'c'\n[record]\nfile = 'run.swt'\nring = '1MiB'\noutputs = true\n";
+    assert_eq!(resolved(text, &[]), Ok(Config::lan("c")));
+    let want = Section { file: Some("run.swt".into()), dumps: None, ring: Some(1 << 20), outputs: Some(true) };
+    assert_eq!(*file(text).unwrap().record(), want);
+    let section = file("record = { dumps = '/d', ring = 70_000 }").unwrap().record().clone();
+    assert_eq!((section.dumps, section.ring), (Some("/d".into()), Some(70_000)));
+    assert!(!file("cluster = 'c'\n[record]\n").unwrap().record().is_given());
+    for (text, why) in [
+        ("mtu = 900\n\n[record]\nfiel = 'x'", "swim.toml:4: [record] has no fiel; did you mean file?"),
+        ("[record]\nsize = 1", "swim.toml:2: [record] has no size; it has file, dumps, ring, outputs"),
+        ("record = true", "swim.toml:1: record must be a section, [record], with lines of its own"),
+        ("[record]\ndumps = 1", "swim.toml:2: dumps must be a path, in quotes"),
+        ("[record]\nfile = ''", "swim.toml:2: file must be a path, in quotes"),
+        ("[record]\noutputs = 'yes'", "swim.toml:2: outputs must be true or false"),
+        ("[record]\nring = '8M'", "swim.toml:2: ring must be a size: \"8M\" is no size: write it like 8MiB or 500kB"),
+        ("[record]\nring = 1.5", "swim.toml:2: ring must be a size: write it like \"8MiB\""),
+        ("[record]\nring = '1kB'", "at least 64KiB"),
+    ] {
+        let found = file(text).map(drop).unwrap_err();
+        assert!(found.contains(why), "{text}: {found}");
+    }
+}

@@ -8,9 +8,10 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
 use bind_mio::swim_core::{Config, Event, NodeId, State};
-use bind_mio::swim_driver::View;
+use bind_mio::swim_driver::{Recording, View};
 use bind_mio::{BindError, Handle, Setup};
 
+use super::replayed::{self, Life, Replayed};
 use super::runtimes::{self, Running, Runtime, StartError};
 use crate::output::Failure;
 
@@ -21,6 +22,8 @@ pub(super) struct Cluster {
     end: Instant,
     config: Config,
     nodes: Vec<Node>,
+    /// Of the nodes, in the order of their starts.
+    lives: Vec<Life>,
     reporter: SyncSender<Report>,
     reports: Receiver<Report>,
     /// Everything that was reported, in the order of arrival.
@@ -62,7 +65,8 @@ impl Cluster {
         // Two demos at a time are two clusters, whatever ports the system gives them.
         let config = Config::local(&format!("demo-{}", std::process::id()));
         let nodes = Vec::with_capacity(names.len());
-        let mut cluster = Self { start, end: start + limit, config, nodes, reporter, reports, seen: Vec::new() };
+        let (end, lives, seen) = (start + limit, Vec::new(), Vec::new());
+        let mut cluster = Self { start, end, config, nodes, lives, reporter, reports, seen };
         for &(name, runtime) in names {
             let running = cluster.spawn(cluster.nodes.len(), (name, runtime), ANY_PORT.into(), FIRST_EPOCH)?;
             cluster.nodes.push(Node { name, runtime, running });
@@ -72,7 +76,7 @@ impl Cluster {
 
     /// The demo counts lives itself: the clock's seconds, which are the default, read less well.
     fn spawn(
-        &self,
+        &mut self,
         node: usize,
         (name, runtime): (&'static str, Runtime),
         addr: SocketAddr,
@@ -80,13 +84,17 @@ impl Cluster {
     ) -> Result<Running, Failure> {
         let mut setup = Setup::new(name, self.config.clone());
         setup.epoch = Some(epoch);
+        setup.record = Some(Recording::default());
         let reporter = Reporter { node, to: self.reporter.clone() };
-        Running::start(runtime, name, addr, setup, reporter).map_err(|e| match e {
+        let running = Running::start(runtime, name, addr, setup, reporter).map_err(|e| match e {
             StartError::Bind(e) => no_socket(name, &e),
             StartError::Short(e) => Failure::Runtime(format!(
                 "{name} cannot be run: {e}; the system is short of something, try again later"
             )),
-        })
+        })?;
+        let recorder = running.handle.recorder().cloned().expect("it was asked to be recorded");
+        self.lives.push(Life { name, recorder });
+        Ok(running)
     }
 
     /// Ends the node without a goodbye. Its socket is closed when this returns.
@@ -98,7 +106,8 @@ impl Cluster {
     pub(super) fn restart(&mut self, node: usize) -> Result<(), Failure> {
         let Node { name, runtime, ref running } = self.nodes[node];
         let epoch = running.handle.view().me().incarnation().epoch() + 1;
-        self.nodes[node].running = self.spawn(node, (name, runtime), running.handle.addr(), epoch)?;
+        let addr = running.handle.addr();
+        self.nodes[node].running = self.spawn(node, (name, runtime), addr, epoch)?;
         Ok(())
     }
 
@@ -173,6 +182,11 @@ impl Cluster {
         for node in &self.nodes {
             node.running.handle.wait_closed(deadline.saturating_duration_since(Instant::now()));
         }
+    }
+
+    /// Plays again what the nodes have seen in all their lives.
+    pub(super) fn replay(&self) -> Result<Replayed, Failure> {
+        replayed::replay(&self.lives)
     }
 
     #[cfg(test)]

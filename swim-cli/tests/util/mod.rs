@@ -149,6 +149,12 @@ impl Lines {
         }
     }
 
+    /// The first line that is wanted, were it one that was passed over.
+    pub(crate) fn find_any(&mut self, wanted: impl Fn(&str) -> bool) -> String {
+        let seen = self.seen.iter().find(|line| wanted(line)).cloned();
+        seen.unwrap_or_else(|| self.find(wanted))
+    }
+
     /// The next line of this state and name, for people.
     pub(crate) fn find_state(&mut self, state: &str, name: &str) -> String {
         self.find(|line| line.split_whitespace().skip(1).take(2).eq([state, name]))
