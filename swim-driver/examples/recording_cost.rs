@@ -5,14 +5,17 @@
 //! cargo run --release -p swim-driver --example recording_cost -- off 100 10
 //! ```
 //!
-//! Arguments: `on` or `off`, members, minutes. The node is one of a `lan` cluster in steady state: it is probed once a period by
-//! some other member, probes one itself, and is answered.
+//! Arguments: `on`, `off` or `figures`, members, minutes. The nodes are those of a `lan` cluster in steady state: each is probed once
+//! a period by some other member, probes one itself, and is answered. With `on` and `off` the number of inputs is printed; with
+//! `figures` what an idle node's recording takes, and how fast it is replayed.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::env;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use swim_driver::swim_core::{Config, Instant};
+use swim_driver::swim_trace::{Replay, Trace};
 use swim_driver::{Handle, Pump, Recording, Setup};
 
 fn addr(i: usize) -> SocketAddr {
@@ -29,12 +32,28 @@ fn start(i: usize, recording: Option<Recording>, now: Instant) -> (Handle, Pump)
 struct Net {
     nodes: Vec<(Handle, Pump)>,
     now: Instant,
-    wires: std::collections::VecDeque<(SocketAddr, SocketAddr, Vec<u8>)>,
-    deadlines: std::collections::BTreeSet<(Instant, usize)>,
+    wires: VecDeque<(SocketAddr, SocketAddr, Vec<u8>)>,
+    deadlines: BTreeSet<(Instant, usize)>,
     due: Vec<Instant>,
 }
 
 impl Net {
+    /// All join through the first.
+    fn new(members: usize, recording: Option<&Recording>) -> Self {
+        let now = Instant::ORIGIN;
+        let nodes: Vec<_> = (0..members).map(|i| start(i, recording.cloned(), now)).collect();
+        let (wires, deadlines) = (VecDeque::new(), BTreeSet::new());
+        let mut net = Self { nodes, now, wires, deadlines, due: vec![Instant::NEVER; members] };
+        for i in 0..members {
+            if i > 0 {
+                net.nodes[i].0.join(&[addr(0)]).expect("a seed");
+                net.nodes[i].1.command(now);
+            }
+            net.drain(i);
+        }
+        net
+    }
+
     fn drain(&mut self, i: usize) {
         let mut out = [0; 1_400];
         let pump = &mut self.nodes[i].1;
@@ -71,32 +90,54 @@ impl Net {
     }
 }
 
+/// What a recording of an idle node takes on average, and how fast one is replayed.
+fn figures(net: &mut Net, minutes: u64) {
+    let bytes = |net: &Net| -> u64 {
+        net.nodes.iter().filter_map(|(handle, _)| handle.recorder()).map(|recorder| recorder.stats().bytes).sum()
+    };
+    let before = bytes(net);
+    net.run(Duration::from_secs(minutes * 60));
+    let members = net.nodes.len();
+    let hourly = (bytes(net) - before) * 60 / minutes / members as u64;
+    let snapshot = net.nodes[0].1.node().snapshot().len();
+    println!(
+        "{members} members, idle, lan: {:.2} MB per hour and node; a keyframe has {snapshot} bytes",
+        hourly as f64 / 1e6
+    );
+
+    let trace = net.nodes[1].0.recorder().expect("all are recorded").trace();
+    let begun = std::time::Instant::now();
+    let trace = Trace::open(&trace).expect("a recorder writes traces");
+    let (summary, error) = Replay::new(&trace).expect("it can be played").run();
+    assert_eq!((error, summary.divergences), (None, 0));
+    let (took, recorded) = (begun.elapsed(), summary.duration());
+    println!(
+        "replay: {} steps of {:.0} s in {:.1} ms, {:.0} times real time",
+        summary.steps,
+        recorded.as_secs_f64(),
+        took.as_secs_f64() * 1e3,
+        recorded.as_secs_f64() / took.as_secs_f64()
+    );
+}
+
 fn main() {
     let args: Vec<String> = env::args().collect();
-    let [_, recording, members, minutes] = &args[..] else {
-        eprintln!("usage: recording_cost on|off MEMBERS MINUTES");
+    let [_, mode, members, minutes] = &args[..] else {
+        eprintln!("usage: recording_cost on|off|figures MEMBERS MINUTES");
         std::process::exit(2);
     };
     let number = |text: &String| text.parse::<usize>().expect("a number");
-    let (members, minutes) = (number(members), number(minutes));
-    let now = Instant::ORIGIN;
+    let (members, minutes) = (number(members), number(minutes) as u64);
     // All are recorded: what the others execute is counted as well.
-    let recording = (recording == "on").then(Recording::default);
-    let nodes: Vec<_> = (0..members).map(|i| start(i, recording.clone(), now)).collect();
-    let due = vec![Instant::NEVER; members];
-    let mut net = Net { nodes, now, wires: Default::default(), deadlines: Default::default(), due };
-    for i in 0..members {
-        if i > 0 {
-            net.nodes[i].0.join(&[addr(0)]).expect("a seed");
-        }
-        while !net.nodes[i].1.mailbox().is_empty() {
-            net.nodes[i].1.command(now);
-            net.drain(i);
-        }
-        net.drain(i);
+    let recording = (mode != "off").then(Recording::default);
+    let mut net = Net::new(members, recording.as_ref());
+    if mode == "figures" {
+        // Until all know each other, and nobody has anything to tell.
+        net.run(Duration::from_secs(300));
+        return figures(&mut net, minutes);
     }
-    net.run(Duration::from_secs(minutes as u64 * 60));
-    let live = net.nodes.iter().map(|(_, pump)| pump.node().live_count()).min();
-    let stats = net.nodes[0].0.recorder().map(|recorder| recorder.stats());
-    println!("{members} members for {minutes} min, of whom everybody knows {}: {stats:?}", live.unwrap_or(0));
+    net.run(Duration::from_secs(minutes * 60));
+    let stats = net.nodes.iter().map(|(_, pump)| (pump.stats().datagrams_received, pump.node().stats().timeouts));
+    let inputs: u64 = stats.map(|(datagrams, timeouts)| datagrams + timeouts).sum();
+    println!("{inputs}");
 }
