@@ -159,9 +159,8 @@ fn seal(out: &mut Vec<u8>, from: usize, flags: u8) {
 /// A block of records that is still open. Its memory is kept from one to the next.
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
-    /// Head, digest, records; behind them room that was written before. To append is to copy then, and no more.
+    /// Head, digest, records.
     bytes: Vec<u8>,
-    used: usize,
     /// The time of the last input.
     at: Instant,
 }
@@ -173,12 +172,10 @@ impl Builder {
     /// A block whose first input is number `step`; `at` is the time of the input before, or when the node was constructed.
     /// Writes into `memory`, whose content is gone.
     pub fn new(step: u64, at: Instant, mut memory: Vec<u8>) -> Self {
-        let used = HEAD + RECORDS_AT;
-        // What was written there is as good as anything.
-        memory.resize(memory.capacity().max(used), 0);
-        memory[..used].copy_from_slice(&[0; HEAD + RECORDS_AT]);
-        memory[..HEAD].copy_from_slice(&head(kind::RECORDS, step, at));
-        Self { bytes: memory, used, at }
+        memory.clear();
+        memory.extend_from_slice(&head(kind::RECORDS, step, at));
+        memory.extend_from_slice(&[0; RECORDS_AT]);
+        Self { bytes: memory, at }
     }
 
     /// The number of its first input.
@@ -188,12 +185,12 @@ impl Builder {
 
     /// Bytes so far, without the tail.
     pub fn len(&self) -> usize {
-        self.used
+        self.bytes.len()
     }
 
     /// Whether nothing was recorded.
     pub fn is_empty(&self) -> bool {
-        self.used <= HEAD + RECORDS_AT
+        self.bytes.len() <= HEAD + RECORDS_AT
     }
 
     /// The next input. `check` is that of the digest before it. Where `at` is before the last one's, as a clock that is set
@@ -236,8 +233,8 @@ impl Builder {
 
     /// The whole block as it stands, not yet finished: the last step is not over, and `digest` is that before it. More can be recorded.
     pub fn seal_open(&self, digest: u64) -> Vec<u8> {
-        let mut copy = Self { bytes: Vec::with_capacity(self.used + TAIL), used: self.used, at: self.at };
-        copy.bytes.extend_from_slice(&self.bytes[..self.used]);
+        let mut copy = Self { bytes: Vec::with_capacity(self.bytes.len() + TAIL), at: self.at };
+        copy.bytes.extend_from_slice(&self.bytes);
         copy.close(digest, flag::OPEN);
         copy.bytes
     }
@@ -245,25 +242,13 @@ impl Builder {
     /// Appends both.
     #[inline]
     pub(crate) fn put<const N: usize>(&mut self, head: &[u8; N], body: &[u8]) {
-        let end = self.used + N + body.len();
-        if end > self.bytes.len() {
-            self.grow(end);
-        }
-        let (first, rest) = self.bytes[self.used..end].split_at_mut(N);
-        first.copy_from_slice(head);
-        rest.copy_from_slice(body);
-        self.used = end;
-    }
-
-    #[cold]
-    fn grow(&mut self, end: usize) {
-        self.bytes.resize(end.max(2 * self.bytes.len()), 0);
+        self.bytes.extend_from_slice(head);
+        self.bytes.extend_from_slice(body);
     }
 
     fn close(&mut self, digest: u64, flags: u8) {
-        self.bytes.truncate(self.used);
         self.bytes[HEAD..HEAD + RECORDS_AT].copy_from_slice(&digest.to_le_bytes());
-        let len = ((self.used - HEAD) as u32).to_le_bytes();
+        let len = ((self.bytes.len() - HEAD) as u32).to_le_bytes();
         self.bytes[..4].copy_from_slice(&len);
         self.bytes[5] = flags;
         self.bytes.extend_from_slice(&[0; 4]);

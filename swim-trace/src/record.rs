@@ -114,16 +114,16 @@ impl Recorded<'_> {
 // --- written
 
 /// The first word of a record: its kind, and how many bytes follow.
-fn word(kind: u8, len: usize) -> [u8; 4] {
+fn first(kind: u8, len: usize) -> u32 {
     debug_assert!(len <= LEN_MAX, "a record of {len} bytes");
-    (u32::from(kind) << 24 | len as u32).to_le_bytes()
+    u32::from(kind) << 24 | len as u32
 }
 
 /// Head of an input: first word, elapsed time, check.
 #[inline]
 fn head(kind: u8, elapsed: u32, check: u32, body: usize) -> [u8; 12] {
     let mut head = [0; 12];
-    head[..4].copy_from_slice(&word(kind, 8 + body));
+    head[..4].copy_from_slice(&first(kind, 8 + body).to_le_bytes());
     head[4..8].copy_from_slice(&elapsed.to_le_bytes());
     head[8..].copy_from_slice(&check.to_le_bytes());
     head
@@ -176,8 +176,10 @@ pub(crate) fn put_input(out: &mut Builder, elapsed: u32, check: u32, input: &Inp
     match *input {
         Input::Datagram { from: SocketAddr::V4(from), bytes } => {
             let mut whole = [0; 18];
-            whole[..12].copy_from_slice(&head(kind::DATAGRAM_V4, elapsed, check, 6 + bytes.len()));
-            whole[12..16].copy_from_slice(&from.ip().octets());
+            let first = u64::from(first(kind::DATAGRAM_V4, 14 + bytes.len())) | u64::from(elapsed) << 32;
+            let second = u64::from(check) | u64::from(u32::from_le_bytes(from.ip().octets())) << 32;
+            whole[..8].copy_from_slice(&first.to_le_bytes());
+            whole[8..16].copy_from_slice(&second.to_le_bytes());
             whole[16..].copy_from_slice(&from.port().to_le_bytes());
             out.put(&whole, bytes);
         }
@@ -195,7 +197,7 @@ pub(crate) fn put_time(out: &mut Builder, at: Instant) -> u32 {
 
 /// A record of this kind and body.
 fn put(out: &mut Builder, kind: u8, body: &[u8]) {
-    out.put(&word(kind, body.len()), body);
+    out.put(&first(kind, body.len()).to_le_bytes(), body);
 }
 
 #[cold]

@@ -49,7 +49,7 @@ impl Ring {
             segments: VecDeque::from([Segment::default()]),
             held: 0,
             max,
-            open: Builder::new(0, header.began, vec![0; block_size(max) + SLACK]),
+            open: Builder::new(0, header.began, Vec::with_capacity(block_size(max) + SLACK)),
             before: 0,
             spare: Vec::new(),
             bytes: 0,
@@ -62,7 +62,7 @@ impl Ring {
 
     /// Memory for the next block, without taking any where some is left over.
     pub(super) fn memory(&mut self) -> Vec<u8> {
-        self.spare.pop().unwrap_or_else(|| vec![0; block_size(self.max) + SLACK])
+        self.spare.pop().unwrap_or_else(|| Vec::with_capacity(block_size(self.max) + SLACK))
     }
 
     /// Seals the open block, and goes on with this one. Says what was sealed, if there was anything in it.
