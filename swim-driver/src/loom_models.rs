@@ -18,6 +18,7 @@ mod cell;
 mod events;
 mod mailbox;
 mod pump;
+mod recorder;
 
 /// What a thread sleeps on, and is woken by.
 struct Sleeper(StdArc<Bell>);

@@ -31,7 +31,7 @@ fn run(pump: &mut Pump) {
 }
 
 /// A thread of a model has 32 KiB of stack, which is too few for a node.
-fn model(story: fn()) {
+pub(super) fn model(story: fn()) {
     loom::model(move || {
         let story = thread::Builder::new().stack_size(STACK).spawn(story);
         story.expect("loom makes every thread").join().unwrap();
