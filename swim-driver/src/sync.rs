@@ -1,9 +1,9 @@
 //! Everything that crosses threads is built from what this module exports, so that a model checker can take its place:
 //! under `cfg(loom)` these are loom's types, and `loom_models` runs what stands on them through all interleavings.
 //!
-//! Only the two ends, the mailbox, the view cell, the event ring, the recorder's ring and the counters use it. What they hand out (`Arc<View>`,
-//! the rows in it, the binding's waker) is never changed while it is shared, has nothing to interleave, and keeps the
-//! standard `Arc`.
+//! Only the two ends, the mailbox, the view cell, the event ring, the recorder's ring and the counters use it. What they
+//! hand out (`Arc<View>`, the rows in it, the binding's waker, sealed blocks) is never changed while it is shared, has
+//! nothing to interleave, and keeps the standard `Arc`.
 
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};

@@ -18,7 +18,8 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use swim_trace::{Header, block};
+use swim_core::Node;
+use swim_trace::{Header, Replay, Trace, block};
 
 pub use self::options::{Dumps, Recording};
 use self::ring::Ring;
@@ -81,6 +82,18 @@ impl Recorder {
     /// Those of the file system.
     pub fn dump(&self, path: impl AsRef<Path>) -> io::Result<()> {
         file::replace(path.as_ref(), &self.trace())
+    }
+
+    /// The node's state behind the last input that it was given, as [`swim_core::Node::snapshot`]: for [`crate::Setup::resume`],
+    /// wherever the driver runs. Not asked of the node: what is in the ring is replayed, which takes milliseconds. `None` when the
+    /// ring cannot be replayed, because the node has panicked, for example.
+    pub fn snapshot(&self) -> Option<Vec<u8>> {
+        let bytes = self.trace();
+        let mut replay = Trace::open(&bytes).ok().and_then(|trace| Replay::new(&trace).ok())?;
+        while let Some(step) = replay.step() {
+            step.ok()?;
+        }
+        replay.node().map(Node::snapshot)
     }
 
     /// Asks for a dump into the directory of [`Recording::dumps`], and does not wait for it. `why` becomes part of the file's name:

@@ -264,6 +264,52 @@ fn a_disk_that_fails_makes_a_gap() {
     assert_eq!(replay(&recorder.trace()).steps, stats.steps);
 }
 
+/// A disk that takes nothing for a while, and then all of it, costs what had no room in between.
+#[cfg(unix)]
+#[test]
+fn a_slow_disk_makes_a_gap() {
+    let dir = Dir::new("slow");
+    let path = dir.0.join("run.swt");
+    // Whoever opens a pipe to write to it waits for a reader.
+    assert!(process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let mut net = recorded(1, &Recording { compress: false, ..Recording::default().file(&path) });
+    net.spawn(Config::local("c"));
+    net.handle(1).join(&[Net::addr(0)]).unwrap();
+    net.run(Duration::from_secs(900));
+    let recorder = recorder(&net, 0);
+    assert!(!recorder.flush(Duration::ZERO));
+    let (stats, node) = (recorder.stats(), net.pump(0).node().stats().probes);
+    assert!(stats.unwritten > 50 && stats.gaps == 0 && node > 4_000, "the node runs on: {stats:?}");
+    let read = thread::spawn({
+        let path = path.clone();
+        move || fs::read(path).unwrap()
+    });
+    // The next blocks find room, and what is missing is asked for as a keyframe.
+    assert!(recorder.flush(LONG));
+    net.run(Duration::from_secs(20));
+    drop(net);
+    assert!(recorder.flush(LONG));
+    let summary = replay(&read.join().unwrap());
+    assert!(summary.gaps >= 1 && summary.missing > 1_000, "{summary:?}");
+    assert_eq!(summary.steps + summary.missing + summary.skipped, recorder.stats().steps);
+}
+
+/// Also of a node whose driver is not to be had.
+#[test]
+fn the_state_is_read_from_the_ring() {
+    let mut net = recorded(3, &Recording::of(64 << 10));
+    let recorder = recorder(&net, 1);
+    for _ in 0..3 {
+        assert_eq!(recorder.snapshot().as_deref(), Some(&*net.pump(1).node().snapshot()));
+        net.run(Duration::from_secs(200));
+    }
+    assert!(recorder.stats().keyframes > 0);
+    let (handle, pump) = crate::Setup::new("node-1", Config::local("c"))
+        .resume(&recorder.snapshot().unwrap(), Net::addr(1), Instant::ORIGIN)
+        .unwrap();
+    assert_eq!((handle.id(), pump.node().live_count()), (NodeId::from_name("node-1"), 1));
+}
+
 /// A block that came to the disk in part is taken away before the next one is written.
 #[test]
 fn a_block_written_in_part_is_cut_off() {
