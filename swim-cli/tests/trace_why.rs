@@ -3,6 +3,7 @@
 mod traces;
 mod util;
 
+use swim_trace::Trace;
 use traces::{file, nets::three};
 use util::{ended, parsed, printed, refused};
 
@@ -38,6 +39,26 @@ fn the_moment_decides() {
     assert!(before.contains("a believed: c alive 1.0") && before.contains("verdict: alive"), "{before}");
     let own = printed(WHY, &["a", "--at", "@3", &path]);
     assert!(own.ends_with("  verdict: this is the node itself"), "{own}");
+}
+
+/// What was before the damage is told, and that there was more.
+#[test]
+fn damage_before_the_moment_is_said() {
+    let (mut bytes, _) = three(false, true);
+    let last = {
+        let trace = Trace::open(&bytes).unwrap();
+        let blocks: Vec<_> = trace.blocks().map(Result::unwrap).filter(|block| block.kind == 2).collect();
+        let last = blocks.last().unwrap();
+        (last.offset, last.step)
+    };
+    bytes[last.0 + 40] ^= 1;
+    let path = file("why-damaged.trace", &bytes);
+    let (code, out, err) = ended(WHY, &["c", "--at", "1h", &path]);
+    assert_eq!(code, 2, "{err}");
+    assert!(out.contains(&format!("(behind step {}), a believed: c ", last.1 - 1)), "{out}");
+    assert!(err.contains(&format!("at offset {}: the checksum is wrong; what is before it was read", last.0)), "{err}");
+    let before = format!("@{}", last.1 - 2);
+    assert!(printed(WHY, &["c", "--at", &before, &path]).contains("a believed: c "), "the damage is behind it");
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! What every binding of `swim-core` needs once, whatever its runtime: no executor, and no thread but the short-lived one that
-//! resolves the names of seeds.
+//! resolves the names of seeds, and the one that writes a recorder's files.
 //!
 //! - [`Setup`] says how a node starts, and makes the two ends:
 //! - [`Handle`], for the embedder: commands in, [`View`]s (level) and [`Events`] (edge) out;

@@ -163,7 +163,7 @@ fn digests() -> Vec<String> {
     digest.sent(addrs()[1], &(0..40).collect::<Vec<u8>>());
     row("sent to [2001:db8::1]:80, the bytes 0 to 39", digest);
     digest.event(&events()[4].1);
-    row("event, the bytes of `event member_suspect` below", digest);
+    row("event, the bytes of `event member_suspect` above", digest);
     let node = Node::new(me(), Config::lan("c"), 7, Instant::ORIGIN).unwrap();
     digest.settled(&node);
     let due = node.poll_timeout().unwrap_or(Instant::NEVER).as_micros();

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use bind_mio::swim_core::{Evidence, Instant, Node, NodeId};
 use clap::Args;
 use serde::Serialize;
+use swim_trace::{Item, Trace, TraceError};
 use swim_trace_tools::moment::{NotFound, When, find, node_at};
 
 use super::load::load;
@@ -50,19 +51,39 @@ pub(super) fn run(args: &WhyArgs) -> Result<(), Failure> {
     let node = replay.node().ok_or_else(|| usage("there is no node at that moment".into()))?;
     let id = find(node, &args.node).map_err(|e| usage(unknown(&args.node, &e)))?;
     let explained = explain(node, id, step, at).ok_or_else(|| usage("the row is gone".into()))?;
+    print(&explained, node, args.format)?;
+    loaded.ending(damage_behind(&trace, step).as_ref())
+}
+
+/// Where the trace is damaged right behind this step, so that nobody knows whether later ones were before the moment, too.
+fn damage_behind(trace: &Trace<'_>, last: u64) -> Option<TraceError> {
+    let mut cursor = trace.cursor();
+    while let Some(item) = cursor.next() {
+        match item {
+            Ok(Item::Input { step, .. }) if step > last => return None,
+            Ok(_) => {}
+            Err(e) => return Some(e),
+        }
+    }
+    None
+}
+
+fn print(explained: &Explained, node: &Node, format: Format) -> Result<(), Failure> {
     let mut out = Out::new();
-    if args.format == Format::Json {
-        return words::put_json(&mut out, &explained);
+    if format == Format::Json {
+        return words::put_json(&mut out, explained);
     }
     let me = node.me();
     out.line(format_args!(
-        "at {} (behind step {step}), {} believed: {} {} {} at {}, id {id}",
+        "at {} (behind step {}), {} believed: {} {} {} at {}, id {}",
         words::clock(explained.at_us),
+        explained.step,
         name(node, me.id()),
         shown(&explained.name),
         explained.state,
         explained.incarnation,
         explained.addr,
+        explained.id,
     ))?;
     explained.why.lines().try_for_each(|line| out.line(format_args!("{line}")))
 }

@@ -80,7 +80,11 @@ impl Ring {
     }
 
     /// Adds a sealed block to the newest segment.
-    pub(super) fn push(&mut self, block: Vec<u8>) -> Block {
+    pub(super) fn push(&mut self, mut block: Vec<u8>) -> Block {
+        // Sealed before it was full, because a file waits for it: what it has no use for would not be counted.
+        if block.capacity() > 2 * block.len() {
+            block.shrink_to_fit();
+        }
         let block = Arc::new(block);
         self.bytes += block.len() as u64;
         self.held += block.len();
@@ -93,7 +97,8 @@ impl Ring {
             self.held -= oldest.bytes;
             // Those that somebody is just writing to a file are his.
             let blocks = oldest.blocks.into_iter().filter_map(Arc::into_inner);
-            self.spare.extend(blocks.filter(|memory| memory.capacity() <= 2 * (block_size(self.max) + SLACK)));
+            let size = block_size(self.max) + SLACK;
+            self.spare.extend(blocks.filter(|memory| (size..=2 * size).contains(&memory.capacity())));
             self.spare.truncate(SPARE_MAX);
         }
         block

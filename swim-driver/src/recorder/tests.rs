@@ -237,6 +237,21 @@ fn a_run_is_written_to_its_file() {
     }
 }
 
+/// A block that a file waits for is sealed long before it is full, and takes no more memory than what is in it.
+#[test]
+fn early_blocks_take_what_they_hold() {
+    let dir = Dir::new("early");
+    let mut net = recorded(1, &Recording::default().file(dir.0.join("run.swt")));
+    net.spawn(Config::local("c"));
+    net.handle(1).join(&[Net::addr(0)]).unwrap();
+    net.run(Duration::from_secs(300));
+    let recorder = recorder(&net, 0);
+    let (_, blocks) = lock(&recorder.shared.ring).parts();
+    let taken: usize = blocks.iter().map(|block| block.capacity()).sum();
+    assert!(blocks.len() > 50, "{}", blocks.len());
+    assert!(taken <= 2 * recorder.stats().held as usize, "{taken} of {}", recorder.stats().held);
+}
+
 /// A disk that takes nothing for a while costs a gap in the file, and nothing else.
 #[test]
 fn a_disk_that_fails_makes_a_gap() {
