@@ -12,7 +12,7 @@ use super::{Recorder, Tap};
 #[non_exhaustive]
 pub struct Recording {
     /// Bytes of memory that the newest part of the run is kept in. At least 64 KiB, and in effect at least about two snapshots of
-    /// the node (roughly 300 bytes for each member), or there would be nothing to replay.
+    /// the node (roughly 100 bytes for each member), or there would be nothing to replay.
     pub ring: usize,
     /// Whether outputs are recorded in full, too, and not only their digest. A replay makes them anew; recorded, they show
     /// both sides of a divergence, and take about as much again. Default: no.
