@@ -1,10 +1,11 @@
 //! Standard output, standard error, colours, and the ways to fail.
 
 use std::borrow::Cow;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::io::{self, IsTerminal, StdoutLock, Write as _};
 
 use bind_mio::swim_core::State;
+pub(crate) use swim_trace_tools::words::shown;
 
 /// Why the command ends otherwise than it should.
 #[derive(Debug)]
@@ -70,37 +71,4 @@ pub(crate) fn colours(terminal: bool) -> bool {
 /// A line for people on standard error. Where that is closed, nobody wants to know.
 pub(crate) fn notice(text: fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "{text}");
-}
-
-/// A name as it can be shown. Whoever joins chooses it, so nothing in it may break the line or command the terminal.
-pub(crate) fn shown(name: &str) -> Cow<'_, str> {
-    if !name.contains(is_unprintable) {
-        return name.into();
-    }
-    let mut text = String::with_capacity(2 * name.len());
-    for c in name.chars() {
-        if is_unprintable(c) {
-            let _ = write!(text, "{}", c.escape_default());
-        } else {
-            text.push(c);
-        }
-    }
-    text.into()
-}
-
-/// Control characters, line separators, and what turns the direction of writing.
-fn is_unprintable(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_commands_no_terminal() {
-        assert!(matches!(shown("wéb-1 ✓"), Cow::Borrowed("wéb-1 ✓")));
-        assert_eq!(shown("a\x1b[2Jb\n"), "a\\u{1b}[2Jb\\n");
-        assert_eq!(shown("\u{202e}cod\u{2069}\u{9b}"), "\\u{202e}cod\\u{2069}\\u{9b}");
-    }
 }

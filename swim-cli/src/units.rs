@@ -1,5 +1,6 @@
 //! Times, rates and sizes as people write and read them.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 /// Milliseconds in the unit that suits them.
@@ -33,8 +34,8 @@ pub(crate) fn number(x: f64) -> String {
 }
 
 /// So many of them: 1 datagram, 2 datagrams.
-pub(crate) fn counted(count: f64, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1.0 { "" } else { "s" })
+pub(crate) fn counted<N: Display + PartialEq + From<u8>>(count: N, what: &str) -> String {
+    format!("{count} {what}{}", if count == N::from(1) { "" } else { "s" })
 }
 
 /// A moment or span as one writes it: 90s is 1m30s.

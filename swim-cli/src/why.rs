@@ -9,8 +9,10 @@ use std::time::Duration;
 use bind_mio::swim_core::{Event, Evidence, Fact, Instant, NodeId, State};
 use bind_mio::swim_driver::MemberView;
 use serde::Serialize;
+use swim_trace_tools::json::Digits;
 
 use crate::output::shown;
+use crate::units::counted;
 
 /// What led to one event.
 #[derive(Debug, Serialize)]
@@ -134,16 +136,16 @@ fn told(evidence: &Evidence, me: NodeId, name: &impl Fn(NodeId) -> String) -> (K
             (Keys::Up { incarnation: incarnation.to_string() }, format!("there, incarnation {incarnation}"))
         }
         Fact::ProbeFailed { nonce, sent, deadline, relays } => {
-            let waited = deadline.since(sent);
+            let (nonce, waited) = (Digits(nonce), deadline.since(sent));
             let words = format!(
-                "my probe (nonce {nonce:08x}) was not answered by its deadline, {} after the ping; {}; my health {health}",
+                "my probe (nonce {nonce}) was not answered by its deadline, {} after the ping; {}; my health {health}",
                 seconds(waited),
                 match relays {
                     0 => "no relay was asked".into(),
-                    _ => format!("asked {}", count(relays as usize, "relay")),
+                    _ => format!("asked {}", counted(relays, "relay")),
                 }
             );
-            (Keys::ProbeFailed { nonce: format!("{nonce:08x}"), waited_ms: millis(waited), relays }, words)
+            (Keys::ProbeFailed { nonce: nonce.to_string(), waited_ms: millis(waited), relays }, words)
         }
         Fact::RelaySilent { relay } => (
             Keys::RelaySilent { relay: id(&relay), relay_name: name(relay) },
@@ -233,7 +235,7 @@ fn verdict(facts: &[Evidence], me: NodeId) -> String {
             let since = facts.iter().rposition(|e| matches!(e.fact, Fact::Suspected { .. }));
             let accusers = accusers(&facts[since.unwrap_or(0)..]);
             if accusers > 0 {
-                grounds.push(count(accusers, "accuser"));
+                grounds.push(counted(accusers, "accuser"));
             }
             grounds.push(match since {
                 Some(i) => format!("no refutation in {}", seconds(at.since(facts[i].at))),
@@ -253,9 +255,7 @@ fn verdict(facts: &[Evidence], me: NodeId) -> String {
 fn own_probe(facts: &[Evidence]) -> Option<String> {
     facts.iter().rev().find_map(|e| match e.fact {
         Fact::ProbeFailed { relays: 0, .. } => Some("no ack to my probe, and no relay to ask".into()),
-        Fact::ProbeFailed { relays, .. } => {
-            Some(format!("no ack directly nor through {}", count(relays as usize, "relay")))
-        }
+        Fact::ProbeFailed { relays, .. } => Some(format!("no ack directly nor through {}", counted(relays, "relay"))),
         _ => None,
     })
 }
@@ -268,10 +268,6 @@ fn accusers(facts: &[Evidence]) -> usize {
         _ => None,
     });
     by.collect::<BTreeSet<_>>().len()
-}
-
-fn count(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 fn seconds(time: Duration) -> String {

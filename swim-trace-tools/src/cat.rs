@@ -3,7 +3,6 @@
 use std::ops::ControlFlow;
 
 use serde::Serialize;
-use swim_core::Event;
 use swim_trace::{Item, Outputs, Replay, ReplayError, Trace, TraceError};
 
 use crate::decode::{InputShown, Names, OutputsShown};
@@ -103,8 +102,7 @@ pub fn cat<B>(
                 let input_shown = InputShown::of(&input, &names);
                 let out = outputs.as_ref().map(|outputs| OutputsShown::of(outputs, &names));
                 let all = StepShown { step, at_us: at.as_micros(), input: input_shown, outputs: out, diverged };
-                let events: &[Event] = outputs.as_ref().map(Outputs::events).unwrap_or_default();
-                let lets = from && options.filters.iter().all(|filter| filter.lets(&all, input.name(), events));
+                let lets = from && options.filters.iter().all(|filter| filter.lets(&all, input.name()));
                 lets.then(|| Shown::Step(all.without_outputs(!options.outputs)))
             }
             Ok(Item::Gap { step, at, missing }) => Some(Shown::Gap { step, at_us: at.as_micros(), missing })

@@ -19,7 +19,7 @@ pub struct Converted {
     pub bytes: Vec<u8>,
     /// Bytes of a block at the end that was cut off; they are left out.
     pub torn: usize,
-    /// Where the trace is damaged; nothing from there on is in it.
+    /// Where the trace is cut off or damaged; nothing from there on is in it.
     pub damage: Option<TraceError>,
 }
 
@@ -72,11 +72,8 @@ pub fn convert(trace: &Trace<'_>, change: Change) -> Converted {
     for block in trace.blocks() {
         let block = match block {
             Ok(block) => block,
-            Err(e) if e.is_torn() => {
-                done.torn = trace.bytes().len().saturating_sub(e.offset);
-                break;
-            }
             Err(e) => {
+                done.torn = if e.is_torn() { trace.bytes().len().saturating_sub(e.offset) } else { 0 };
                 done.damage = Some(e);
                 break;
             }

@@ -2,19 +2,19 @@
 //!
 //! What is written here is not read back; [`crate::json`] is lossless.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use swim_core::wire::{Frame, Item, Message, More};
 use swim_core::{Event, Node, NodeId};
 use swim_trace::{Header, Outputs, Recorded};
 
-use crate::json::{EventJson, Id, Life, ProfileJson};
+use crate::json::{Digits, EventJson, Id, InputJson, Life};
 
 /// The names that were seen so far. Bounded by what has been read.
-#[derive(Clone, Debug, Default)]
-pub struct Names(HashMap<NodeId, String>);
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names(BTreeMap<NodeId, String>);
 
 impl Names {
     /// At the beginning: that of the node itself.
@@ -25,14 +25,14 @@ impl Names {
     }
 
     /// Somebody says so.
-    pub fn see(&mut self, id: NodeId, name: &str) {
+    pub(crate) fn see(&mut self, id: NodeId, name: &str) {
         if !name.is_empty() && self.get(id) != Some(name) {
             self.0.insert(id, name.into());
         }
     }
 
     /// Those of the details in a frame.
-    pub fn see_frame(&mut self, bytes: &[u8]) {
+    pub(crate) fn see_frame(&mut self, bytes: &[u8]) {
         let Ok(frame) = Frame::parse(bytes) else { return };
         for item in frame.updates().chain(frame.rows()) {
             if let Some(detail) = item.detail() {
@@ -56,15 +56,20 @@ impl Names {
     }
 
     /// Those of the rows in a keyframe; none where it is of another core.
-    pub fn see_snapshot(&mut self, snapshot: &[u8]) {
+    pub(crate) fn see_snapshot(&mut self, snapshot: &[u8]) {
         if let Ok(node) = Node::restore(snapshot) {
             self.see_node(&node);
         }
     }
 
     /// A name, when one was seen.
-    pub fn get(&self, id: NodeId) -> Option<&str> {
+    pub(crate) fn get(&self, id: NodeId) -> Option<&str> {
         self.0.get(&id).map(String::as_str)
+    }
+
+    /// All of them, by id.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (NodeId, &str)> {
+        self.0.iter().map(|(&id, name)| (id, name.as_str()))
     }
 
     fn owned(&self, id: NodeId) -> Option<String> {
@@ -95,7 +100,7 @@ pub const MESSAGES: [&str; 13] = [
 ];
 
 /// The name of a frame's message, one of [`MESSAGES`]; `other` for one of a later version.
-pub fn message_name(bytes: &[u8]) -> &'static str {
+pub(crate) fn message_name(bytes: &[u8]) -> &'static str {
     match Frame::parse(bytes) {
         Ok(frame) => name_of(frame.message),
         Err(_) => MESSAGES[12],
@@ -132,7 +137,7 @@ pub struct Who {
 
 impl Who {
     /// This node.
-    pub fn of(id: NodeId, names: &Names) -> Self {
+    pub(crate) fn of(id: NodeId, names: &Names) -> Self {
         Self { id: Id(id), name: names.owned(id) }
     }
 }
@@ -144,13 +149,13 @@ pub struct FrameShown {
     pub sender: Who,
     /// The sender's incarnation.
     pub incarnation: Life,
-    /// The sender's view, 16 hexadecimal digits.
-    pub view_hash: String,
+    /// The sender's view.
+    pub view_hash: Digits<u64>,
     /// What it asks or answers: one of [`MESSAGES`].
     pub message: &'static str,
-    /// The message's nonce, 8 hexadecimal digits.
+    /// The message's nonce.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub nonce: Option<String>,
+    pub nonce: Option<Digits<u32>>,
     /// Whom a ping or a ping-req is for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<Who>,
@@ -178,9 +183,9 @@ pub struct FrameShown {
     /// Nodes of the tree that are to be compared: their prefixes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub nodes: Vec<u32>,
-    /// Which children differ, 16 hexadecimal digits for each node.
+    /// Which children differ, a bit for each, by node.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub differ: Vec<String>,
+    pub differ: Vec<Digits<u64>>,
     /// Members that the sender of a pull holds.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub held: Vec<Who>,
@@ -212,14 +217,14 @@ pub struct ItemShown {
 
 impl FrameShown {
     /// Of a frame's bytes; `None` when they are none.
-    pub fn of(bytes: &[u8], names: &Names) -> Option<Self> {
+    pub(crate) fn of(bytes: &[u8], names: &Names) -> Option<Self> {
         let frame = Frame::parse(bytes).ok()?;
         let who = |id| Who::of(id, names);
         let items = |item: Item<'_>| ItemShown::of(&item, names);
         let mut shown = Self {
             sender: who(frame.sender),
             incarnation: Life(frame.incarnation),
-            view_hash: format!("{:016x}", frame.view_hash),
+            view_hash: Digits(frame.view_hash),
             message: name_of(frame.message),
             nonce: None,
             target: None,
@@ -231,7 +236,7 @@ impl FrameShown {
             rows: frame.rows().map(items).collect(),
             ranges: frame.ranges().map(|range| [range.from, range.to]).collect(),
             nodes: frame.nodes().map(|node| node.prefix).collect(),
-            differ: frame.bitmaps().map(|bits| format!("{bits:016x}")).collect(),
+            differ: frame.bitmaps().map(Digits).collect(),
             held: frame.held().map(|(id, _)| who(id)).collect(),
             wanted: frame.wanted().map(who).collect(),
         };
@@ -266,11 +271,11 @@ impl FrameShown {
             ) => nonce,
             _ => return,
         };
-        self.nonce = Some(format!("{nonce:08x}"));
+        self.nonce = Some(Digits(nonce));
     }
 
     /// All nodes that it speaks of.
-    pub fn speaks_of(&self) -> impl Iterator<Item = &Who> {
+    pub(crate) fn speaks_of(&self) -> impl Iterator<Item = &Who> {
         let items = self.updates.iter().chain(&self.rows).flat_map(|item| [&item.of].into_iter().chain(&item.by));
         [&self.sender].into_iter().chain(&self.target).chain(items).chain(&self.held).chain(&self.wanted)
     }
@@ -293,11 +298,9 @@ impl ItemShown {
     }
 }
 
-/// A datagram, in or out.
+/// What is in a datagram.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DatagramShown {
-    /// Source or destination.
-    pub addr: SocketAddr,
     /// Bytes of the frame.
     pub len: usize,
     /// `None`: it is no frame.
@@ -305,50 +308,42 @@ pub struct DatagramShown {
 }
 
 impl DatagramShown {
-    fn of(addr: SocketAddr, bytes: &[u8], names: &Names) -> Self {
-        Self { addr, len: bytes.len(), frame: FrameShown::of(bytes, names).map(Box::new) }
+    /// Of its bytes, with the names that were seen.
+    pub(crate) fn of(bytes: &[u8], names: &Names) -> Self {
+        Self { len: bytes.len(), frame: FrameShown::of(bytes, names).map(Box::new) }
     }
 
     /// One of [`MESSAGES`].
     pub fn message(&self) -> &'static str {
-        self.frame.as_ref().map_or("malformed", |frame| frame.message)
+        self.frame.as_ref().map_or(MESSAGES[12], |frame| frame.message)
     }
 }
 
-/// An input.
+/// An input: as [`InputJson`] has it, with what is in the datagram instead of its bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-#[expect(missing_docs, reason = "they are those of `Recorded`")]
+#[serde(rename_all = "snake_case")]
 pub enum InputShown {
-    Datagram(DatagramShown),
-    Timeout,
-    Join { seeds: Vec<SocketAddr> },
-    Seeds { seeds: Vec<SocketAddr> },
-    Leave,
-    SetProfile { profile: ProfileJson<'static> },
-    SendFailed { to: SocketAddr },
-    SendBlocked,
-    SendResumed,
-    Other { text: String },
+    /// A datagram came.
+    Datagram {
+        /// Its source.
+        from: SocketAddr,
+        /// What is in it.
+        #[serde(flatten)]
+        datagram: DatagramShown,
+    },
+    /// Any other.
+    #[serde(untagged, serialize_with = "input_json")]
+    Other(Recorded<'static>),
 }
 
 impl InputShown {
     /// Of an input, with the names that were seen.
     pub fn of(input: &Recorded<'_>, names: &Names) -> Self {
         match input {
-            Recorded::Datagram { from, bytes } => Self::Datagram(DatagramShown::of(*from, bytes, names)),
-            Recorded::Timeout => Self::Timeout,
-            Recorded::Join(seeds) => Self::Join { seeds: seeds.clone() },
-            Recorded::Seeds(seeds) => Self::Seeds { seeds: seeds.clone() },
-            Recorded::Leave => Self::Leave,
-            Recorded::SetProfile(profile) => {
-                let meta = crate::json::Hex(profile.meta().to_vec().into());
-                Self::SetProfile { profile: ProfileJson { name: profile.name().to_owned().into(), meta } }
+            Recorded::Datagram { from, bytes } => {
+                Self::Datagram { from: *from, datagram: DatagramShown::of(bytes, names) }
             }
-            Recorded::SendFailed { to } => Self::SendFailed { to: *to },
-            Recorded::SendBlocked => Self::SendBlocked,
-            Recorded::SendResumed => Self::SendResumed,
-            other => Self::Other { text: format!("{other:?}") },
+            other => Self::Other(other.clone().into_owned()),
         }
     }
 }
@@ -356,9 +351,9 @@ impl InputShown {
 /// An event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct EventShown {
-    /// What it says.
-    #[serde(flatten)]
-    pub event: EventTold,
+    /// What it says; as [`EventJson`] has it.
+    #[serde(flatten, serialize_with = "event_json")]
+    pub event: Event,
     /// The name of the member that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -367,37 +362,50 @@ pub struct EventShown {
     pub by_name: Option<String>,
 }
 
-/// What an event says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(untagged)]
-pub enum EventTold {
-    /// One that has a form in JSON.
-    Known(EventJson),
-    /// One of a later version.
-    Other {
-        /// `other`
-        event: &'static str,
-        /// Its own words.
-        text: String,
-    },
-}
-
 impl EventShown {
     /// Of an event, with the names that were seen.
-    pub fn of(event: &Event, names: &Names) -> Self {
+    pub(crate) fn of(event: &Event, names: &Names) -> Self {
         let by = if let Event::MemberSuspect { by: Some(by), .. } = event { names.owned(*by) } else { None };
-        let known = EventJson::of(event).map(EventTold::Known);
-        let other = || EventTold::Other { event: "other", text: format!("{event:?}") };
-        let name = event.member().and_then(|id| names.owned(id));
-        Self { event: known.unwrap_or_else(other), name, by_name: by }
+        Self { event: *event, name: event.member().and_then(|id| names.owned(id)), by_name: by }
     }
+}
+
+/// What a later version of the core knows, in its own words.
+#[derive(Serialize)]
+#[serde(tag = "event", rename = "other")]
+struct OtherEvent {
+    text: String,
+}
+
+fn event_json<S: Serializer>(event: &Event, to: S) -> Result<S::Ok, S::Error> {
+    match EventJson::of(event) {
+        Some(known) => known.serialize(to),
+        None => OtherEvent { text: format!("{event:?}") }.serialize(to),
+    }
+}
+
+fn input_json<S: Serializer>(input: &Recorded<'_>, to: S) -> Result<S::Ok, S::Error> {
+    match InputJson::of(input) {
+        Some(known) => known.serialize(to),
+        None => BTreeMap::from([("other", format!("{input:?}"))]).serialize(to),
+    }
+}
+
+/// A datagram that was sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SentShown {
+    /// Where to.
+    pub to: SocketAddr,
+    /// What is in it.
+    #[serde(flatten)]
+    pub datagram: DatagramShown,
 }
 
 /// What came out of a step.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct OutputsShown {
     /// Datagrams, in order.
-    pub sent: Vec<DatagramShown>,
+    pub sent: Vec<SentShown>,
     /// Events, in order.
     pub events: Vec<EventShown>,
 }
@@ -405,8 +413,9 @@ pub struct OutputsShown {
 impl OutputsShown {
     /// Of a step's outputs.
     pub fn of(outputs: &Outputs, names: &Names) -> Self {
+        let sent = |(to, frame): (_, &[u8])| SentShown { to, datagram: DatagramShown::of(frame, names) };
         Self {
-            sent: outputs.sent().map(|(to, frame)| DatagramShown::of(to, frame, names)).collect(),
+            sent: outputs.sent().map(sent).collect(),
             events: outputs.events().iter().map(|event| EventShown::of(event, names)).collect(),
         }
     }

@@ -4,10 +4,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
 
-use swim_core::Event;
-
 use crate::cat::StepShown;
-use crate::decode::{DatagramShown, InputShown, MESSAGES, Who};
+use crate::decode::{InputShown, MESSAGES, Who};
 use crate::json::{EVENTS, event_name};
 
 /// One condition on a step.
@@ -73,24 +71,25 @@ impl Filter {
         matches!(self, Self::Event(_))
     }
 
-    pub(crate) fn lets(&self, step: &StepShown, kind: &str, events: &[Event]) -> bool {
-        let came = if let InputShown::Datagram(datagram) = &step.input { Some(datagram) } else { None };
-        let sent = step.outputs.iter().flat_map(|outputs| &outputs.sent);
+    pub(crate) fn lets(&self, step: &StepShown, kind: &str) -> bool {
+        let came =
+            if let InputShown::Datagram { from, datagram } = &step.input { Some((from, datagram)) } else { None };
+        let sent = step.outputs.iter().flat_map(|outputs| &outputs.sent).map(|sent| &sent.datagram);
+        let mut datagrams = came.iter().map(|(_, datagram)| *datagram).chain(sent);
+        let mut events = step.outputs.iter().flat_map(|outputs| &outputs.events);
         match self {
             Self::Kind(wanted) => kind == *wanted,
-            Self::Message(wanted) => came.into_iter().chain(sent).any(|datagram| datagram.message() == *wanted),
-            Self::From(wanted) => came.is_some_and(|datagram| datagram.addr == *wanted),
+            Self::Message(wanted) => datagrams.any(|datagram| datagram.message() == *wanted),
+            Self::From(wanted) => came.is_some_and(|(from, _)| from == wanted),
             Self::Node(node) => {
-                let frames =
-                    came.into_iter().chain(sent).filter_map(|datagram: &DatagramShown| datagram.frame.as_deref());
-                let told = step.outputs.iter().flat_map(|outputs| &outputs.events);
-                frames.flat_map(|frame| frame.speaks_of()).any(|who| is(who, node))
-                    || told.zip(events).any(|(shown, event)| {
-                        let id = event.member().map(|id| id.to_string());
-                        shown.name.as_deref() == Some(node) || id.is_some_and(|id| is_id(&id, node))
+                let mut frames = datagrams.filter_map(|datagram| datagram.frame.as_deref());
+                frames.any(|frame| frame.speaks_of().any(|who| is(who, node)))
+                    || events.any(|told| {
+                        let id = told.event.member().map(|id| id.to_string());
+                        told.name.as_deref() == Some(node) || id.is_some_and(|id| is_id(&id, node))
                     })
             }
-            Self::Event(wanted) => events.iter().any(|event| event_name(event) == *wanted),
+            Self::Event(wanted) => events.any(|told| event_name(&told.event) == *wanted),
         }
     }
 }

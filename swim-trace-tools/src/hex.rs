@@ -1,7 +1,7 @@
 //! Bytes as hexadecimal digits, two for each, in small letters.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
+use std::fmt::{self, LowerHex, Write as _};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -37,7 +37,35 @@ impl<'de> Deserialize<'de> for Hex<'_> {
     }
 }
 
-pub(crate) fn encode(bytes: &[u8]) -> String {
+/// A number that stands in JSON as all of its digits, since readers other than this one round numbers of 64 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Digits<T>(pub T);
+
+impl<T: LowerHex> fmt::Display for Digits<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:0width$x}", self.0, width = 2 * size_of::<T>())
+    }
+}
+
+impl<T: LowerHex> Serialize for Digits<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digits<u32> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Hex::deserialize(deserializer)?.array().map(|bytes| Self(u32::from_be_bytes(bytes))).map_err(de::Error::custom)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digits<u64> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Hex::deserialize(deserializer)?.array().map(|bytes| Self(u64::from_be_bytes(bytes))).map_err(de::Error::custom)
+    }
+}
+
+fn encode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(2 * bytes.len());
     for byte in bytes {
         let _ = write!(text, "{byte:02x}");
@@ -46,7 +74,7 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
 }
 
 /// Only what [`encode`] writes.
-pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
+fn decode(text: &str) -> Option<Vec<u8>> {
     let digit = |c: u8| match c {
         b'0'..=b'9' => Some(c - b'0'),
         b'a'..=b'f' => Some(c - b'a' + 10),

@@ -57,6 +57,9 @@ pub struct Info {
     pub torn: Option<Place>,
     /// Where it is damaged; what is behind is not counted.
     pub damaged: Option<Place>,
+    /// The same as the error that it is.
+    #[serde(skip)]
+    pub error: Option<TraceError>,
 }
 
 /// The blocks of one kind.
@@ -95,7 +98,7 @@ pub struct Place {
 }
 
 /// The name of a kind of blocks.
-pub fn block_name(kind: u8) -> &'static str {
+fn block_name(kind: u8) -> &'static str {
     match kind {
         1 => "header",
         2 => "records",
@@ -132,10 +135,11 @@ pub fn info(trace: &Trace<'_>) -> Info {
         gaps: Vec::new(),
         torn: None,
         damaged: None,
+        error: None,
     };
     for block in trace.blocks() {
         if let Err(e) = block.and_then(|block| info.block(&block)) {
-            info.ends(&e);
+            info.ends(e);
             break;
         }
     }
@@ -178,9 +182,14 @@ impl Info {
         (self.last_step, self.to_us) = (Some(step), Some(at.as_micros()));
     }
 
-    fn ends(&mut self, e: &TraceError) {
+    fn ends(&mut self, e: TraceError) {
         let bytes = self.bytes.saturating_sub(e.offset);
         let place = Some(Place { block: e.block, offset: e.offset, bytes, what: e.damage.to_string() });
-        if e.is_torn() { self.torn = place } else { self.damaged = place }
+        if e.is_torn() {
+            self.torn = place;
+        } else {
+            self.damaged = place;
+        }
+        self.error = Some(e);
     }
 }

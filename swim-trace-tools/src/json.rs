@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use swim_core::{Event, Incarnation, NodeId, Profile};
 use swim_trace::Recorded;
 
-pub use crate::hex::Hex;
+pub use crate::hex::{Digits, Hex};
 
 /// A node's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +46,7 @@ impl Serialize for Life {
 
 impl<'de> Deserialize<'de> for Id {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let bytes = Hex::deserialize(deserializer)?.array().map_err(de::Error::custom)?;
-        Ok(Self(NodeId::new(u64::from_be_bytes(bytes))))
+        Digits::<u64>::deserialize(deserializer).map(|digits| Self(NodeId::new(digits.0)))
     }
 }
 
@@ -59,6 +58,19 @@ impl<'de> Deserialize<'de> for Life {
             (life.to_string() == text).then_some(life)
         });
         parts.map(Self).ok_or_else(|| de::Error::custom(format!("{text:?} is no incarnation: it is written like 1.0")))
+    }
+}
+
+/// A value in the words that it is shown with.
+pub(crate) fn text<T: fmt::Display, S: Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(value)
+}
+
+/// The same of one that may not be there.
+pub(crate) fn maybe_text<T: fmt::Display, S: Serializer>(value: &Option<T>, to: S) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => to.collect_str(value),
+        None => to.serialize_none(),
     }
 }
 
@@ -83,7 +95,7 @@ impl ProfileJson<'_> {
     ///
     /// # Errors
     /// What is too long.
-    pub fn profile(&self) -> Result<Profile, String> {
+    pub(crate) fn profile(&self) -> Result<Profile, String> {
         Profile::new(&self.name, &self.meta.0).map_err(|e| e.to_string())
     }
 }
@@ -122,7 +134,7 @@ pub enum InputJson<'a> {
 
 impl<'a> InputJson<'a> {
     /// Of an input; `None` for one that this version has no form for.
-    pub fn of(input: &'a Recorded<'_>) -> Option<Self> {
+    pub(crate) fn of(input: &'a Recorded<'_>) -> Option<Self> {
         Some(match input {
             Recorded::Datagram { from, bytes } => Self::Datagram { from: *from, bytes: bytes.as_ref().into() },
             Recorded::Timeout => Self::Timeout,
@@ -141,7 +153,7 @@ impl<'a> InputJson<'a> {
     ///
     /// # Errors
     /// What is too long.
-    pub fn input(self) -> Result<Recorded<'a>, String> {
+    pub(crate) fn input(self) -> Result<Recorded<'a>, String> {
         Ok(match self {
             Self::Datagram { from, bytes } => Recorded::Datagram { from, bytes: bytes.0 },
             Self::Timeout => Recorded::Timeout,
@@ -201,7 +213,7 @@ pub const EVENTS: [&str; 16] = [
 
 impl EventJson {
     /// Of an event; `None` for one that this version has no form for.
-    pub fn of(event: &Event) -> Option<Self> {
+    pub(crate) fn of(event: &Event) -> Option<Self> {
         Some(match *event {
             Event::MemberUp { id, incarnation } => Self::MemberUp { id: Id(id), incarnation: Life(incarnation) },
             Event::MemberRestarted { id, incarnation } => {
@@ -232,7 +244,7 @@ impl EventJson {
     }
 
     /// The event.
-    pub fn event(self) -> Event {
+    pub(crate) fn event(self) -> Event {
         match self {
             Self::MemberUp { id, incarnation } => Event::MemberUp { id: id.0, incarnation: incarnation.0 },
             Self::MemberRestarted { id, incarnation } => {

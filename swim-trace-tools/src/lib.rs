@@ -23,11 +23,9 @@ pub mod redact;
 pub mod shrink;
 mod spans;
 pub mod stats;
-mod text;
+pub mod words;
 
 #[doc(hidden)]
 pub mod fuzzing;
 
 pub use filter::Filter;
-pub use frames::DecodedFrame;
-pub use text::Told;

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use swim_core::{Event, Fact, Instant, Node, NodeId, Status};
-use swim_trace::{Outputs, Recorded, Replay, Trace};
+use swim_trace::{Outputs, Recorded, Replay, ReplayError, Trace};
 
+use crate::decode::Names;
 use crate::frames::Frames;
 
 /// A life, replayed.
@@ -26,7 +27,7 @@ pub(crate) struct Life {
     pub(crate) divergences: u64,
     pub(crate) first_divergence: Option<u64>,
     /// Why the replay ended before the trace did.
-    pub(crate) error: Option<String>,
+    pub(crate) error: Option<ReplayError>,
 }
 
 /// One step of it.
@@ -62,7 +63,7 @@ impl Given {
 }
 
 /// Replays a trace. The names of all members that turn up in it are added to `names`.
-pub(crate) fn play(trace: &Trace<'_>, frames: &mut Frames, names: &mut BTreeMap<NodeId, String>) -> Life {
+pub(crate) fn play(trace: &Trace<'_>, frames: &mut Frames, names: &mut Names) -> Life {
     let header = trace.header();
     let name = match header.profile.name() {
         "" => header.id.to_string(),
@@ -84,13 +85,13 @@ pub(crate) fn play(trace: &Trace<'_>, frames: &mut Frames, names: &mut BTreeMap<
     };
     match Replay::new(trace) {
         Ok(replay) => life.take(replay, frames, names),
-        Err(e) => life.error = Some(e.to_string()),
+        Err(e) => life.error = Some(e),
     }
     life
 }
 
 impl Life {
-    fn take(&mut self, mut replay: Replay<'_>, frames: &mut Frames, names: &mut BTreeMap<NodeId, String>) {
+    fn take(&mut self, mut replay: Replay<'_>, frames: &mut Frames, names: &mut Names) {
         let mut views = View::default();
         let mut causes = Causes::default();
         loop {
@@ -98,7 +99,7 @@ impl Life {
                 None => break,
                 Some(Ok(step)) => step,
                 Some(Err(e)) => {
-                    self.error = Some(e.to_string());
+                    self.error = Some(e);
                     break;
                 }
             };
@@ -183,7 +184,7 @@ impl View {
         node: &Node,
         events: &[Event],
         fresh: bool,
-        names: &mut BTreeMap<NodeId, String>,
+        names: &mut Names,
     ) -> Vec<(NodeId, Option<Status>)> {
         let all = fresh || events.iter().any(|event| matches!(event, Event::Lagged { .. }));
         let mut about: Vec<NodeId> = if all {
@@ -196,8 +197,8 @@ impl View {
         let mut changed = Vec::new();
         for id in about {
             let member = node.member(id);
-            if let Some(name) = member.map(|member| member.name()).filter(|name| !name.is_empty()) {
-                names.entry(id).or_insert_with(|| name.to_owned());
+            if let Some(name) = member.map(|member| member.name()).filter(|_| names.get(id).is_none()) {
+                names.see(id, name);
             }
             let now = member.map(|member| member.status());
             let before = match now {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use swim_core::{Instant, Node, NodeId};
-use swim_trace::{Item, Replay, ReplayError, Trace};
+use swim_trace::{Item, Replay, ReplayError, Trace, TraceError};
 
 /// A moment, by the clock or by the number of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub enum When {
 
 impl When {
     /// Is a step this moment, or behind it?
-    pub fn is_reached(self, step: u64, at: Instant) -> bool {
+    pub(crate) fn is_reached(self, step: u64, at: Instant) -> bool {
         match self {
             Self::At(wanted) => at >= wanted,
             Self::Step(wanted) => step >= wanted,
@@ -25,7 +25,7 @@ impl When {
     }
 
     /// Is this moment over, when a step comes?
-    pub fn is_before(self, step: u64, at: Instant) -> bool {
+    pub(crate) fn is_before(self, step: u64, at: Instant) -> bool {
         match self {
             Self::At(wanted) => at > wanted,
             Self::Step(wanted) => step > wanted,
@@ -120,20 +120,44 @@ impl fmt::Display for MomentError {
 
 impl std::error::Error for MomentError {}
 
-/// The node as it was behind the last step that is not after `when`; tells that step's number and time.
+/// A moment that is known.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Moment<'a> {
+    /// Behind its step.
+    pub replay: Replay<'a>,
+    /// The number of the last step that is not after it.
+    pub step: u64,
+    /// That step's time.
+    pub at: Instant,
+    /// The trace cannot be read up to the moment, so that its last step may be another one.
+    pub damage: Option<TraceError>,
+}
+
+/// The node as it was behind the last step that is not after `when`.
 ///
 /// # Errors
-/// [`MomentError`] when that is not known. Damage of the trace behind that step does no harm.
-pub fn node_at<'a>(trace: &Trace<'a>, when: When) -> Result<(Replay<'a>, u64, Instant), MomentError> {
+/// [`MomentError`] when that is not known. Damage of the trace behind the moment does no harm.
+pub fn node_at<'a>(trace: &Trace<'a>, when: When) -> Result<Moment<'a>, MomentError> {
     let (mut last, mut first) = (None, None);
-    let mut cursor = trace.cursor();
-    while let Some(Ok(item)) = cursor.next() {
-        let Item::Input { step, at, .. } = item else { continue };
+    let (mut cursor, mut damage) = (trace.cursor(), None);
+    while let Some(item) = cursor.next() {
+        let (step, at) = match item {
+            Ok(Item::Input { step, at, .. }) => (step, at),
+            Ok(_) => continue,
+            Err(e) => {
+                damage = Some(e);
+                break;
+            }
+        };
         first.get_or_insert(at);
         if when.is_before(step, at) {
             break;
         }
         last = Some((step, at));
+        if when == When::Step(step) {
+            break;
+        }
     }
     let (last, at) = last.ok_or(MomentError::TooEarly { first })?;
     let mut replay = Replay::new(trace).map_err(MomentError::Replay)?;
@@ -150,7 +174,7 @@ pub fn node_at<'a>(trace: &Trace<'a>, when: When) -> Result<(Replay<'a>, u64, In
             return Err(MomentError::Diverged { step: step.number });
         }
         if step.number == last {
-            return Ok((replay, last, at));
+            return Ok(Moment { replay, step: last, at, damage });
         }
     }
     Err(MomentError::Unknown { step: last })

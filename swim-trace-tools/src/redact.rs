@@ -33,13 +33,9 @@ pub struct Redacted {
     pub metadata: usize,
     /// Different names of nodes that were replaced.
     pub names: usize,
-    /// Where the original is damaged. What is behind is left out.
-    #[serde(serialize_with = "as_text")]
+    /// Where the original is cut off or damaged. What is behind is left out.
+    #[serde(serialize_with = "crate::json::maybe_text")]
     pub damage: Option<TraceError>,
-}
-
-fn as_text<S: serde::Serializer>(damage: &Option<TraceError>, to: S) -> Result<S::Ok, S::Error> {
-    damage.as_ref().map(TraceError::to_string).serialize(to)
 }
 
 /// Why a trace cannot be redacted.

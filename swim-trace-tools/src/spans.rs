@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use swim_core::NodeId;
+use swim_core::{Event, NodeId};
 
+use crate::decode::FrameShown;
+use crate::json::{Digits, event_name};
 use crate::merge::{Moment, Story};
 
 /// A probe or a suspicion of one node.
@@ -74,22 +76,22 @@ impl Open {
     }
 
     fn answers(&mut self, story: &Story, moment: &Moment, spans: &mut Vec<Span>) {
-        let Some(frame) = moment.origin.map(|origin| &story.frames[origin.frame]) else { return };
-        let Some(nonce) = frame.nonce.filter(|_| matches!(frame.kind, "ack" | "relayed_ack" | "not_me")) else {
-            return;
-        };
+        let frame = moment.origin.and_then(|origin| story.frames[origin.frame].frame.as_deref());
+        let answers = |frame: &&FrameShown| matches!(frame.message, "ack" | "relayed_ack" | "not_me");
+        let Some(frame) = frame.filter(answers) else { return };
+        let Some(nonce) = frame.nonce.map(|nonce| nonce.0) else { return };
         if let Some(span) = self.pings.remove(&nonce) {
-            spans.push(Span { ends_us: moment.at_us, by: frame.kind, ..span });
+            spans.push(Span { ends_us: moment.at_us, by: frame.message, ..span });
         }
     }
 
     fn events(&mut self, moment: &Moment, place: usize, spans: &mut Vec<Span>) {
         for told in &moment.events {
-            let Some(member) = told.member else { continue };
+            let Some(member) = told.event.member() else { continue };
             if let Some(span) = self.suspicions.remove(&member) {
-                spans.push(Span { ends_us: moment.at_us, by: told.event, ..span });
+                spans.push(Span { ends_us: moment.at_us, by: event_name(&told.event), ..span });
             }
-            if told.event == "member_suspect" {
+            if matches!(told.event, Event::MemberSuspect { .. }) {
                 let span = Span { kind: Kind::Suspicion, begins: place, ends_us: moment.at_us, by: "trace", member };
                 self.suspicions.insert(member, span);
             }
@@ -97,12 +99,13 @@ impl Open {
     }
 
     fn pings(&mut self, story: &Story, moment: &Moment, place: usize, spans: &mut Vec<Span>) {
-        let asked = moment.origin.is_some_and(|origin| story.frames[origin.frame].kind == "ping_req");
+        let asked = moment.origin.is_some_and(|origin| story.frames[origin.frame].message() == "ping_req");
         let kind = if asked { Kind::Relay } else { Kind::Probe };
-        for frame in moment.sent.iter().map(|&i| &story.frames[story.datagrams[i].frame]) {
-            let (Some(member), Some(nonce)) = (frame.target, frame.nonce) else { continue };
+        for frame in moment.sent.iter().filter_map(|&i| story.frames[story.datagrams[i].frame].frame.as_deref()) {
+            let (Some(target), Some(Digits(nonce))) = (&frame.target, frame.nonce) else { continue };
+            let member = target.id.0;
             // A probe that goes on sends its ping again.
-            if frame.kind != "ping" || self.pings.contains_key(&nonce) {
+            if frame.message != "ping" || self.pings.contains_key(&nonce) {
                 continue;
             }
             // One probe at a time.

@@ -84,6 +84,12 @@ impl<'a> Trace<'a> {
         Cursor::new(self.blocks())
     }
 
+    /// Why it cannot be read to its end: it was cut off there, or is damaged.
+    pub fn damage(&self) -> Option<TraceError> {
+        let mut cursor = self.cursor();
+        std::iter::from_fn(|| cursor.next().map(Result::err)).flatten().next()
+    }
+
     /// The blocks from number `index` on, which begins at `offset`; anything else there is an error of the first of them.
     pub(crate) fn blocks_from(&self, index: usize, offset: usize) -> Blocks<'a> {
         Blocks { bytes: self.bytes, offset, index, over: false }

@@ -1,18 +1,16 @@
 //! `swim trace convert`.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
-use swim_trace::{Trace, TraceError};
+use swim_trace::Trace;
 use swim_trace_tools::convert::{Change, convert, keyframes_needed};
-use swim_trace_tools::jsonl::to_jsonl;
 
 use super::load::load;
+use super::save::save;
 use super::{Format, words};
-use crate::output::{Failure, Out, notice};
+use crate::output::{Failure, Out};
 
 #[derive(Debug, Args)]
 pub(crate) struct ConvertArgs {
@@ -37,8 +35,7 @@ pub(crate) struct ConvertArgs {
 }
 
 pub(super) const HELP: &str = "\
-Nothing is lost: a trace that is written as lines of JSON and back is the same in every byte. A block at
-the end that was cut off is left out, and that is said.";
+Nothing is lost: a trace that is written as lines of JSON and back is the same in every byte.";
 
 /// What was written.
 #[derive(Serialize)]
@@ -57,27 +54,9 @@ pub(super) fn run(args: &ConvertArgs) -> Result<(), Failure> {
     let compress = (args.compress || args.plain).then_some(args.compress);
     let converted = convert(&trace, Change { no_keyframes: args.no_keyframes, compress });
     let trace = Trace::open(&converted.bytes).map_err(|e| Failure::Usage(loaded.says(e)))?;
-    write(&args.output, &trace)?;
-    if converted.torn > 0 {
-        notice(format_args!(
-            "swim: {}",
-            loaded.says(format_args!("the last {} bytes are of a block that was cut off: left out", converted.torn))
-        ));
-    }
+    save(&args.output, &trace)?;
     told(args, &trace, converted.torn)?;
-    let damage: Option<&TraceError> = converted.damage.as_ref();
-    loaded.ending(damage)
-}
-
-fn write(path: &Path, trace: &Trace<'_>) -> Result<(), Failure> {
-    let failed = |e: std::io::Error| Failure::Runtime(format!("{} cannot be written: {e}", path.display()));
-    let mut file = BufWriter::new(File::create(path).map_err(failed)?);
-    if path.extension().is_some_and(|extension| extension == "jsonl") {
-        to_jsonl(trace, &mut file).map_err(failed)?;
-    } else {
-        file.write_all(trace.bytes()).map_err(failed)?;
-    }
-    file.flush().map_err(failed)
+    loaded.ending(converted.damage.as_ref())
 }
 
 fn told(args: &ConvertArgs, trace: &Trace<'_>, torn: usize) -> Result<(), Failure> {

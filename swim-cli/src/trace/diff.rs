@@ -26,8 +26,8 @@ pub(super) const HELP: &str = "\
 Compares inputs with their times, and what came out: as recorded where both traces have that, and
 otherwise by the digests in them. A trace that begins later is compared from where it begins.
 
-Exit code 0: the same run, however it was recorded. Exit code 1: a step differs, or what the node was
-constructed with. Exit code 2: one cannot be read.";
+Exit code 0 means the same run, however it was recorded, and 1 that a step differs, or what the node was
+constructed with.";
 
 pub(super) fn run(args: &DiffArgs) -> Result<(), Failure> {
     let (loaded_a, loaded_b) = (load(&args.a)?, load(&args.b)?);

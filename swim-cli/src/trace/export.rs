@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use swim_trace_tools::export::{perfetto, shiviz};
 
 use super::Format;
-use super::several::{story, write};
+use super::several::{merged, write};
 use crate::output::{Failure, Out};
 
 #[derive(Debug, Args)]
@@ -34,15 +34,16 @@ enum Viewer {
 }
 
 pub(super) fn run(args: &ExportArgs) -> Result<(), Failure> {
-    let story = story(&args.traces)?;
+    let merged = merged(&args.traces)?;
     let text = match args.viewer {
-        Viewer::Perfetto => perfetto(&story),
-        Viewer::Shiviz => shiviz(&story),
+        Viewer::Perfetto => perfetto(&merged.story),
+        Viewer::Shiviz => shiviz(&merged.story),
     };
     match &args.output {
-        Some(file) => write(file, &text, &story, args.format),
-        None => Out::new().line(format_args!("{}", text.trim_end())),
+        Some(file) => write(file, &text, &merged.story, args.format)?,
+        None => Out::new().line(format_args!("{}", text.trim_end()))?,
     }
+    merged.ending()
 }
 
 pub(super) const HELP: &str = r#"perfetto: one JSON object of trace events. Each life of a node is a process; its events are instants, its probes and
@@ -55,7 +56,4 @@ then each step of each node has two lines:
 at is seconds by the first trace's clock, event what happened, host the node (with its epoch when several of its lives
 are there; characters other than letters, digits and -_. are written as _), clock its vector clock as JSON.
 
-With -o and --format json, what was written is told as an object: file, bytes, nodes, steps, datagrams, matched, lost.
-
-Exit codes: 0 it is written, 1 it cannot be written, 2 what was asked for cannot work, such as a file that is no trace. A
-trace that is damaged, has gaps or diverges is used as far as it is intact, and standard error says so."#;
+With -o and --format json, what was written is told as an object: file, bytes, nodes, steps, datagrams, matched, lost."#;

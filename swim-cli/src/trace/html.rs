@@ -6,7 +6,7 @@ use clap::Args;
 use swim_trace_tools::html::html;
 
 use super::Format;
-use super::several::{story, write};
+use super::several::{merged, write};
 use crate::output::Failure;
 
 #[derive(Debug, Args)]
@@ -23,8 +23,9 @@ pub(crate) struct HtmlArgs {
 }
 
 pub(super) fn run(args: &HtmlArgs) -> Result<(), Failure> {
-    let story = story(&args.traces)?;
-    write(&args.output, &html(&story), &story, args.format)
+    let merged = merged(&args.traces)?;
+    write(&args.output, &html(&merged.story), &merged.story, args.format)?;
+    merged.ending()
 }
 
 pub(super) const HELP: &str = "\
@@ -34,5 +35,4 @@ all that is in the traces: names, addresses, and what nodes told of each other. 
 
 With --format json, what was written is told as an object: file, bytes, nodes, steps, datagrams, matched, lost.
 
-Exit codes: 0 it is written, 1 it cannot be written, 2 what was asked for cannot work, such as a file that is no trace. A
-trace that is damaged, has gaps or diverges is used as far as it is intact, and standard error and the page say so.";
+What is wrong with a trace stands on the page, too.";

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
 
 use clap::Args;
-use swim_trace_tools::info::{Info, Place, info};
+use swim_trace_tools::info::{Info, info};
 
 use super::load::load;
 use super::{Format, words};
@@ -30,12 +30,7 @@ pub(super) fn run(args: &InfoArgs) -> Result<(), Failure> {
         Format::Json => words::put_json(&mut out, &info)?,
         Format::Human => lines(&info).iter().try_for_each(|line| out.line(format_args!("{line}")))?,
     }
-    match &info.damaged {
-        None => Ok(()),
-        Some(Place { block, offset, what, .. }) => Err(Failure::Usage(
-            loaded.says(format_args!("block {block} at offset {offset}: {what}; what is before it was read")),
-        )),
-    }
+    loaded.ending(info.error.as_ref())
 }
 
 fn lines(info: &Info) -> Vec<String> {

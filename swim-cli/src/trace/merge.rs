@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use swim_trace_tools::merge::{ClockFrom, Datagram, Fate, Moment, Row, Story};
+use swim_trace_tools::merge::{Datagram, Fate, Moment, Story};
+use swim_trace_tools::words::{clock, event, seconds};
 
-use super::Format;
-use super::several::story;
+use super::several::merged;
+use super::{Format, words};
 use crate::output::{Failure, Out, shown};
 
 #[derive(Debug, Args)]
@@ -20,14 +21,13 @@ pub(crate) struct MergeArgs {
 }
 
 pub(super) fn run(args: &MergeArgs) -> Result<(), Failure> {
-    let story = story(&args.traces)?;
+    let merged = merged(&args.traces)?;
     let mut out = Out::new();
     match args.format {
-        Format::Json => {
-            out.line(format_args!("{}", serde_json::to_string(&story).expect("strings and numbers are always JSON")))
-        }
-        Format::Human => human(&story, &mut out),
+        Format::Json => words::put_json(&mut out, &merged.story)?,
+        Format::Human => human(&merged.story, &mut out)?,
     }
+    merged.ending()
 }
 
 fn human(story: &Story, out: &mut Out) -> Result<(), Failure> {
@@ -67,32 +67,14 @@ fn human(story: &Story, out: &mut Out) -> Result<(), Failure> {
     story.timeline.iter().try_for_each(|moment| out.line(format_args!("{}", line(story, moment))))
 }
 
-fn clock(row: &Row) -> String {
-    let offset = seconds(row.offset_us);
-    match (row.clock, row.bound_us) {
-        (ClockFrom::Reference, _) => "reference".into(),
-        (ClockFrom::Datagrams, Some(bound)) => format!("{offset} s ± {} s", seconds(bound)),
-        (ClockFrom::Nothing, _) => "not known, taken for 0".into(),
-        (ClockFrom::Datagrams | ClockFrom::UnixMicros, _) => format!("{offset} s by the time of day"),
-    }
-}
-
-/// Microseconds as seconds, to the last digit.
-fn seconds(micros: i64) -> String {
-    let sign = if micros < 0 { "-" } else { "" };
-    let micros = micros.unsigned_abs();
-    format!("{sign}{}.{:06}", micros / 1_000_000, micros % 1_000_000)
-}
-
 fn line(story: &Story, moment: &Moment) -> String {
-    let name = |id| story.names().get(&id).map_or_else(|| id.to_string(), |name| shown(name).into_owned());
     let node = |life: usize| shown(&story.nodes[life].name);
     let mut parts = Vec::new();
     parts.extend(moment.after_gap.then(|| "(steps before this one are missing)".to_owned()));
     parts.push(match moment.origin {
         None => moment.input.to_owned(),
         Some(origin) => {
-            let kind = story.frames[origin.frame].kind;
+            let kind = story.frames[origin.frame].message();
             match origin.datagram.map(|i| &story.datagrams[i]) {
                 Some(d) => {
                     let copy = if origin.copy { " once more" } else { "" };
@@ -103,14 +85,14 @@ fn line(story: &Story, moment: &Moment) -> String {
             }
         }
     });
-    parts.extend(moment.events.iter().map(|told| told.line(name)));
+    parts.extend(moment.events.iter().map(event));
     parts.extend(moment.sent.iter().map(|&i| sent(story, &story.datagrams[i])));
     parts.extend(moment.diverged.then(|| "(the replay diverges here)".to_owned()));
     format!("{:>14}s  {:<12}  {:>7}  {}", seconds(moment.at_us), node(moment.node), moment.step, parts.join("; "))
 }
 
 fn sent(story: &Story, datagram: &Datagram) -> String {
-    let kind = story.frames[datagram.frame].kind;
+    let kind = story.frames[datagram.frame].message();
     let to = match datagram.received {
         Some(received) => shown(&story.nodes[story.timeline[received].node].name).into_owned(),
         None => datagram.to.to_string(),
@@ -145,7 +127,5 @@ these lists, and times called at_us are microseconds by the first trace's clock:
              any: origin (from, frame, datagram, copy, unexplained), sent, events, beliefs (member, state, incarnation),
              because (the moment of the same node that led to a time-out), after_gap, diverged
   datagrams  sent, from, to, frame, fate (received, lost, not_traced, untraced), received, one_way_us
-  frames     bytes, message, sender, nonce, target, says (a line each)
-
-Exit codes: 0 it is told, 1 standard output cannot be written, 2 what was asked for cannot work, such as a file that is no
-trace. A trace that is damaged, has gaps or diverges is used as far as it is intact, and standard error says so.";
+  frames     len (in bytes), frame (null: it is none): sender, incarnation, message and what else is in it, as `swim trace cat`
+             has it";

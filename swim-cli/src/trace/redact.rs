@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use swim_trace_tools::redact::{RedactError, Redacted, payload};
 
-use super::Format;
 use super::load::load;
-use super::save::save;
-use crate::output::{Failure, Out, notice};
+use super::save::save_bytes;
+use super::{Format, words};
+use crate::output::{Failure, Out};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RedactCommand {
     /// Replace what users said about their nodes, by pseudonyms of the same length.
-    #[command(after_long_help = HELP)]
+    #[command(after_long_help = super::with_codes(HELP))]
     Payload(PayloadArgs),
 }
 
@@ -54,17 +54,12 @@ fn run_payload(args: &PayloadArgs) -> Result<(), Failure> {
         RedactError::Differs { .. } => Failure::Runtime(says(&e)),
         _ => Failure::Usage(says(&e)),
     })?;
-    save(&args.output, &redacted.bytes)?;
-    if let Some(damage) = &redacted.damage {
-        notice(format_args!("swim: {}; what is behind is left out", says(damage)));
-    }
+    save_bytes(&args.output, &redacted.bytes)?;
     match args.format {
-        Format::Human => Out::new().line(format_args!("{}", sentence(&redacted, args))),
-        Format::Json => {
-            let json = serde_json::to_string(&redacted).map_err(|e| Failure::Runtime(e.to_string()))?;
-            Out::new().line(format_args!("{json}"))
-        }
+        Format::Human => Out::new().line(format_args!("{}", sentence(&redacted, args)))?,
+        Format::Json => words::put_json(&mut Out::new(), &redacted)?,
     }
+    loaded.ending(redacted.damage.as_ref())
 }
 
 fn sentence(redacted: &Redacted, args: &PayloadArgs) -> String {

@@ -10,10 +10,12 @@ use serde::Serialize;
 use swim_trace::{Divergence, Replay, ReplayError, Step, Summary, Trace};
 use swim_trace_tools::cat::StepShown;
 use swim_trace_tools::decode::{InputShown, Names, OutputsShown};
+use swim_trace_tools::json::Digits;
 
 use super::load::{Loaded, load};
 use super::{Format, words};
 use crate::output::{Failure, Out, notice, shown};
+use crate::units::counted;
 
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
@@ -35,8 +37,8 @@ pub(super) const HELP: &str = "\
 The last line on standard output is always the sum: steps, recorded time, divergences, and a hash of
 the node's whole state at the end.
 
-Exit code 0: everything came out as it did then. Exit code 1: it did not; the first step that differs
-is shown. Exit code 2: the trace cannot be read or replayed to its end.";
+Exit code 0 means that everything came out as it did then, and 1 that it did not; the first step that
+differs is shown.";
 
 pub(super) fn run(args: &ReplayArgs) -> Result<(), Failure> {
     let loaded = load(&args.trace)?;
@@ -123,7 +125,7 @@ struct Sum {
     steps: u64,
     duration_us: u64,
     divergences: u64,
-    state_hash: Option<String>,
+    state_hash: Option<Digits<u64>>,
     keyframes: u64,
     gaps: u64,
     missing: u64,
@@ -231,7 +233,7 @@ impl Show {
 
     /// The last line.
     fn sum(&mut self, summary: &Summary) -> Result<(), Failure> {
-        let state_hash = summary.state_hash.map(|hash| format!("{hash:016x}"));
+        let state_hash = summary.state_hash.map(Digits);
         if self.format == Format::Json {
             let duration_us = u64::try_from(summary.duration().as_micros()).unwrap_or(u64::MAX);
             let Summary { steps, divergences, keyframes, gaps, missing, skipped, unchecked, .. } = *summary;
@@ -243,7 +245,7 @@ impl Show {
             counted(summary.steps, "step"),
             words::span(summary.duration()),
             counted(summary.divergences, "divergence"),
-            state_hash.as_deref().unwrap_or("unknown"),
+            state_hash.map_or_else(|| "unknown".into(), |hash| hash.to_string()),
         );
         let missing = counted(summary.missing, "input");
         let more = [
@@ -254,10 +256,6 @@ impl Show {
         more.iter().filter(|(count, _)| *count > 0).for_each(|(_, text)| line += &format!(", {text}"));
         self.out.line(format_args!("{line}"))
     }
-}
-
-fn counted(count: u64, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// What is shown of a row when it changes.

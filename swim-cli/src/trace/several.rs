@@ -6,21 +6,46 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use swim_trace_tools::merge::{Story, merge};
 
-use super::Format;
-use super::load::load;
+use super::load::{Loaded, load};
+use super::{Format, words};
 use crate::output::{Failure, Out, notice, shown};
 
+/// Traces as one story.
+pub(super) struct Merged {
+    pub(super) story: Story,
+    files: Vec<Loaded>,
+}
+
 /// Reads and merges. What is wrong with a trace is said on standard error, and what is intact of it is used.
-pub(super) fn story(files: &[PathBuf]) -> Result<Story, Failure> {
-    let loaded = files.iter().map(|file| load(file)).collect::<Result<Vec<_>, _>>()?;
-    let traces = loaded.iter().map(|loaded| loaded.trace()).collect::<Result<Vec<_>, _>>()?;
-    let story = merge(&traces).map_err(|e| Failure::Usage(e.to_string()))?;
+pub(super) fn merged(paths: &[PathBuf]) -> Result<Merged, Failure> {
+    let files = paths.iter().map(|path| load(path)).collect::<Result<Vec<_>, _>>()?;
+    let story = {
+        let traces = files.iter().map(Loaded::trace).collect::<Result<Vec<_>, _>>()?;
+        merge(&traces).map_err(|e| Failure::Usage(e.to_string()))?
+    };
     for row in &story.nodes {
-        for problem in row.problems() {
+        // What is damaged is said at the end, with the file's name.
+        let at_the_end = |problem: &String| story.damage.iter().any(|(_, e)| e.to_string() == *problem);
+        for problem in row.problems().iter().filter(|problem| !at_the_end(problem)) {
             notice(format_args!("swim: {} epoch {}: {problem}", shown(&row.name), row.epoch));
         }
     }
-    Ok(story)
+    Ok(Merged { story, files })
+}
+
+impl Merged {
+    /// What a command that has used all that is intact ends with.
+    pub(super) fn ending(&self) -> Result<(), Failure> {
+        let ends = self.story.damage.iter().map(|(place, e)| self.files[*place].ending(Some(e)));
+        let mut first = Ok(());
+        for failure in ends.filter_map(Result::err) {
+            match (&first, failure) {
+                (Err(_), Failure::Usage(another)) => notice(format_args!("swim: {another}")),
+                (_, failure) => first = Err(failure),
+            }
+        }
+        first
+    }
 }
 
 /// What was written, and of what.
@@ -51,9 +76,7 @@ pub(super) fn write(file: &Path, content: &str, story: &Story, format: Format) -
     };
     let mut out = Out::new();
     match format {
-        Format::Json => {
-            out.line(format_args!("{}", serde_json::to_string(&written).expect("strings and numbers are always JSON")))
-        }
+        Format::Json => words::put_json(&mut out, &written),
         Format::Human => {
             let Written { file, bytes, nodes, steps, datagrams, matched, lost } = written;
             out.line(format_args!(

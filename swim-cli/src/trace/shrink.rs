@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use clap::Args;
 use swim_trace_tools::shrink::{Predicate, Shrunk, TRIES, shrink};
 
-use super::Format;
 use super::load::load;
-use super::save::save;
+use super::save::save_bytes;
+use super::{Format, words};
 use crate::output::{Failure, Out, notice};
 
 #[derive(Debug, Args)]
@@ -53,18 +53,16 @@ pub(super) fn run(args: &ShrinkArgs) -> Result<(), Failure> {
         shrink(&trace, &args.predicates, args.tries, args.constructed)
     });
     let shrunk = shrunk.map_err(|e| Failure::Usage(format!("{}: {e}", args.trace.display())))?;
-    save(&args.output, &shrunk.bytes)?;
+    save_bytes(&args.output, &shrunk.bytes)?;
     let divergence = args.predicates.contains(&Predicate::Divergence);
     if !shrunk.minimal && !divergence {
         notice(format_args!("swim: all tries are used up, and perhaps more can be left out: see --tries"));
     }
     match args.format {
-        Format::Human => Out::new().line(format_args!("{}", sentence(&shrunk, divergence, args))),
-        Format::Json => {
-            let json = serde_json::to_string(&shrunk).map_err(|e| Failure::Runtime(e.to_string()))?;
-            Out::new().line(format_args!("{json}"))
-        }
+        Format::Human => Out::new().line(format_args!("{}", sentence(&shrunk, divergence, args)))?,
+        Format::Json => words::put_json(&mut Out::new(), &shrunk)?,
     }
+    loaded.ending(trace.damage().as_ref())
 }
 
 /// Where panics are looked for, nobody wants to read of each of them.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use bind_mio::swim_core::{Evidence, Instant, Node, NodeId};
 use clap::Args;
 use serde::Serialize;
-use swim_trace::{Item, Trace, TraceError};
+use swim_trace_tools::decode::Names;
 use swim_trace_tools::moment::{NotFound, When, find, node_at};
 
 use super::load::load;
@@ -47,75 +47,51 @@ pub(super) fn run(args: &WhyArgs) -> Result<(), Failure> {
     let loaded = load(&args.trace)?;
     let trace = loaded.trace()?;
     let usage = |what: String| Failure::Usage(loaded.says(what));
-    let (replay, step, at) = node_at(&trace, args.at).map_err(|e| usage(e.to_string()))?;
-    let node = replay.node().ok_or_else(|| usage("there is no node at that moment".into()))?;
+    let moment = node_at(&trace, args.at).map_err(|e| usage(e.to_string()))?;
+    let (step, at) = (moment.step, moment.at);
+    let node = moment.replay.node().ok_or_else(|| usage("there is no node at that moment".into()))?;
     let id = find(node, &args.node).map_err(|e| usage(unknown(&args.node, &e)))?;
-    let explained = explain(node, id, step, at).ok_or_else(|| usage("the row is gone".into()))?;
-    print(&explained, node, args.format)?;
-    loaded.ending(damage_behind(&trace, step).as_ref())
-}
-
-/// Where the trace is damaged right behind this step, so that nobody knows whether later ones were before the moment, too.
-fn damage_behind(trace: &Trace<'_>, last: u64) -> Option<TraceError> {
-    let mut cursor = trace.cursor();
-    while let Some(item) = cursor.next() {
-        match item {
-            Ok(Item::Input { step, .. }) if step > last => return None,
-            Ok(_) => {}
-            Err(e) => return Some(e),
-        }
-    }
-    None
-}
-
-fn print(explained: &Explained, node: &Node, format: Format) -> Result<(), Failure> {
+    let mut names = Names::default();
+    names.see_node(node);
+    let explained = explain(node, id, step, at, &names).ok_or_else(|| usage("the row is gone".into()))?;
     let mut out = Out::new();
-    if format == Format::Json {
-        return words::put_json(&mut out, explained);
+    if args.format == Format::Json {
+        words::put_json(&mut out, &explained)?;
+        return loaded.ending(moment.damage.as_ref());
     }
     let me = node.me();
     out.line(format_args!(
-        "at {} (behind step {}), {} believed: {} {} {} at {}, id {}",
+        "at {} (behind step {step}), {} believed: {} {} {} at {}, id {id}",
         words::clock(explained.at_us),
-        explained.step,
-        name(node, me.id()),
+        shown(&names.name(me.id())),
         shown(&explained.name),
         explained.state,
         explained.incarnation,
         explained.addr,
-        explained.id,
     ))?;
-    explained.why.lines().try_for_each(|line| out.line(format_args!("{line}")))
+    explained.why.lines().try_for_each(|line| out.line(format_args!("{line}")))?;
+    loaded.ending(moment.damage.as_ref())
 }
 
-fn explain(node: &Node, id: NodeId, step: u64, at: Instant) -> Option<Explained> {
+fn explain(node: &Node, id: NodeId, step: u64, at: Instant, names: &Names) -> Option<Explained> {
     let row = node.member(id)?;
     let facts: Vec<Evidence> = node.why(id).copied().collect();
     let me = node.me().id();
     let why = match id == me {
         true => Why::myself(),
-        false => Why::now(row.state(), &facts, at, me, |id| plain_name(node, id)),
+        false => Why::now(row.state(), &facts, at, me, |id| names.name(id)),
     };
     Some(Explained {
         step,
         at_us: at.as_micros(),
         id: id.to_string(),
-        name: plain_name(node, id),
+        name: names.name(id),
         addr: row.addr().to_string(),
         state: row.state().to_string(),
         incarnation: row.incarnation().to_string(),
         health: node.health(),
         why,
     })
-}
-
-fn plain_name(node: &Node, id: NodeId) -> String {
-    let name = node.member(id).map(|row| row.name().to_owned()).filter(|name| !name.is_empty());
-    name.unwrap_or_else(|| id.to_string())
-}
-
-fn name(node: &Node, id: NodeId) -> String {
-    shown(&plain_name(node, id)).into_owned()
 }
 
 fn unknown(wanted: &str, e: &NotFound) -> String {

@@ -89,9 +89,7 @@ impl Appender {
         put
     }
 
-    /// Makes the file, if it is not there yet or was given up: with all that a trace begins with, so that there is one from the
-    /// start.
-    pub(super) fn open(&mut self) -> io::Result<()> {
+    fn open(&mut self) -> io::Result<()> {
         if self.file.is_some() {
             return Ok(());
         }

@@ -176,12 +176,7 @@ struct Thread {
 
 impl Thread {
     fn run(mut self) {
-        // If this fails it is tried again with the first block, and told then.
-        let opened = self.appender.as_mut().map(Appender::open);
         let (mut said, mut ending) = (false, false);
-        if let Some(Err(e)) = opened {
-            tracing::warn!("the trace cannot be written yet: {e}");
-        }
         while let Some(job) = self.next(ending) {
             let writer = &self.shared.writer;
             match job {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::merge::{Fate, Moment, Story};
 use crate::spans::spans;
-use crate::text::named;
+use crate::words;
 
 /// Threads of a process: what the events are drawn on.
 const EVENTS: u32 = 1;
@@ -49,7 +49,7 @@ impl Writer<'_> {
     fn told(&mut self, moment: &Moment) {
         let (pid, ts) = (moment.node + 1, self.ts(moment.at_us));
         for told in &moment.events {
-            let name = told.line(|id| self.name(id));
+            let name = words::event(told);
             let args = json!({ "step": moment.step, "event": told });
             self.events.push(
                 json!({ "ph": "i", "s": "t", "cat": "event", "name": name, "pid": pid, "tid": EVENTS, "ts": ts, "args": args }),
@@ -85,18 +85,18 @@ impl Writer<'_> {
         for (i, datagram) in self.story.datagrams.iter().enumerate() {
             let frame = &self.story.frames[datagram.frame];
             let lost = if datagram.fate == Fate::Lost { " (lost)" } else { "" };
-            let args = json!({ "to": datagram.to, "says": frame.says, "fate": datagram.fate, "one_way_us": datagram.one_way_us });
-            self.slice(datagram.sent, format!("send {}{lost}", frame.kind), args);
+            let args = json!({ "to": datagram.to, "says": words::lines(frame), "fate": datagram.fate, "one_way_us": datagram.one_way_us });
+            self.slice(datagram.sent, format!("send {}{lost}", frame.message()), args);
             if let Some(received) = datagram.received {
-                self.flow("s", i, datagram.sent, frame.kind);
-                self.flow("f", i, received, frame.kind);
+                self.flow("s", i, datagram.sent, frame.message());
+                self.flow("f", i, received, frame.message());
             }
         }
         for (place, moment) in self.story.timeline.iter().enumerate() {
             let Some(origin) = moment.origin else { continue };
             let frame = &self.story.frames[origin.frame];
-            let args = json!({ "from": origin.from, "says": frame.says, "copy": origin.copy, "unexplained": origin.unexplained });
-            self.slice(place, format!("receive {}", frame.kind), args);
+            let args = json!({ "from": origin.from, "says": words::lines(frame), "copy": origin.copy, "unexplained": origin.unexplained });
+            self.slice(place, format!("receive {}", frame.message()), args);
         }
     }
 
@@ -122,6 +122,6 @@ impl Writer<'_> {
     }
 
     fn name(&self, id: swim_core::NodeId) -> String {
-        named(id, self.story.names())
+        self.story.names().name(id)
     }
 }

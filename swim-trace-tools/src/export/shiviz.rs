@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use crate::merge::{Fate, Moment, Story};
-use crate::text::{named, one_line};
+use crate::words;
 
 /// The regular expression that parses an entry; it is the first line of what [`shiviz`] writes. The second one is empty: there is
 /// one execution.
@@ -59,16 +59,15 @@ fn hosts(story: &Story) -> Vec<String> {
 }
 
 fn event(story: &Story, moment: &Moment) -> String {
-    let names = story.names();
     let mut parts = vec![match moment.origin {
-        Some(origin) => format!("receives {} from {}", story.frames[origin.frame].kind, origin.from),
+        Some(origin) => format!("receives {} from {}", story.frames[origin.frame].message(), origin.from),
         None => moment.input.to_owned(),
     }];
-    parts.extend(moment.events.iter().map(|told| told.line(|id| named(id, names))));
+    parts.extend(moment.events.iter().map(words::event));
     parts.extend(moment.sent.iter().map(|&i| {
         let datagram = &story.datagrams[i];
         let lost = if datagram.fate == Fate::Lost { " (lost)" } else { "" };
-        format!("sends {} to {}{lost}", story.frames[datagram.frame].kind, datagram.to)
+        format!("sends {} to {}{lost}", story.frames[datagram.frame].message(), datagram.to)
     }));
-    one_line(&format!("step {}: {}", moment.step, parts.join("; ")))
+    format!("step {}: {}", moment.step, parts.join("; "))
 }

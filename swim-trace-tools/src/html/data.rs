@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use serde::Serialize;
 use swim_core::NodeId;
 
-use crate::merge::{ClockFrom, Named, Row, Story, Totals};
+use crate::json::event_name;
+use crate::merge::{Named, Row, Story, Totals};
 use crate::spans::spans;
-use crate::text::named;
+use crate::words;
 
 #[derive(Serialize)]
 struct Data<'a> {
@@ -73,7 +74,6 @@ pub(super) fn json(story: &Story) -> String {
     let listed = members(story);
     let members: HashMap<NodeId, usize> = listed.iter().enumerate().map(|(i, member)| (member.id, i)).collect();
     let member = |id: Option<NodeId>| id.and_then(|id| members.get(&id)).map_or(-1, |&i| i as i64);
-    let name = |id: NodeId| named(id, story.names());
     let mut data = Data {
         start: times().min().unwrap_or(0),
         end: times().max().unwrap_or(0),
@@ -90,8 +90,8 @@ pub(super) fn json(story: &Story) -> String {
     };
     for (place, moment) in story.timeline.iter().enumerate() {
         for told in &moment.events {
-            let (kind, text) = (strings.number(told.event), strings.number(&told.line(name)));
-            data.events.push((place, kind, member(told.member), text));
+            let (kind, text) = (strings.number(event_name(&told.event)), strings.number(&words::event(told)));
+            data.events.push((place, kind, member(told.event.member()), text));
         }
         for belief in &moment.beliefs {
             let incarnation = belief.incarnation.map(|incarnation| incarnation.to_string()).unwrap_or_default();
@@ -106,8 +106,8 @@ pub(super) fn json(story: &Story) -> String {
         data.datagrams.push((datagram.frame, datagram.sent, received, datagram.fate as u8, to, took));
     }
     for frame in &story.frames {
-        let says = frame.says.iter().map(|line| strings.number(line)).collect();
-        data.frames.push((strings.number(frame.kind), frame.bytes, says));
+        let says = words::lines(frame).iter().map(|line| strings.number(line)).collect();
+        data.frames.push((strings.number(frame.message()), frame.len, says));
     }
     for span in spans(story) {
         let (kind, by) = (strings.number(span.kind.name()), strings.number(span.by));
@@ -134,7 +134,7 @@ fn node<'a>(story: &Story, i: usize, row: &'a Row) -> Node<'a> {
         addr: row.addr.to_string(),
         epoch: row.epoch,
         offset: row.offset_us,
-        clock: clock(row),
+        clock: words::clock(row),
         steps: row.steps,
         sent: row.sent,
         lost: row.lost,
@@ -143,16 +143,6 @@ fn node<'a>(story: &Story, i: usize, row: &'a Row) -> Node<'a> {
         to: row.to_us.unwrap_or(0),
         first: first.is_some_and(|moment| moment.step == 0),
         notes: row.problems(),
-    }
-}
-
-fn clock(row: &Row) -> String {
-    let seconds = row.offset_us as f64 / 1e6;
-    match (row.clock, row.bound_us) {
-        (ClockFrom::Reference, _) => "reference".into(),
-        (ClockFrom::Datagrams, Some(bound)) => format!("{seconds:+.6} s ± {bound} µs"),
-        (ClockFrom::Nothing, _) => "not known".into(),
-        (ClockFrom::Datagrams | ClockFrom::UnixMicros, _) => format!("{seconds:+.6} s by the time of day"),
     }
 }
 

@@ -32,7 +32,7 @@ impl Fields {
         self.maybe(key)?.ok_or_else(|| format!("{key:?} is missing"))
     }
 
-    /// A number, as so many bytes in hexadecimal digits, the highest first.
+    /// So many bytes in hexadecimal digits.
     pub(super) fn bytes<const N: usize>(&mut self, key: &str) -> Result<[u8; N], String> {
         self.take::<Hex<'static>>(key)?.array().map_err(|e| format!("{key:?}: {e}"))
     }

@@ -9,8 +9,7 @@ use swim_core::{Config, Identity, Instant};
 use swim_trace::Header;
 
 use super::fields::Fields;
-use crate::hex;
-use crate::json::{Hex, Id, ProfileJson};
+use crate::json::{Digits, Id, ProfileJson};
 
 /// The field order is that of the line.
 #[derive(Serialize)]
@@ -22,8 +21,7 @@ pub(super) struct HeaderJson<'a> {
     addr: SocketAddr,
     epoch: u32,
     profile: ProfileJson<'a>,
-    /// Digits, since readers other than this one round numbers of 64 bits.
-    rng_seed: Option<String>,
+    rng_seed: Option<Digits<u64>>,
     began_us: u64,
     unix_micros: u64,
     frame_max: u32,
@@ -41,7 +39,7 @@ impl<'a> HeaderJson<'a> {
             addr: header.addr,
             epoch: header.epoch,
             profile: (&header.profile).into(),
-            rng_seed: header.rng_seed.map(|seed| hex::encode(&seed.to_be_bytes())),
+            rng_seed: header.rng_seed.map(Digits),
             began_us: header.began.as_micros(),
             unix_micros: header.unix_micros,
             frame_max: header.frame_max,
@@ -62,9 +60,7 @@ pub(super) fn header(value: Value) -> Result<Header, String> {
     };
     let config = config(Fields::from_value(fields.take("config")?, "config")?)?;
     let mut header = Header::new(&me, &config, 0, Instant::from_micros(fields.take("began_us")?));
-    let seed: Option<Hex<'static>> = fields.take("rng_seed")?;
-    header.rng_seed =
-        seed.map(|seed| seed.array().map(u64::from_be_bytes)).transpose().map_err(|e| format!("\"rng_seed\": {e}"))?;
+    header.rng_seed = fields.take::<Option<Digits<u64>>>("rng_seed")?.map(|seed| seed.0);
     header.core = fields.take("core")?;
     header.snapshot_version = fields.take("snapshot_version")?;
     header.generator = fields.take("generator")?;

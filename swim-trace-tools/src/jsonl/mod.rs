@@ -56,7 +56,7 @@ pub fn is_jsonl(bytes: &[u8]) -> bool {
 }
 
 /// A header as an object, as it stands in the first line.
-pub fn header_value(header: &Header) -> Value {
+pub(crate) fn header_value(header: &Header) -> Value {
     serde_json::to_value(HeaderJson::of(header)).expect("strings and numbers under string keys are always JSON")
 }
 

@@ -7,7 +7,7 @@ use swim_trace::{Block, FORMAT_VERSION, Index, Place, Recorded, Trace};
 
 use super::fields::Fields;
 use super::header::header;
-use crate::json::{EventJson, Hex, InputJson};
+use crate::json::{Digits, EventJson, Hex, InputJson};
 
 /// Flags of a block.
 pub(super) const LZ4: u8 = 1;
@@ -135,7 +135,7 @@ impl Assembler {
         };
         let (step, at) = (fields.take("step")?, Instant::from_micros(fields.take("at_us")?));
         if kind == 3 {
-            let digest = u64::from_be_bytes(fields.bytes("digest")?);
+            let digest = fields.take::<Digits<u64>>("digest")?.0;
             let snapshot: Hex<'static> = fields.take("snapshot")?;
             block::keyframe(step, at, digest, &snapshot.0, &mut bytes);
         } else {
@@ -187,7 +187,7 @@ impl Assembler {
 impl Records {
     fn new(mut fields: Fields, lz4: bool) -> Result<Self, String> {
         let (step, at) = (fields.take("step")?, Instant::from_micros(fields.take("at_us")?));
-        let (digest, open) = (u64::from_be_bytes(fields.bytes("digest")?), fields.flag("open")?);
+        let (digest, open) = (fields.take::<Digits<u64>>("digest")?.0, fields.flag("open")?);
         fields.done()?;
         let place = Place { offset: 0, kind: 2, step, at };
         Ok(Self { builder: Builder::new(step, at, Vec::new()), place, digest, lz4, open, next_step: step })
@@ -223,7 +223,7 @@ impl Records {
 
     fn input(&mut self, mut fields: Fields) -> Result<(), String> {
         let (step, at): (u64, _) = (fields.take("step")?, Instant::from_micros(fields.take("at_us")?));
-        let check = u32::from_be_bytes(fields.bytes("check")?);
+        let check = fields.take::<Digits<u32>>("check")?.0;
         let input: InputJson<'static> = fields.take("in")?;
         fields.done()?;
         if step != self.next_step {

@@ -9,8 +9,7 @@ use swim_trace::{Block, Entries, Entry, Header};
 
 use super::header::HeaderJson;
 use super::read::{Assembler, LZ4, OPEN};
-use crate::hex;
-use crate::json::{EventJson, Hex, InputJson};
+use crate::json::{Digits, EventJson, Hex, InputJson};
 
 /// The first line of all.
 #[derive(Serialize)]
@@ -35,7 +34,7 @@ struct BlockLine<'a> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     open: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    digest: Option<String>,
+    digest: Option<Digits<u64>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     snapshot: Option<Hex<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,7 +57,7 @@ struct RawLine<'a> {
 struct InputLine<'a> {
     step: u64,
     at_us: u64,
-    check: String,
+    check: Digits<u32>,
     #[serde(rename = "in")]
     input: InputJson<'a>,
 }
@@ -160,11 +159,10 @@ fn readable(block: &Block<'_>, is_last: bool) -> Option<Vec<String>> {
         snapshot: None,
         missing: None,
     };
-    let digest = |digest: u64| Some(hex::encode(&digest.to_be_bytes()));
     Some(match block.kind {
         2 => {
             let entries = Entries::of(&content, block.step, block.at)?;
-            let mut lines = vec![line(&BlockLine { digest: digest(entries.digest()), ..bare("records") })];
+            let mut lines = vec![line(&BlockLine { digest: Some(Digits(entries.digest())), ..bare("records") })];
             for entry in entries {
                 lines.push(record(&entry.ok()?)?);
             }
@@ -172,7 +170,7 @@ fn readable(block: &Block<'_>, is_last: bool) -> Option<Vec<String>> {
         }
         3 => {
             let snapshot = Some(content.get(8..)?.into());
-            vec![line(&BlockLine { digest: digest(number()?), snapshot, ..bare("keyframe") })]
+            vec![line(&BlockLine { digest: Some(Digits(number()?)), snapshot, ..bare("keyframe") })]
         }
         4 => vec![line(&BlockLine { missing: Some(number()?), ..bare("gap") })],
         5 if is_last && block.is_compressed() => vec![json!({ "block": "index", "lz4": true }).to_string()],
@@ -183,12 +181,9 @@ fn readable(block: &Block<'_>, is_last: bool) -> Option<Vec<String>> {
 
 fn record(entry: &Entry<'_>) -> Option<String> {
     Some(match entry {
-        Entry::Input { step, at, check, input } => line(&InputLine {
-            step: *step,
-            at_us: at.as_micros(),
-            check: hex::encode(&check.to_be_bytes()),
-            input: InputJson::of(input)?,
-        }),
+        Entry::Input { step, at, check, input } => {
+            line(&InputLine { step: *step, at_us: at.as_micros(), check: Digits(*check), input: InputJson::of(input)? })
+        }
         Entry::Sent { to, frame } => line(&SentLine { sent: SentJson { to: *to, bytes: (*frame).into() } }),
         Entry::Event(event) => line(&EventJson::of(event)?),
         Entry::Unknown { kind, body } => line(&NoteLine { note: *kind, bytes: (*body).into() }),

@@ -9,18 +9,17 @@ mod order;
 mod pairs;
 mod story;
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use swim_core::Instant;
-use swim_trace::Trace;
+use swim_trace::{ReplayError, Trace};
 
 use self::clocks::Clocks;
 use self::pairs::{Pairs, Receipt, Sending};
 pub use self::story::{Belief, ClockFrom, Datagram, Fate, Moment, Named, Origin, Row, Story, Totals};
+use crate::decode::Names;
 use crate::frames::Frames;
 use crate::life::{Given, Life, play};
-use crate::text::{Told, named};
 
 /// Why traces cannot be merged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +50,7 @@ pub const TRACES_MAX: usize = 256;
 
 /// Merges traces; several of one life, such as the dumps of one ring, count as one. The first trace's clock is the reference.
 ///
-/// What is wrong with a trace does not end this: it stands in its [`Row`], and what is intact is used.
+/// What is wrong with a trace does not end this: it stands in its [`Row`] and in [`Story::damage`], and what is intact is used.
 ///
 /// # Errors
 /// [`MergeError`] when there are no traces, or too many.
@@ -62,23 +61,29 @@ pub fn merge(traces: &[Trace<'_>]) -> Result<Story, MergeError> {
     if traces.len() > TRACES_MAX {
         return Err(MergeError::TooMany { found: traces.len() });
     }
-    let (mut frames, mut names, mut lives) = (Frames::default(), BTreeMap::new(), Vec::<Life>::new());
-    for trace in traces {
+    let (mut frames, mut names, mut lives) = (Frames::default(), Names::default(), Vec::<Life>::new());
+    let mut damage = Vec::new();
+    for (place, trace) in traces.iter().enumerate() {
         let life = play(trace, &mut frames, &mut names);
+        if let Some(ReplayError::Trace(e)) = &life.error {
+            damage.push((place, e.clone()));
+        }
         match lives.iter_mut().find(|other| other.is_same(&life)) {
             Some(other) => other.join(life),
             None => lives.push(life),
         }
     }
     for life in &lives {
-        names.entry(life.id).or_insert_with(|| life.name.clone());
+        if names.get(life.id).is_none() {
+            names.see(life.id, &life.name);
+        }
     }
     let (sends, receipts) = datagrams(&lives);
     let decoded = frames.decoded(&names);
     let clocks = Clocks::estimate(&lives, &sends, &receipts, frames.len());
     let mut pairs = Pairs::find(&lives, &sends, &receipts, &clocks, &decoded);
     let order = order::causal(&lives, &sends, &receipts, &clocks, &mut pairs);
-    Ok(story::tell(story::Parts { lives, names, sends, receipts, frames: decoded, clocks, pairs, order }))
+    Ok(story::tell(story::Parts { lives, names, sends, receipts, frames: decoded, clocks, pairs, order, damage }))
 }
 
 /// Everything that was sent and received, in the order of lives and steps.

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use swim_core::NodeId;
 
 use super::clocks::Clocks;
-use crate::frames::DecodedFrame;
+use crate::decode::DatagramShown;
 use crate::life::Life;
 
 /// A datagram that a traced node handed out.
@@ -71,7 +71,7 @@ impl Pairs {
         sends: &[Sending],
         receipts: &[Receipt],
         clocks: &Clocks,
-        frames: &[DecodedFrame],
+        frames: &[DatagramShown],
     ) -> Self {
         let mut finder = Finder {
             sends,
@@ -223,7 +223,7 @@ impl Finder<'_> {
         arrived
     }
 
-    fn origin(&self, receipt: usize, lives: &[Life], arrived: &Arrived, frames: &[DecodedFrame]) -> Received {
+    fn origin(&self, receipt: usize, lives: &[Life], arrived: &Arrived, frames: &[DatagramShown]) -> Received {
         if let Some(send) = self.receipt[receipt] {
             return Received::From(send);
         }
@@ -236,9 +236,10 @@ impl Finder<'_> {
         let first = sends.first().filter(|&&(earliest, send)| {
             earliest.saturating_sub(self.clocks.tolerance(self.sends[send].life, r.life)) <= at
         });
+        let sender = frames[r.frame as usize].frame.as_ref().map(|frame| frame.sender.id.0);
         match last.or(first) {
             Some(&(_, send)) => Received::CopyOf(send),
-            None if lives.iter().any(|life| frames[r.frame as usize].sender == Some(life.id)) => Received::Unexplained,
+            None if lives.iter().any(|life| sender == Some(life.id)) => Received::Unexplained,
             None => Received::Untraced,
         }
     }

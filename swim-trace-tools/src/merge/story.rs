@@ -1,17 +1,17 @@
 //! What a merge tells.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use serde::Serialize;
 use swim_core::{Incarnation, NodeId, State};
+use swim_trace::TraceError;
 
 use super::clocks::Clocks;
+use super::micros;
 use super::pairs::{Pairs, Receipt, Received, Sending, Sent};
-use super::{Told, micros, named};
-use crate::frames::DecodedFrame;
+use crate::decode::{DatagramShown, EventShown, Names};
+use crate::json;
 use crate::life::{Given, Life, Step};
-use crate::text;
 
 /// Several nodes' traces as one. Times called `at_us` are microseconds by the reference's clock, and can be negative; lives, moments,
 /// datagrams and frames are named by their places in the lists here.
@@ -27,18 +27,21 @@ pub struct Story {
     /// The names of all members that turn up anywhere.
     pub members: Vec<Named>,
     #[serde(skip)]
-    names: BTreeMap<NodeId, String>,
+    names: Names,
     /// Every step of every life, by time, and no receipt before its sending.
     pub timeline: Vec<Moment>,
     /// Every datagram that was sent by a traced node, by life and step.
     pub datagrams: Vec<Datagram>,
     /// What was in them and in what was received, once each.
-    pub frames: Vec<DecodedFrame>,
+    pub frames: Vec<DatagramShown>,
+    /// Which traces, by their places from 0, cannot be read to their ends, and why.
+    #[serde(skip)]
+    pub damage: Vec<(usize, TraceError)>,
 }
 
 impl Story {
-    /// The names of all members, by id.
-    pub fn names(&self) -> &BTreeMap<NodeId, String> {
+    /// The names of all members.
+    pub(crate) fn names(&self) -> &Names {
         &self.names
     }
 }
@@ -48,7 +51,7 @@ impl Story {
 #[non_exhaustive]
 pub struct Named {
     /// Who.
-    #[serde(serialize_with = "text::shown")]
+    #[serde(serialize_with = "json::text")]
     pub id: NodeId,
     /// Its name, else its id.
     pub name: String,
@@ -59,7 +62,7 @@ pub struct Named {
 #[non_exhaustive]
 pub struct Row {
     /// Who.
-    #[serde(serialize_with = "text::shown")]
+    #[serde(serialize_with = "json::text")]
     pub id: NodeId,
     /// Its name, else its id.
     pub name: String,
@@ -181,7 +184,7 @@ pub struct Moment {
     pub sent: Vec<usize>,
     /// What it told.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub events: Vec<Told>,
+    pub events: Vec<EventShown>,
     /// What it believes from here on that it did not before.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub beliefs: Vec<Belief>,
@@ -217,13 +220,13 @@ pub struct Origin {
 #[non_exhaustive]
 pub struct Belief {
     /// Of whom.
-    #[serde(serialize_with = "text::shown")]
+    #[serde(serialize_with = "json::text")]
     pub member: NodeId,
     /// `None`: nothing any more.
-    #[serde(serialize_with = "text::maybe")]
+    #[serde(serialize_with = "json::maybe_text")]
     pub state: Option<State>,
     /// At which incarnation.
-    #[serde(serialize_with = "text::maybe")]
+    #[serde(serialize_with = "json::maybe_text")]
     pub incarnation: Option<Incarnation>,
 }
 
@@ -264,13 +267,14 @@ pub enum Fate {
 /// All that a story is made of.
 pub(super) struct Parts {
     pub(super) lives: Vec<Life>,
-    pub(super) names: BTreeMap<NodeId, String>,
+    pub(super) names: Names,
     pub(super) sends: Vec<Sending>,
     pub(super) receipts: Vec<Receipt>,
-    pub(super) frames: Vec<DecodedFrame>,
+    pub(super) frames: Vec<DatagramShown>,
     pub(super) clocks: Clocks,
     pub(super) pairs: Pairs,
     pub(super) order: Vec<(usize, usize)>,
+    pub(super) damage: Vec<(usize, TraceError)>,
 }
 
 pub(super) fn tell(parts: Parts) -> Story {
@@ -287,7 +291,7 @@ pub(super) fn tell(parts: Parts) -> Story {
     for (i, receipt) in parts.receipts.iter().enumerate() {
         timeline[places[receipt.life][receipt.step]].origin = Some(origin(&parts, i));
     }
-    let members = parts.names.keys().map(|&id| Named { id, name: named(id, &parts.names) }).collect();
+    let members = parts.names.iter().map(|(id, name)| Named { id, name: name.into() }).collect();
     Story {
         nodes: (0..parts.lives.len()).map(|life| row(&parts, life)).collect(),
         totals: totals(&parts.pairs, &timeline),
@@ -297,6 +301,7 @@ pub(super) fn tell(parts: Parts) -> Story {
         timeline,
         datagrams,
         frames: parts.frames,
+        damage: parts.damage,
     }
 }
 
@@ -318,7 +323,7 @@ fn moment(parts: &Parts, (life, step): (usize, usize), places: &[Vec<usize>]) ->
         input: it.input.name(),
         origin: None,
         sent: Vec::new(),
-        events: it.events.iter().map(Told::of).collect(),
+        events: it.events.iter().map(|event| EventShown::of(event, &parts.names)).collect(),
         beliefs: it.beliefs.iter().map(belief).collect(),
         because: because.map(|i| places[life][i]),
         after_gap: before.map_or(it.number > 0, |before| before.number.checked_add(1) != Some(it.number)),
@@ -382,7 +387,7 @@ fn row(parts: &Parts, life: usize) -> Row {
         skipped: of.skipped,
         divergences: of.divergences,
         first_divergence: of.first_divergence,
-        error: of.error.clone(),
+        error: of.error.as_ref().map(ToString::to_string),
         sent: sent().count() as u64,
         matched: sent().filter(|(_, fate)| matches!(fate, Sent::Received(_))).count() as u64,
         lost: sent().filter(|(_, fate)| matches!(fate, Sent::Lost)).count() as u64,

@@ -65,17 +65,8 @@ impl FromStr for Predicate {
 
 const STATES: [State; 4] = [State::Alive, State::Suspect, State::Dead, State::Left];
 
-fn name_of(state: State) -> &'static str {
-    match state {
-        State::Alive => "alive",
-        State::Suspect => "suspect",
-        State::Dead => "dead",
-        State::Left => "left",
-    }
-}
-
 fn state_of(text: &str) -> Result<State, String> {
-    let found = STATES.into_iter().find(|&state| name_of(state) == text);
+    let found = STATES.into_iter().find(|&state| state.to_string() == text);
     found.ok_or_else(|| format!("{text:?} is none of: alive, suspect, dead, left"))
 }
 
@@ -85,7 +76,7 @@ impl fmt::Display for Predicate {
             Self::Event { kind, about: None } => write!(f, "event={kind}"),
             Self::Event { kind, about: Some(about) } => write!(f, "event={kind}:{about}"),
             Self::Sent(message) => write!(f, "sent={message}"),
-            Self::State { member, state } => write!(f, "state={member}:{}", name_of(*state)),
+            Self::State { member, state } => write!(f, "state={member}:{state}"),
             Self::Panic => f.write_str("panic"),
             Self::Divergence => f.write_str("divergence"),
         }

@@ -8,7 +8,7 @@ use swim_trace::block::{self, Builder};
 use swim_trace::{Digest, Header, Index, Trace};
 use swim_trace_tools::jsonl::{from_jsonl, to_jsonl};
 
-const DOC: &str = include_str!("../../docs/trace.md");
+const DOC: &str = include_str!("../../../docs/trace.md");
 
 /// The blocks of text that are marked with a language and a name, by both.
 fn vectors(language: &str) -> BTreeMap<&'static str, String> {

@@ -1,18 +1,15 @@
 //! `swim trace html`: the page is complete and harmless, and works in a real browser.
 
-#[path = "trace_html/driver.rs"]
 mod driver;
-#[path = "trace_several/mod.rs"]
-mod several;
-mod util;
 
 use std::path::PathBuf;
 
+use crate::files::place;
+use crate::several::{HOSTILE, traces};
+use crate::util::{ended, parsed, printed};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use driver::Browser;
-use several::{HOSTILE, place, traces};
-use util::{ended, parsed, printed};
 
 fn page(name: &str) -> PathBuf {
     let (traces, file) = (traces(name), place(&format!("{name}.html")));
@@ -149,7 +146,7 @@ fn an_event_has_its_causes(browser: &Browser) {
     browser.click("#details ol li button");
     browser.wait(&format!("{DETAILS}.includes('Sent')"));
     // A death: from the time-out to the suspicion, and from that to the ping.
-    search(browser, "(dead)");
+    search(browser, "member_down");
     browser.click(FIRST_ROW);
     browser.wait(&format!("{DETAILS}.includes('time-out after')"));
     let chain: Vec<String> = serde_json::from_value(browser.value(links)).unwrap();
@@ -234,7 +231,7 @@ fn keys_go_through_it(browser: &Browser) {
 /// The ring around the selected event is where a click selects it again.
 fn what_is_drawn_can_be_clicked(browser: &Browser) {
     let selected = "(document.querySelector('.row[aria-selected=true]') || {}).id || ''";
-    search(browser, "(dead)");
+    search(browser, "member_down");
     browser.click(FIRST_ROW);
     browser.keys("\u{e00c}0+");
     let row = browser.text(selected);
@@ -263,7 +260,7 @@ fn what_is_drawn_can_be_clicked(browser: &Browser) {
 
 fn the_matrix_follows_the_time(browser: &Browser) {
     let believed = |state: &str| browser.number(&format!("document.querySelectorAll('#matrix td.{state}').length"));
-    search(browser, "(dead)");
+    search(browser, "member_down");
     browser.click(FIRST_ROW);
     browser.wait("document.querySelectorAll('#matrix td.dead').length > 0");
     // Its first life was over then, and its second one had not begun.
@@ -274,7 +271,7 @@ fn the_matrix_follows_the_time(browser: &Browser) {
 }
 
 fn pictures(browser: &Browser) {
-    search(browser, "(dead)");
+    search(browser, "member_down");
     browser.click(FIRST_ROW);
     browser.keys("\u{e00c}0++");
     assert!(browser.text(DETAILS).contains("Caused by"), "Escape leaves the search, and not what is selected");

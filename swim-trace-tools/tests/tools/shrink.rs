@@ -1,12 +1,9 @@
 //! Traces that are made smaller still show what they showed, with nothing in them that could be left out.
 
-#[path = "../../swim-trace/tests/util/mod.rs"]
-mod util;
-
+use crate::util::{Net, Taped, three};
 use swim_core::{Command, Input, Instant, Node, NodeId, State};
 use swim_trace::{Header, Item, Outputs, Recorded, Replay, Trace, block};
 use swim_trace_tools::shrink::{Predicate, ShrinkError, Shrunk, TRIES, shrink};
-use util::{Net, Taped, three};
 
 fn predicates(texts: &[&str]) -> Vec<Predicate> {
     texts.iter().map(|text| text.parse().unwrap()).collect()

@@ -1,20 +1,10 @@
 //! Files of traces of several nodes, for the commands that take them.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
 
-#[path = "../../../swim-trace/tests/util/mod.rs"]
-mod nodes;
-
-use std::path::{Path, PathBuf};
-
-use nodes::skewed::World;
+use crate::files::place;
+use crate::nets::skewed::World;
 
 /// Names are what others choose.
 pub(crate) const HOSTILE: &str = "</script><img src=x onerror=alert(1)>";
-
-/// A file or folder of this test's own.
-pub(crate) fn place(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
-}
 
 /// Traces of four nodes in a folder of this name: five lives, because one dies and comes back. The clock of each node is a second
 /// ahead of that of the one before.

@@ -1,15 +1,13 @@
 //! Traces of nodes whose clocks differ become one story: what was sent is matched with what was received, and the clocks are found.
 
-#[path = "../../swim-trace/tests/util/mod.rs"]
-mod util;
-
 use std::collections::BTreeMap;
 
-use swim_core::{Config, Identity, Input, Instant, Node, NodeId, Profile};
+use crate::util::skewed::{Truth, World};
+use swim_core::{Config, Event, Identity, Input, Instant, Node, NodeId, Profile};
 use swim_trace::{Header, Tape, Trace, block};
 use swim_trace_tools::export::{perfetto, shiviz};
+use swim_trace_tools::json::event_name;
 use swim_trace_tools::merge::{ClockFrom, Fate, MergeError, Story, TRACES_MAX, merge};
-use util::skewed::{Truth, World};
 
 /// Some nodes, of which the second restarts. Nothing is lost when one has just begun or is about to end: nobody can tell then
 /// whether it was there to hear.
@@ -163,7 +161,7 @@ fn lives_of_one_node_are_rows_of_their_own() {
     assert_eq!(rows, [("a", 1), ("b", 1), ("c", 1), ("d", 1), ("b", 2)]);
     assert!(story.totals.to_not_traced > 0, "the first life was sent to when it was over");
     let died = story.timeline.iter().filter(|m| m.node != 1).flat_map(|m| &m.events);
-    assert_eq!(died.filter(|told| told.event == "member_down").count(), 3);
+    assert_eq!(died.filter(|told| matches!(told.event, Event::MemberDown { .. })).count(), 3);
 }
 
 /// Of what causes what: a death comes from the suspicion, that from the ping.
@@ -173,18 +171,21 @@ fn time_outs_say_what_led_to_them() {
     let story = story(&world.traces());
     let by = |event: &str| {
         let found = story.timeline.iter().filter(|m| m.input == "timeout");
-        found.filter(|m| m.events.iter().any(|told| told.event == event)).collect::<Vec<_>>()
+        found.filter(|m| m.events.iter().any(|told| event_name(&told.event) == event)).collect::<Vec<_>>()
     };
     let (suspected, died) = (by("member_suspect"), by("member_down"));
     assert!(!suspected.is_empty() && !died.is_empty());
     for moment in suspected {
         let ping = &story.timeline[moment.because.expect("a probe failed")];
         assert!(ping.at_us < moment.at_us && ping.node == moment.node);
-        assert!(ping.sent.iter().any(|&i| story.frames[story.datagrams[i].frame].kind == "ping"));
+        assert!(ping.sent.iter().any(|&i| story.frames[story.datagrams[i].frame].message() == "ping"));
     }
     for moment in died {
         let suspicion = &story.timeline[moment.because.expect("it was suspected")];
-        assert!(suspicion.node == moment.node && suspicion.events.iter().any(|told| told.event == "member_suspect"));
+        assert!(
+            suspicion.node == moment.node
+                && suspicion.events.iter().any(|told| matches!(told.event, Event::MemberSuspect { .. }))
+        );
     }
 }
 
@@ -282,6 +283,7 @@ fn what_is_wrong_with_a_trace_is_carried() {
     let story = story(&traces);
     assert!(story.nodes[2].error.as_ref().is_some_and(|e| e.contains("block")), "{:?}", story.nodes[2].error);
     assert_eq!(story.nodes.iter().filter(|row| row.error.is_some()).count(), 1);
+    assert!(matches!(&story.damage[..], [(2, e)] if e.is_torn()), "{:?}", story.damage);
     assert_eq!(merge(&[]), Err(MergeError::Nothing));
     let trace = Trace::open(&traces[0]).unwrap();
     let many = vec![trace; TRACES_MAX + 1];
@@ -303,7 +305,10 @@ fn a_story_is_json() {
         "{json}"
     );
     let sent = &json["datagrams"][0];
-    assert!(sent["to"].is_string() && json["frames"][sent["frame"].as_u64().unwrap() as usize]["message"].is_string());
+    assert!(
+        sent["to"].is_string()
+            && json["frames"][sent["frame"].as_u64().unwrap() as usize]["frame"]["message"].is_string()
+    );
 }
 
 /// Times are numbers of others, too.

@@ -1,29 +1,18 @@
 //! `swim trace shrink`: a small trace of a large one.
 
-#[path = "../../swim-trace/tests/util/mod.rs"]
-mod nets;
-mod util;
-
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use nets::three;
-use swim_core::{Event, NodeId};
-use swim_trace::{Replay, Trace};
+use crate::files::{place, text};
+use crate::nets::three;
+use crate::util::{ended, parsed, printed, refused};
+use swim_core::{Event, Instant, NodeId};
+use swim_trace::{Replay, Trace, block};
 use swim_trace_tools::jsonl::from_jsonl;
-use util::{ended, parsed, printed, refused};
-
-fn file(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("the build's folder has a plain name")
-}
 
 /// Three nodes, one of which dies.
 fn recorded(name: &str, keyframes: bool) -> PathBuf {
-    let path = file(name);
+    let path = place(name);
     fs::write(&path, three(true, keyframes).0).unwrap();
     path
 }
@@ -47,7 +36,7 @@ const SHRINK: [&str; 2] = ["trace", "shrink"];
 
 #[test]
 fn a_death_in_a_few_inputs() {
-    let (path, out) = (recorded("shrink.trace", true), file("shrunk.jsonl"));
+    let (path, out) = (recorded("shrink.trace", true), place("shrunk.jsonl"));
     let args = [text(&path), "-o", text(&out), "--predicate", "event=member_down:c", "--constructed"];
     let line = printed(&SHRINK, &args);
     let bytes = from_jsonl(&fs::read(&out).unwrap()).unwrap();
@@ -56,7 +45,7 @@ fn a_death_in_a_few_inputs() {
     assert!(steps <= 6 && line.starts_with(&format!("{steps} of ")), "{line}");
     assert!(line.contains("from where the node was constructed, and none can be left out, after "), "{line}");
     // From the keyframe before it, in binary.
-    let out = file("shrunk.trace");
+    let out = place("shrunk.trace");
     let args = [text(&path), "-o", text(&out), "-p", "event=member_down:c", "-p", "state=c:dead", "--format", "json"];
     let json = parsed(&printed(&SHRINK, &args));
     let (dead, steps) = deaths(&fs::read(&out).unwrap());
@@ -67,7 +56,7 @@ fn a_death_in_a_few_inputs() {
 
 #[test]
 fn tries_that_are_used_up_are_told() {
-    let (path, out) = (recorded("shrink-few.trace", false), file("shrunk-few.trace"));
+    let (path, out) = (recorded("shrink-few.trace", false), place("shrunk-few.trace"));
     let args = [text(&path), "-o", text(&out), "-p", "event=member_down:c", "--tries", "7"];
     let (code, line, why) = ended(&SHRINK, &args);
     assert!(code == 0 && line.contains("after 7 tries") && !line.contains("none can be left out"), "{line}");
@@ -75,9 +64,31 @@ fn tries_that_are_used_up_are_told() {
     assert_eq!(deaths(&fs::read(&out).unwrap()).0, [NodeId::from_name("c")]);
 }
 
+/// What is intact is enough, and that there was more is told.
+#[test]
+fn damage_is_told_behind_what_was_written() {
+    let (path, out) = (recorded("shrink-damaged.trace", false), place("shrunk-damaged.trace"));
+    let (bytes, mut gap) = (fs::read(&path).unwrap(), Vec::new());
+    block::gap(147, Instant::from_millis(8_000), 1, &mut gap);
+    let args = [text(&path), "-o", text(&out), "-p", "event=member_down:c"];
+    for (damaged, wanted) in [(true, 2), (false, 0)] {
+        let mut behind = gap.clone();
+        if damaged {
+            behind[20] ^= 1;
+        } else {
+            behind.pop();
+        }
+        let end = [&bytes[..], &behind].concat();
+        fs::write(&path, end).unwrap();
+        let (code, line, why) = ended(&SHRINK, &args);
+        assert!(code == wanted && line.contains(" inputs from ") && why.contains("block "), "{code} {line}{why}");
+        assert_eq!(deaths(&fs::read(&out).unwrap()).0, [NodeId::from_name("c")]);
+    }
+}
+
 #[test]
 fn what_it_does_not_show_is_refused() {
-    let (path, out) = (recorded("shrink-not.trace", false), file("shrunk-not.trace"));
+    let (path, out) = (recorded("shrink-not.trace", false), place("shrunk-not.trace"));
     let with = |predicate: &str, words: &[&str]| {
         refused(&SHRINK, &[text(&path), "-o", text(&out), "-p", predicate], words);
     };

@@ -1,14 +1,12 @@
 //! `swim trace replay`: one line at the end, and an exit code that says what it means.
 
-mod traces;
-mod util;
-
 use std::io::{Seek, Write};
 use std::process::{Command, Stdio};
 
+use crate::files::{file, flipped, with_header};
+use crate::nets::three;
+use crate::util::{SWIM, ended, parsed, printed, refused};
 use swim_trace::{Replay, Trace};
-use traces::{file, flipped, nets::three, with_header};
-use util::{SWIM, ended, parsed, printed, refused};
 
 const REPLAY: &[&str] = &["trace", "replay"];
 

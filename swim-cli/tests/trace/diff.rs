@@ -1,10 +1,8 @@
 //! `swim trace diff`: 0 the same, 1 not, 2 unreadable.
 
-mod traces;
-mod util;
-
-use traces::{file, flipped, nets::three, with_header};
-use util::{ended, parsed, printed, refused};
+use crate::files::{file, flipped, with_header};
+use crate::nets::three;
+use crate::util::{ended, parsed, printed, refused};
 
 const DIFF: &[&str] = &["trace", "diff"];
 

@@ -1,12 +1,9 @@
 //! What users said is gone from a trace, and nothing else is.
 
-#[path = "../../swim-trace/tests/util/mod.rs"]
-mod util;
-
+use crate::util::Net;
 use swim_core::{Command, Input, Node, NodeId, Profile};
 use swim_trace::{Index, Item, Recorded, Replay, Summary, Trace, block};
 use swim_trace_tools::redact::{RedactError, Redacted, payload};
-use util::Net;
 
 /// Names and metadata, in rows and in allocations of their own.
 const SAID: [(&str, &[u8]); 4] = [

@@ -1,10 +1,8 @@
 //! `swim trace stats`.
 
-mod traces;
-mod util;
-
-use traces::{file, nets::three};
-use util::{ended, parsed, printed};
+use crate::files::file;
+use crate::nets::three;
+use crate::util::{ended, parsed, printed};
 
 const STATS: &[&str] = &["trace", "stats"];
 

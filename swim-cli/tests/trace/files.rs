@@ -1,10 +1,6 @@
 //! Files of traces for the commands that read them.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
 
-#[path = "../../../swim-trace/tests/util/mod.rs"]
-pub(crate) mod nets;
-
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use swim_trace::{Header, Item, Recorded, Trace, block};
 
@@ -17,7 +13,16 @@ pub(crate) fn file(name: &str, bytes: &[u8]) -> String {
 
 /// Where a file of this name would be.
 pub(crate) fn path(name: &str) -> String {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name).to_str().unwrap().to_owned()
+    text(&place(name)).to_owned()
+}
+
+/// The same, as a path.
+pub(crate) fn place(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
+pub(crate) fn text(path: &Path) -> &str {
+    path.to_str().expect("the build's folder has a plain name")
 }
 
 /// The same run with other inputs, all checks as they were.

@@ -1,19 +1,16 @@
 //! What the fuzzer begins with and what it has found, played by every test run, with mutations of it.
 //!
-//! `SWIM_BLESS=1 cargo test -p swim-trace-tools --test corpus` writes the traces of [`seeds`] anew; what else lies beside them
+//! `SWIM_BLESS=1 cargo test -p swim-trace-tools --test tools corpus::` writes the traces of [`seeds`] anew; what else lies beside them
 //! are findings, and stays.
-
-#[path = "../../swim-trace/tests/util/mod.rs"]
-mod util;
 
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Once;
 
+use crate::util::{Net, three};
 use swim_core::{Command, Input, Instant, Profile};
 use swim_trace::{Index, Trace, block};
 use swim_trace_tools::fuzzing;
-use util::{Net, three};
 
 fn folder() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/seeds/trace"))

@@ -1,15 +1,12 @@
 //! What is exported keeps to the rules of the formats.
 
-#[path = "../../swim-trace/tests/util/mod.rs"]
-mod util;
-
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::util::skewed::World;
 use serde_json::Value;
 use swim_trace::Trace;
 use swim_trace_tools::export::{SHIVIZ_PARSER, perfetto, shiviz};
 use swim_trace_tools::merge::{Story, merge};
-use util::skewed::World;
 
 /// Three nodes; one dies, and comes back.
 fn story() -> Story {

@@ -1,17 +1,14 @@
 //! Binary, as lines, and binary again: the same bytes.
 
-#[path = "../../swim-trace/tests/util/mod.rs"]
-mod util;
-
 use std::sync::LazyLock;
 
+use crate::util::three;
 use quickcheck::{Arbitrary, Gen, QuickCheck};
 use serde_json::Value;
 use swim_core::{Command, Config, Identity, Input, Instant, Node, NodeId, Profile};
 use swim_trace::{Block, Header, Index, Replay, Tape, Trace, block};
 use swim_trace_tools::convert::{Change, Needed, convert, keyframes_needed};
 use swim_trace_tools::jsonl::{JsonlError, Written, from_jsonl, is_jsonl, to_jsonl};
-use util::three;
 
 fn lines(bytes: &[u8]) -> (String, Written) {
     let mut out = Vec::new();

@@ -1,10 +1,8 @@
 //! What the tools tell of a run that is known.
 
-#[path = "../../swim-trace/tests/util/mod.rs"]
-mod util;
-
 use std::ops::ControlFlow;
 
+use crate::util::three;
 use swim_core::{Event, Input, Instant, NodeId, State};
 use swim_trace::{Replay, Trace, block};
 use swim_trace_tools::Filter;
@@ -15,7 +13,6 @@ use swim_trace_tools::info::info;
 use swim_trace_tools::json::EVENTS;
 use swim_trace_tools::moment::{MomentError, NotFound, When, find, node_at};
 use swim_trace_tools::stats::stats;
-use util::three;
 
 fn steps(bytes: &[u8], options: &Options) -> Vec<StepShown> {
     let mut all = Vec::new();
@@ -97,7 +94,7 @@ fn names_come_from_keyframes_too() {
     let blocks: Vec<_> = trace.blocks().map(Result::unwrap).collect();
     let later = [&bytes[..blocks[1].offset], &bytes[blocks[4].offset..]].concat();
     let named = filtered(&later, &["node=b", "kind=datagram"], true);
-    let InputShown::Datagram(first) = &named[0].input else { panic!("{named:?}") };
+    let InputShown::Datagram { datagram: first, .. } = &named[0].input else { panic!("{named:?}") };
     assert_eq!(first.frame.as_ref().unwrap().sender.name.as_deref(), Some("b"));
     assert!(named[0].outputs.is_some() && named[0].step >= blocks[4].step);
 }
@@ -274,9 +271,10 @@ fn a_moment_is_the_state_behind_its_last_step() {
     }
     let (number, at) = suspected.expect("one of three falls silent");
     let state = |when| {
-        let (replay, step, _) = node_at(&trace, when).unwrap();
-        let node = replay.node().unwrap();
-        (step, node.member(find(node, "c").unwrap()).unwrap().state())
+        let moment = node_at(&trace, when).unwrap();
+        assert_eq!(moment.damage, None);
+        let node = moment.replay.node().unwrap();
+        (moment.step, node.member(find(node, "c").unwrap()).unwrap().state())
     };
     assert_eq!(state(When::Step(number)), (number, State::Suspect));
     assert_eq!(state(When::Step(number - 1)), (number - 1, State::Alive));
@@ -286,8 +284,8 @@ fn a_moment_is_the_state_behind_its_last_step() {
     let early = node_at(&trace, When::At(Instant::ORIGIN)).unwrap_err();
     assert_eq!(early, MomentError::TooEarly { first: Some(Instant::from_micros(5_100)) });
 
-    let (replay, ..) = node_at(&trace, When::Step(number)).unwrap();
-    let node = replay.node().unwrap();
+    let moment = node_at(&trace, When::Step(number)).unwrap();
+    let node = moment.replay.node().unwrap();
     let c = NodeId::from_name("c");
     for text in ["127.0.0.1:3", &c.to_string(), &c.to_string()[..4]] {
         assert_eq!(find(node, text), Ok(c), "{text}");
@@ -310,6 +308,11 @@ fn a_moment_behind_a_gap_is_not_known() {
     // What is wrong behind the moment does not count.
     let torn = Trace::open(&broken[..broken.len() - 1]).unwrap();
     assert_eq!(node_at(&torn, When::Step(blocks[5].step)).unwrap_err(), behind);
+    // What is wrong before it is told with what is known.
+    let torn = Trace::open(&bytes[..bytes.len() - 1]).unwrap();
+    let late = node_at(&torn, When::At(Instant::NEVER)).unwrap();
+    assert_eq!((late.step, late.damage.is_some_and(|e| e.is_torn())), (blocks[7].step - 1, true));
+    assert_eq!(node_at(&torn, When::Step(late.step)).unwrap().damage, None);
 }
 
 /// Bytes that contradict the format behind checksums that are right: every tool says something, and none panics.

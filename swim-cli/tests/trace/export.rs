@@ -1,11 +1,8 @@
 //! `swim trace export`: files for the viewers of others.
 
-#[path = "trace_several/mod.rs"]
-mod several;
-mod util;
-
-use several::{place, traces};
-use util::{ended, parsed, printed, refused};
+use crate::files::place;
+use crate::several::traces;
+use crate::util::{ended, parsed, printed, refused};
 
 #[test]
 fn each_viewer_gets_its_format() {
