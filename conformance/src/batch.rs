@@ -7,6 +7,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::harness::Harness;
+use crate::replayed::{self, Replayed};
 use crate::run::Run;
 
 /// How many seeds a scenario is run with: by default, and at most, whatever the environment asks.
@@ -56,13 +57,19 @@ impl Seeds {
     }
 }
 
-/// Runs a scenario with its seeds, and prints the figures that it notes. `again` is the command that reruns it.
+/// Runs a scenario with its seeds, and prints the figures that it notes, and how much of the lives in it was replayed. `again` is
+/// the command that reruns it.
 ///
 /// # Panics
-/// When the scenario does; then it has said with which seed. When there is no seed.
+/// When the scenario does; then it has said with which seed. When there is no seed, or no life was replayed.
 pub fn batch<H: Harness>(seeds: impl Into<Seeds>, again: &str, scenario: fn(&mut Run)) {
     let runs = over(seeds.into().list(again, H::seeds), again, |seed| play(seed, H::excuse, scenario, tell));
-    let all: Vec<(&str, f64)> = runs.into_iter().flatten().collect();
+    let (figures, replayed): (Vec<_>, Vec<Replayed>) = runs.into_iter().unzip();
+    let replayed: Replayed = replayed.into_iter().sum();
+    // A node that is alone may have seen nothing, and has lived all the same.
+    assert!(replayed.lives > 0, "no life was replayed");
+    println!("replayed: {replayed}");
+    let all: Vec<(&str, f64)> = figures.into_iter().flatten().collect();
     let mut names: Vec<&str> = Vec::new();
     for (name, _) in &all {
         if !names.contains(name) {
@@ -74,16 +81,18 @@ pub fn batch<H: Harness>(seeds: impl Into<Seeds>, again: &str, scenario: fn(&mut
     }
 }
 
-/// Plays a scenario with one seed, and again when it fails and there is an excuse: the figures that it notes.
-fn play(seed: u64, excuse: fn() -> Option<String>, scenario: fn(&mut Run), tell: fn(&str)) -> Vec<(&'static str, f64)> {
+/// Plays a scenario with one seed, and again when it fails and there is an excuse: the figures that it notes, and what was
+/// replayed.
+fn play(seed: u64, excuse: fn() -> Option<String>, scenario: fn(&mut Run), tell: fn(&str)) -> Played {
     // Of the run before, which is no excuse for this one.
     let _ = excuse();
     let mut attempt = 1;
     loop {
+        let _ = replayed::take();
         let mut run = Run::new(seed);
         // Nothing of a run that failed is looked at again.
         match panic::catch_unwind(AssertUnwindSafe(|| scenario(&mut run))) {
-            Ok(()) => return run.into_figures(),
+            Ok(()) => return (run.into_figures(), replayed::take()),
             Err(failure) => match excuse() {
                 Some(excuse) if attempt < ATTEMPTS && !run.is_never_excused() => {
                     tell(&format!("attempt {attempt} at seed {seed} shows nothing: {excuse}"));
@@ -94,6 +103,9 @@ fn play(seed: u64, excuse: fn() -> Option<String>, scenario: fn(&mut Run), tell:
         attempt += 1;
     }
 }
+
+/// The figures of a run, and what was replayed of it.
+type Played = (Vec<(&'static str, f64)>, Replayed);
 
 /// Not captured, as what a test prints is: it has to be seen how often a run is excused.
 fn tell(text: &str) {

@@ -17,6 +17,7 @@ mod frames;
 mod harness;
 mod inspect;
 mod real;
+mod replayed;
 mod run;
 mod suite;
 
@@ -30,6 +31,7 @@ pub use real::{
     Binding, Counts, FaultCounts, Faults, Layer, Layered, Ready, Real, Sends, SocketError, Sockets, Times,
     polled_for_nothing,
 };
+pub use replayed::{recording, replay};
 pub use run::Run;
 
 // The README's examples must compile and run, each of them on its binding.

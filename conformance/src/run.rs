@@ -24,7 +24,8 @@ pub struct Run {
 }
 
 impl Run {
-    pub(crate) fn new(seed: u64) -> Self {
+    /// The run of this seed; nothing of it was played yet.
+    pub fn new(seed: u64) -> Self {
         Self { seed, drawn: 0, never_excused: false, figures: Vec::new() }
     }
 

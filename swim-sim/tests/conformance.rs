@@ -1,6 +1,13 @@
 //! The scenarios of the crate `conformance` on the virtual network: `cargo test -p swim-sim --test conformance a1_`.
 //!
+//! What every node saw is replayed at the end of its world: see `lives.rs`. Golden traces are made here: see `golden.rs`.
+//!
 //! `SWIM_SEEDS=1000` runs more seeds of each, `SWIM_SEED=17` that one. Figures are printed with `-- --nocapture`.
+
+#[path = "conformance/golden.rs"]
+mod golden;
+#[path = "conformance/lives.rs"]
+mod lives;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,6 +18,8 @@ use swim_core::{Config, Event, Instant, Node, NodeId};
 use swim_driver::{DriverStats, Handle, Setup, View};
 use swim_sim::{NodeIx, World, millis, percent};
 
+use lives::Lives;
+
 conformance::suite!(Sim);
 conformance::suite_inspect!(Sim);
 
@@ -19,6 +28,8 @@ struct Sim {
     w: World,
     config: Config,
     specs: Vec<Spec>,
+    /// Below the world, so that all in it has ended when these are dropped.
+    lives: Lives,
 }
 
 /// What [`World::run_until`] takes between two looks, too.
@@ -61,7 +72,7 @@ impl Harness for Sim {
     fn new(seed: u64, config: Config) -> Self {
         let mut w = World::with_config(seed, config.clone());
         w.link = link(Link::default());
-        Self { w, config, specs: Vec::new() }
+        Self { w, config, specs: Vec::new(), lives: Lives::new(seed) }
     }
 
     fn base_config() -> Config {
@@ -78,14 +89,25 @@ impl Harness for Sim {
     }
 
     fn spawn(&mut self, spec: Spec) -> Peer {
-        self.w.spawn_with(&spec.name, |setup| prepare(setup, &spec));
+        let index = self.specs.len();
+        let record = self.lives.recording(index);
+        let ix = self.w.spawn_with(&spec.name, |setup| {
+            prepare(setup, &spec);
+            setup.record = record;
+        });
+        self.lives.begun(index, &spec.name, self.w.handle(ix).recorder());
         self.specs.push(spec);
-        Peer::new(self.specs.len() - 1)
+        Peer::new(index)
     }
 
     fn restart(&mut self, p: Peer, spec: Spec) {
         let ix = self.ix(p);
-        self.w.restart_with(ix, |setup| prepare(setup, &spec));
+        let record = self.lives.recording(p.index());
+        self.w.restart_with(ix, |setup| {
+            prepare(setup, &spec);
+            setup.record = record;
+        });
+        self.lives.begun(p.index(), &spec.name, self.w.handle(ix).recorder());
         self.specs[p.index()] = spec;
     }
 

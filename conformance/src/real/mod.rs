@@ -31,9 +31,10 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use swim_core::{Config, Event, NodeId, Profile};
-use swim_driver::{BindError, Handle, Setup, View};
+use swim_driver::{BindError, Handle, Recorder, Setup, View};
 
 use crate::harness::{Harness, Link, Peer, Spec, Way};
+use crate::replayed;
 use crate::run::mix;
 
 use excuse::fail;
@@ -99,6 +100,8 @@ struct Host {
     port: Option<UdpSocket>,
     process: Process,
     lives: u64,
+    /// What those of them saw that have ended: replayed when nothing runs any more that it could hold up.
+    ended: Vec<Recorder>,
     /// All that its processes have told.
     log: RefCell<Vec<Event>>,
 }
@@ -170,6 +173,7 @@ impl<B: Binding> Real<B> {
         setup.epoch = Some(epoch);
         setup.advertise = Some(addr);
         setup.rng_seed = Some(mix(mix(self.seed, index as u64), life));
+        setup.record = Some(replayed::recording(self.seed, index, life, RING));
         let mut port = Some(port);
         for _ in 0..PORTS_TRIED {
             let bound = local_addr(&port.take().unwrap_or_else(|| {
@@ -223,6 +227,7 @@ impl Host {
     fn end(&mut self, poker: &UdpSocket) -> Result<(), String> {
         let bound = self.process.bound();
         self.process.await_end(poker)?;
+        self.ended.push(self.process.recorder().clone());
         let port = UdpSocket::bind(bound)
             .map_err(|e| format!("{} has ended, and {bound} is not free: {e}", self.spec.name))?;
         self.port = Some(port);
@@ -286,7 +291,8 @@ impl<B: Binding> Harness for Real<B> {
         let (index, port) = (self.hosts.len(), a_port());
         let addr = self.relay.add(local_addr(&port)).expect("the system has descriptors");
         let process = self.start(index, addr, port, &spec, (1, spec.epoch.unwrap_or(1)));
-        self.hosts.push(Host { spec, addr, port: None, process, lives: 1, log: RefCell::default() });
+        let (ended, log) = (Vec::new(), RefCell::default());
+        self.hosts.push(Host { spec, addr, port: None, process, lives: 1, ended, log });
         Peer::new(index)
     }
 
@@ -403,7 +409,7 @@ impl<B: Binding> Harness for Real<B> {
 }
 
 impl<B> Drop for Real<B> {
-    /// Ends all threads, also when the scenario has panicked.
+    /// Ends all threads, also when the scenario has panicked, and replays what their nodes saw.
     fn drop(&mut self) {
         for host in self.hosts.iter_mut().filter(|host| !host.process.is_joined()) {
             host.process.kill(&self.poker);
@@ -412,6 +418,8 @@ impl<B> Drop for Real<B> {
         for host in self.hosts.iter_mut().filter(|host| !host.process.is_joined()) {
             failures.extend(host.end(&self.poker).err());
         }
+        let lives = self.hosts.iter().flat_map(|host| host.ended.iter().map(|life| (&host.spec.name, life)));
+        failures.extend(lives.filter_map(|(name, life)| replayed::replay(name, life).err()));
         excuse::held_up(self.relay.held_up());
         if failures.is_empty() {
             return;
@@ -476,6 +484,8 @@ fn local_addr(socket: &UdpSocket) -> SocketAddr {
 
 /// Another process that is given a port just then is rare, and twice in a row does not happen.
 const PORTS_TRIED: usize = 5;
+/// Bytes that keep the whole life of a node in most scenarios.
+const RING: usize = 16 << 20;
 /// How often a condition is looked at when there are no events.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 

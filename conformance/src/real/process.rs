@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use swim_core::{Event, NodeId};
-use swim_driver::{BindError, Events, Handle, Setup, View};
+use swim_driver::{BindError, Events, Handle, Recorder, Setup, View};
 
 use super::excuse::fail;
 use super::faults::Faults;
@@ -24,6 +24,8 @@ pub(super) struct Process {
     bound: SocketAddr,
     layer: Layer,
     handle: Option<Handle>,
+    /// What it sees.
+    recorder: Recorder,
     /// What was seen when the handle was let go.
     last: Option<Arc<View>>,
     events: RefCell<Events>,
@@ -56,6 +58,7 @@ impl Process {
             Err(RecvTimeoutError::Timeout) => fail(&format!("{name} has not started after {LONG:?}")),
             Err(RecvTimeoutError::Disconnected) => fail(&format!("{name} does not start: {:?}", thread.join())),
         };
+        let recorder = handle.recorder().unwrap_or_else(|| fail(&format!("{name} is not recorded"))).clone();
         let process = Self {
             id: handle.id(),
             bound,
@@ -63,6 +66,7 @@ impl Process {
             last: None,
             events: RefCell::new(handle.events()),
             handle: Some(handle),
+            recorder,
             closed: Cell::new(false),
             paused: false,
             killed: false,
@@ -179,6 +183,10 @@ impl Process {
             (None, Some(last)) => Arc::clone(last),
             _ => self.handle().view(),
         }
+    }
+
+    pub(super) fn recorder(&self) -> &Recorder {
+        &self.recorder
     }
 
     pub(super) fn id(&self) -> NodeId {

@@ -72,6 +72,56 @@ fn a_node_that_was_killed_says_nothing_and_comes_back_at_its_address() {
     assert_eq!(h.since(a, &mark).iter().filter(|e| matches!(e, Event::MemberRestarted { .. })).count(), 1);
 }
 
+/// Killed, gone after a goodbye, let go, or running when the network is dropped: each life is replayed, to its end.
+#[test]
+fn all_lives_are_replayed() {
+    let _ = replayed::take();
+    let (mut h, [a, b]) = two();
+    h.kill(b);
+    h.restart_same(b);
+    h.join_through(b, &[a]);
+    h.until(LONG, |h| h.is_whole(2)).expect("both see both again");
+    h.leave(b);
+    h.until(LONG, |h| !h.is_running(b)).expect("it ends");
+    h.restart_same(b);
+    h.let_go(b);
+    h.until(LONG, |h| !h.is_running(b)).expect("it ends");
+    h.restart_same(b);
+    h.join_through(b, &[a]);
+    // The first life of `b` has a short ring, and this one of `a` a long one.
+    h.until(LONG, |h| h.is_whole(2)).expect("both see both again");
+    let inputs = |h: &Real<Plain>, p: Peer| h.process(p).recorder().stats().steps;
+    assert_eq!(replayed::take().lives, 0, "not while anything runs");
+    let ended: u64 = h.hosts.iter().flat_map(|host| &host.ended).map(|life| life.stats().steps).sum();
+    let (least, recorders) = (ended + inputs(&h, a) + inputs(&h, b), [a, b].map(|p| h.process(p).recorder().clone()));
+    assert!(ended > 3 && recorders.iter().all(|life| life.stats().steps > 1));
+    drop(h);
+    let all = replayed::take();
+    println!("replayed: {all}");
+    assert_eq!((all.lives, all.from_keyframe), (5, 0));
+    assert_eq!(all.steps, ended + recorders.iter().map(|life| life.stats().steps).sum::<u64>());
+    assert!(all.steps >= least);
+}
+
+#[test]
+fn a_life_that_is_longer_than_its_ring_is_replayed_from_a_keyframe() {
+    let _ = replayed::take();
+    let (mut h, [_, b]) = two();
+    // The second node of this seed has the short ring.
+    let recorder = h.process(b).recorder().clone();
+    while recorder.stats().bytes < 3 * (64 << 10) {
+        for i in 0..50_u8 {
+            h.set_meta(b, &[i; 400]);
+        }
+        h.run(Duration::from_millis(1));
+    }
+    drop(h);
+    let all = replayed::take();
+    assert_eq!((all.lives, all.from_keyframe), (2, 1));
+    let steps = recorder.stats().steps;
+    assert!(all.steps > 0 && recorder.stats().keyframes > 1, "{all}, of {steps}");
+}
+
 #[test]
 fn a_port_that_is_taken_is_no_obstacle() {
     let (mut h, [a, b]) = two();

@@ -1,5 +1,6 @@
 //! Every known scenario has a test that carries its id, and `docs/scenarios.md` says which. `SWIM_BLESS=1` writes it anew.
 
+mod goldens;
 mod ids;
 mod scan;
 

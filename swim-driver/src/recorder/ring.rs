@@ -92,7 +92,7 @@ impl Ring {
             segment.bytes += block.len();
             segment.blocks.push(Arc::clone(&block));
         }
-        while self.held > self.max && self.segments.len() > 1 {
+        while self.held > self.max && self.can_forget() {
             let Some(oldest) = self.segments.pop_front() else { break };
             self.held -= oldest.bytes;
             // Those that somebody is just writing to a file are his.
@@ -102,6 +102,14 @@ impl Ring {
             self.spare.truncate(SPARE_MAX);
         }
         block
+    }
+
+    /// Can the oldest segment go? Not while nothing but it can be replayed: the next one may be a keyframe that has just been
+    /// taken, and large.
+    fn can_forget(&self) -> bool {
+        let newest =
+            self.segments.back().map_or(0, |segment| segment.bytes - segment.blocks.first().map_or(0, |b| b.len()));
+        self.segments.len() > 2 || (self.segments.len() == 2 && newest >= self.max / 4)
     }
 
     /// Adds that inputs are missing here.

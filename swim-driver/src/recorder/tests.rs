@@ -139,6 +139,29 @@ fn an_overwritten_ring_replays_from_its_oldest_keyframe() {
     assert_eq!(summary.state_hash, Some(swim_trace::state_hash(&state)));
 }
 
+/// A snapshot that is as large as the ring is of no use without the inputs behind it; until there are some, those before stay.
+#[test]
+fn a_keyframe_alone_displaces_nothing() {
+    let net = recorded(1, &Recording::default());
+    let trace = recorder(&net, 0).trace();
+    let mut ring = Ring::new(64 << 10, Trace::open(&trace).unwrap().header());
+    let held = |ring: &Ring| ring.parts().1.iter().map(|block| block.len() >> 10).collect::<Vec<_>>();
+    ring.push(vec![0; 8 << 10]);
+    ring.keyframe(vec![0; 40 << 10]);
+    ring.push(vec![0; 12 << 10]);
+    assert_eq!(held(&ring), [8, 40, 12]);
+    ring.push(vec![0; 5 << 10]);
+    assert_eq!(held(&ring), [40, 12, 5], "enough behind the keyframe, and no room for what was before");
+    ring.keyframe(vec![0; 40 << 10]);
+    assert_eq!(held(&ring), [40, 12, 5, 40], "nothing could be replayed without");
+    ring.push(vec![0; 15 << 10]);
+    assert_eq!(held(&ring), [40, 12, 5, 40, 15]);
+    ring.keyframe(vec![0; 70 << 10]);
+    assert_eq!(held(&ring), [40, 15, 70], "of two that can be replayed one is enough");
+    ring.push(vec![0; 16 << 10]);
+    assert_eq!(held(&ring), [70, 16]);
+}
+
 /// Somebody who reads the ring does not hold up the node, and what comes meanwhile is not lost.
 #[test]
 fn what_comes_while_the_ring_is_read_is_kept() {

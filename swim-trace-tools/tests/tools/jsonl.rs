@@ -337,6 +337,9 @@ fn what_is_wrong_is_named_by_its_line() {
         let refused = back(&replaced(line, with)).unwrap_err();
         assert!(refused.line == line && refused.what.contains(what), "{line} {with}: {refused}");
     }
+    // A clock that was set back is none of it.
+    let set_back = r#"{"step":0,"at_us":4999,"check":"00000000","in":"timeout"}"#;
+    assert!(lines(&back(&replaced(3, set_back)).unwrap()).0.contains(set_back));
     assert!(back("").unwrap_err().what.contains("no line"));
     assert!(back("{\"trace\":1}\n").unwrap_err().what.contains("header is missing"));
     let double = format!("{text}{{\"block\":\"index\"}}\n{{\"block\":\"index\"}}\n");
