@@ -11,6 +11,8 @@ use swim_core::{Event, Input, Instant};
 use crate::header::Header;
 use crate::record;
 
+pub use crate::record::LEN_MAX as RECORD_MAX;
+
 /// The first bytes of every trace: one that is no text, and line ends that a transfer as text would change.
 pub(crate) const MAGIC: [u8; 8] = *b"\x89SWT\r\n\x1a\n";
 /// Magic, version, and six bytes of zero.

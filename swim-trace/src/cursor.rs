@@ -74,6 +74,8 @@ pub struct Cursor<'a> {
     blocks: Blocks<'a>,
     open: Option<Records<'a>>,
     keyframe: Cow<'a, [u8]>,
+    /// The number of the input that comes next, and the time of the last one, where that is known.
+    ended: Option<(u64, Instant)>,
     over: bool,
 }
 
@@ -93,7 +95,7 @@ struct Records<'a> {
 
 impl<'a> Cursor<'a> {
     pub(crate) fn new(blocks: Blocks<'a>) -> Self {
-        Self { blocks, open: None, keyframe: Cow::Borrowed(&[]), over: false }
+        Self { blocks, open: None, keyframe: Cow::Borrowed(&[]), ended: None, over: false }
     }
 
     /// The next thing; `None` at the end, and after an error.
@@ -153,10 +155,18 @@ impl<'a> Cursor<'a> {
                 if records.next < records.content.len() {
                     return Ok(Some(Found::Record));
                 }
+                self.ended = Some((records.step, records.at));
                 self.open = None;
             }
             let Some(block) = self.blocks.next().transpose()? else { return Ok(None) };
             let (step, at) = (block.step, block.at);
+            if matches!(block.kind, kind::RECORDS | kind::KEYFRAME) {
+                // No digest knows the time in a head, on which those of the inputs behind it stand.
+                if self.ended.is_some_and(|ended| ended.0 == step && ended.1 != at) {
+                    return Err(block.malformed("a block begins at another time than the one before has ended"));
+                }
+                self.ended = Some((step, at));
+            }
             match block.kind {
                 kind::RECORDS => self.open = Some(Records::new(block)?),
                 kind::KEYFRAME => {
@@ -167,6 +177,7 @@ impl<'a> Cursor<'a> {
                 kind::GAP => {
                     let content = block.content()?;
                     let missing = Bytes(&content).u64().ok_or_else(|| block.malformed("a gap"))?;
+                    self.ended = None;
                     return Ok(Some(Found::Gap { step, at, missing }));
                 }
                 _ => {}

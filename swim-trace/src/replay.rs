@@ -108,9 +108,9 @@ pub struct Summary {
     pub divergences: u64,
     /// The first of them.
     pub first: Option<Box<Divergence>>,
-    /// Gaps.
+    /// Gaps, and places where the numbers of the steps jump though no gap is there.
     pub gaps: u64,
-    /// Inputs that the gaps say are missing.
+    /// Inputs that are missing there.
     pub missing: u64,
     /// The time of the first step that was played, less the elapsed time since what came before it.
     pub from: Option<Instant>,
@@ -202,6 +202,8 @@ pub struct Replay<'a> {
     outputs: Outputs,
     recorded: Outputs,
     summary: Summary,
+    /// The number of the input that comes next in the trace, where that is known.
+    next: Option<u64>,
     /// The last step left the run.
     astray: bool,
     over: bool,
@@ -241,7 +243,8 @@ impl<'a> Replay<'a> {
         let buffer = vec![0; header.frame_max as usize];
         let (outputs, recorded) = (Outputs::default(), Outputs::default());
         let (input, summary) = (Recorded::Timeout, Summary::default());
-        Ok(Self { header, cursor, node, steps, buffer, input, outputs, recorded, summary, astray: false, over: false })
+        let (next, astray, over) = (None, false, false);
+        Ok(Self { header, cursor, node, steps, buffer, input, outputs, recorded, summary, next, astray, over })
     }
 
     /// Plays the next step whose state before it is known; `None` at the end.
@@ -309,6 +312,17 @@ impl<'a> Replay<'a> {
         }
         loop {
             let Some(item) = self.cursor.next().transpose()? else { return Ok(None) };
+            // Inputs that are not there are missing, also where no gap says so.
+            if let Item::Input { step, .. } | Item::Keyframe { step, .. } | Item::Gap { step, .. } = item {
+                let untold = self.next.map_or(0, |next| step.saturating_sub(next));
+                self.summary.gaps += u64::from(untold > 0);
+                self.summary.missing = self.summary.missing.saturating_add(untold);
+                self.next = Some(match item {
+                    Item::Input { .. } => step.saturating_add(1),
+                    Item::Gap { missing, .. } => step.saturating_add(missing),
+                    _ => step,
+                });
+            }
             match item {
                 Item::Input { step, at, input, .. } if self.node.is_some() && step == self.steps.number() => {
                     self.input = input.into_owned();

@@ -132,7 +132,7 @@ fn a_change_in_behaviour_is_told() {
     let text = fs::read_to_string(&path).expect("that trace is there");
     for (from, to, expected) in [
         // Another choice of whom to probe.
-        ("\"rng_seed\":\"", "\"rng_seed\":\"f", "\n    ! -> {\"addr\":\"10.0.0."),
+        ("\"rng_seed\":\"", "\"rng_seed\":\"f", "\n    ! -> {\"to\":\"10.0.0."),
         ("\"gossip_fanout\":3", "\"gossip_fanout\":1", "comes out now"),
         ("\"gossip_interval\":{\"secs\":0", "\"gossip_interval\":{\"secs\":1", "when it wants to be woken next"),
     ] {
@@ -145,8 +145,14 @@ fn a_change_in_behaviour_is_told() {
         assert_ne!(changed, text, "{from}");
         let what = replay(changed.as_bytes()).expect_err(to);
         let all = report(&[(name(&path), what)], 40);
-        let says =
-            ["1 of 40", "traces/d1_a_suspect_refutes.jsonl: step ", "\"kind\":", "was recorded", expected, BLESS];
+        let says = [
+            "1 of 40",
+            "traces/d1_a_suspect_refutes.jsonl: step ",
+            "is given\n      ",
+            "was recorded",
+            expected,
+            BLESS,
+        ];
         says.iter().for_each(|part| assert!(all.contains(part), "no {part:?} in\n{all}"));
     }
     assert!(replay(text.replacen("\"step\":3,", "\"step\":4,", 1).as_bytes()).is_err(), "nor are gaps overlooked");

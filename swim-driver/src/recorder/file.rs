@@ -3,6 +3,8 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use swim_core::Instant;
 use swim_trace::{Index, Place};
@@ -11,10 +13,12 @@ use super::ring::{Block, gap};
 
 /// Writes a whole file, and puts it in its place when it is complete.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // A name of its own, for two may be written to one place at a time; and new, for what is there may be somebody's link.
+    static WRITTEN: AtomicU64 = AtomicU64::new(0);
     let mut beside = path.as_os_str().to_owned();
-    beside.push(".part");
+    beside.push(format!(".{}-{}.part", process::id(), WRITTEN.fetch_add(1, Ordering::Relaxed)));
     let beside = PathBuf::from(beside);
-    let written = private(&beside).and_then(|mut file| {
+    let written = private(&beside, OpenOptions::new().create_new(true)).and_then(|mut file| {
         file.write_all(bytes)?;
         file.sync_all()
     });
@@ -26,12 +30,11 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     placed
 }
 
-/// A new, empty file in place of one that may be there.
-fn private(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+/// An empty file that only its owner may read.
+fn private(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    options.write(true);
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
     let file = options.open(path)?;
     // The mode is that of a file that is made: one that was there has its own.
     #[cfg(unix)]
@@ -101,7 +104,7 @@ impl Appender {
             self.file = Some(file);
             return Ok(());
         }
-        let mut file = private(&self.path)?;
+        let mut file = private(&self.path, OpenOptions::new().create(true).truncate(true))?;
         file.write_all(&self.start)?;
         self.file = Some(file);
         self.good = self.start.len() as u64;

@@ -91,7 +91,9 @@ impl Recorder {
         let bytes = self.trace();
         let mut replay = Trace::open(&bytes).ok().and_then(|trace| Replay::new(&trace).ok())?;
         while let Some(step) = replay.step() {
-            step.ok()?;
+            if step.ok()?.diverged {
+                return None;
+            }
         }
         replay.node().map(Node::snapshot)
     }
@@ -130,11 +132,31 @@ impl Shared {
     /// The same, compressed if so wanted.
     fn packed(&self, compress: bool) -> Vec<u8> {
         // The parts are put together when the lock is no longer held: the driver wants it.
-        let (start, blocks) = lock(&self.ring).parts();
-        let mut out = start.to_vec();
-        blocks.iter().for_each(|block| append(block, compress, &mut out));
-        out
+        let parts = lock(&self.ring).parts();
+        put_together(parts, compress)
     }
+
+    /// The same, where this thread may hold the lock itself, as one that panics does; then it is never to be had.
+    fn packed_unless_held(&self, compress: bool) -> Option<Vec<u8>> {
+        let parts = (0..HELD_TRIES).find_map(|_| {
+            let parts = tap::to_be_had(&self.ring).map(|ring| ring.parts());
+            if parts.is_none() {
+                // Whoever else holds it has no more to do than a few copies.
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            parts
+        })?;
+        Some(put_together(parts, compress))
+    }
+}
+
+/// Milliseconds in which everybody but a thread that panics lets the ring go.
+const HELD_TRIES: usize = 200;
+
+fn put_together((start, blocks): (ring::Block, Vec<ring::Block>), compress: bool) -> Vec<u8> {
+    let mut out = start.to_vec();
+    blocks.iter().for_each(|block| append(block, compress, &mut out));
+    out
 }
 
 /// Finishes a block, and appends it.

@@ -72,7 +72,7 @@ pub struct Dumps {
     pub on_suspicion: bool,
     /// When so many members died within this time. Default: 3 within a minute.
     pub on_deaths: Option<(usize, Duration)>,
-    /// When any thread of the process panics, before it unwinds or aborts. Sets a panic hook, in front of the one that is there.
+    /// When any thread of the process panics, before it unwinds or aborts. Sets a panic hook, which calls the one that is there first.
     /// Default: yes.
     pub on_panic: bool,
     /// The shortest time between two dumps for the same reason. Default: a minute.

@@ -124,13 +124,35 @@ impl Tap {
         let mut ring = lock(&shared.ring);
         if self.drained {
             self.seal_into(&mut ring, node);
-        } else if let Aside::Kept { block, digest, before } = std::mem::replace(&mut self.aside, Aside::Nothing) {
-            // What the last step comes to is not known before it is over: the block stays open.
-            let step = self.steps.number();
-            let sealed = ring.seal(digest, block);
-            ring.before = before;
-            sealed.into_iter().for_each(|sealed| self.shared.writer.append(sealed, step));
+        } else {
+            self.leave_open(&mut ring);
         }
+    }
+
+    /// What the last step comes to is not known before it is over: the block stays open, in the file as in the ring. That step may
+    /// be the one that the node did not survive.
+    fn leave_open(&mut self, ring: &mut Ring) {
+        let (step, writer) = (self.steps.number(), &self.shared.writer);
+        ring.steps = step;
+        let mut sealed: Vec<(Block, u64)> = Vec::new();
+        match std::mem::replace(&mut self.aside, Aside::Nothing) {
+            Aside::Nothing => {}
+            Aside::Kept { block, digest, before } => {
+                let from = block.first();
+                sealed.extend(ring.seal(digest, block).map(|block| (block, from)));
+                ring.before = before;
+            }
+            Aside::Missed { kept: (from, block, between), step: first, at, missing } => {
+                let nothing = Builder::new(first, at, Vec::new());
+                sealed.extend(ring.seal(between, nothing).map(|block| (block, from)));
+                sealed.push((ring.push(block), first));
+                sealed.push((ring.gap(first, at, missing), step));
+            }
+        }
+        if !ring.open.is_empty() {
+            sealed.push((Block::new(ring.open.seal_open(ring.before)), step));
+        }
+        sealed.into_iter().for_each(|(block, upto)| writer.append(block, upto));
     }
 
     /// Ends the open block, unless somebody reads the ring just now: then that is tried again before the next input.
@@ -233,7 +255,7 @@ impl Tap {
 
 /// The ring, unless somebody reads it just now.
 #[inline]
-fn to_be_had(ring: &Mutex<Ring>) -> Option<MutexGuard<'_, Ring>> {
+pub(super) fn to_be_had(ring: &Mutex<Ring>) -> Option<MutexGuard<'_, Ring>> {
     match ring.try_lock() {
         Ok(ring) => Some(ring),
         Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),

@@ -10,6 +10,8 @@ use super::file::Appender;
 use super::*;
 use crate::test_net::Net;
 
+mod ends;
+
 /// So many nodes that know each other, all recorded.
 fn recorded(n: usize, recording: &Recording) -> Net {
     let mut net = Net::new(0);
@@ -73,6 +75,9 @@ fn only_its_owner_reads(path: &Path) {
         assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600, "{}", path.display());
     }
 }
+
+/// Each panic dumps all recorders of the process that are to be, those of other tests included.
+static PANICS: Mutex<()> = Mutex::new(());
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -202,6 +207,7 @@ fn what_has_no_room_meanwhile_is_a_gap() {
 /// An input that the node does not survive is in the ring, as the last one.
 #[test]
 fn the_input_before_a_panic_is_there() {
+    let _alone = PANICS.lock();
     let dir = Dir::new("panic");
     let mut net = recorded(2, &Recording::default().dumps(Dumps::into(&dir.0)));
     let recorder = recorder(&net, 0);

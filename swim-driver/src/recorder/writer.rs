@@ -45,6 +45,8 @@ struct Progress {
     dumps_failed: u64,
     written: u64,
     unwritten: u64,
+    /// The thread has ended: what is asked now, its end for example, is never done.
+    over: bool,
 }
 
 impl Writer {
@@ -113,7 +115,7 @@ impl Writer {
         let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted = progress.asked;
         // The end is done when the thread is.
-        while progress.done < wanted {
+        while progress.done < wanted && !progress.over {
             let left = end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
             if left.is_zero() {
                 return false;
@@ -140,7 +142,7 @@ impl Writer {
     /// Whoever waits need not any more.
     fn finished(&self) {
         self.ended.store(true, Ordering::Release);
-        self.progress(|progress| progress.done = progress.asked);
+        self.progress(|progress| progress.over = true);
         self.moved.notify_all();
     }
 
@@ -164,6 +166,7 @@ pub(super) fn spawn(recording: &Recording, shared: &Arc<Shared>) {
     if let Err(e) = spawned {
         // The ring works without it; that nothing is written is counted from now on.
         tracing::warn!("the recorder's thread cannot be started, so nothing is written: {e}");
+        shared.writer.progress(|progress| progress.over = true);
     }
 }
 
@@ -237,7 +240,7 @@ impl Dumper {
 
     pub(super) fn dump(&mut self, shared: &Shared, why: &str) -> io::Result<()> {
         let path = self.path(&shared.label, why);
-        write_dump(&path, shared, self.compress)?;
+        write_dump(&path, &shared.packed(self.compress))?;
         tracing::info!("the flight recorder is dumped to {}", path.display());
         self.kept.push_back(path);
         if self.kept.len() > self.dumps.keep.max(1) {
@@ -250,8 +253,14 @@ impl Dumper {
     }
 
     fn path(&mut self, label: &str, why: &str) -> PathBuf {
-        self.count += 1;
-        dump_path(&self.dumps.dir, label, &self.count.to_string(), why)
+        // A node of the same name, as that of another cluster may be, can have dumped in this second, too.
+        loop {
+            self.count += 1;
+            let path = dump_path(&self.dumps.dir, label, &self.count.to_string(), why);
+            if !path.exists() {
+                return path;
+            }
+        }
     }
 }
 
@@ -263,11 +272,11 @@ pub(super) fn dump_path(dir: &Path, label: &str, count: &str, why: &str) -> Path
     dir.join(format!("{label}-{seconds}-{count}-{why}.swt"))
 }
 
-pub(super) fn write_dump(path: &Path, shared: &Shared, compress: bool) -> io::Result<()> {
+pub(super) fn write_dump(path: &Path, trace: &[u8]) -> io::Result<()> {
     if let Some(dir) = path.parent() {
         fs::create_dir_all(dir)?;
     }
-    file::replace(path, &shared.packed(compress))
+    file::replace(path, trace)
 }
 
 /// Jobs that wait at most: blocks of up to 64 KiB, so this bounds the memory that a slow disk can hold.

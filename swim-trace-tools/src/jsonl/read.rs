@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use swim_core::Instant;
-use swim_trace::block::{self, Builder, PAYLOAD_MAX};
+use swim_trace::block::{self, Builder, PAYLOAD_MAX, RECORD_MAX};
 use swim_trace::{Block, FORMAT_VERSION, Index, Place, Recorded, Trace};
 
 use super::fields::Fields;
@@ -194,6 +194,7 @@ impl Records {
     }
 
     fn line(&mut self, mut fields: Fields) -> Result<(), String> {
+        let before = self.builder.len();
         if fields.has("in") {
             self.input(fields)?;
         } else if fields.has("sent") {
@@ -214,6 +215,10 @@ impl Records {
             self.builder.note(kind, &bytes.0);
         } else {
             return Err("a line has one of the keys \"block\", \"in\", \"sent\", \"event\", \"note\"".into());
+        }
+        // The word before it says how long it is.
+        if self.builder.len() - before > 4 + RECORD_MAX {
+            return Err(format!("the record has more than {RECORD_MAX} bytes"));
         }
         match self.builder.len() > PAYLOAD_MAX {
             true => Err(format!("the block has more than {PAYLOAD_MAX} bytes")),

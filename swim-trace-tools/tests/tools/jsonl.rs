@@ -376,3 +376,19 @@ fn without_keyframes_a_trace_replays_alike() {
     block::gap(blocks[2].step, blocks[2].at, 1, &mut told);
     assert_eq!(keyframes_needed(&Trace::open(&told).unwrap()), Err(Needed::Gap));
 }
+
+/// The length of a record has 24 bits.
+#[test]
+fn a_record_that_is_too_long_is_refused() {
+    let (bytes, _) = three(false, false);
+    let mut lines = Vec::new();
+    to_jsonl(&Trace::open(&bytes).unwrap(), &mut lines).unwrap();
+    let head: Vec<&[u8]> = lines.split(|&b| b == b'\n').take(2).collect();
+    let with = |len: usize| {
+        let note = format!("{{\"note\":200,\"bytes\":\"{}\"}}", "00".repeat(len));
+        from_jsonl(&[head[0], head[1], note.as_bytes()].join(&b"\n"[..]))
+    };
+    assert!(with((1 << 24) - 1).is_ok());
+    let refused = with(1 << 24).unwrap_err();
+    assert!(refused.line == 3 && refused.what.contains("16777215"), "{refused}");
+}
