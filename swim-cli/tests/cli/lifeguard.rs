@@ -1,9 +1,7 @@
 //! `swim sim experiment lifeguard`, on a grid of one cell.
 
-mod util;
-
+use crate::util::Swim;
 use serde_json::Value;
-use util::Swim;
 
 fn printed(more: &[&str]) -> String {
     let cell = [

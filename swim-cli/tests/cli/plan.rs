@@ -1,14 +1,12 @@
 //! `swim plan`: numbers for people and programs, and the configuration they are about.
 
-mod util;
-
 use std::path::{Path, PathBuf};
 
+use crate::util::parsed;
 use serde_json::Value;
-use util::parsed;
 
 fn ended(args: &[&str]) -> (i32, String, String) {
-    util::ended(&["plan"], args)
+    crate::util::ended(&["plan"], args)
 }
 
 fn printed(args: &[&str]) -> String {
@@ -22,7 +20,7 @@ fn json(args: &[&str]) -> Value {
 }
 
 fn refused(args: &[&str], words: &[&str]) {
-    util::refused(&["plan"], args, words);
+    crate::util::refused(&["plan"], args, words);
 }
 
 fn file(name: &str, text: &str) -> PathBuf {

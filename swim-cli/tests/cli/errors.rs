@@ -1,8 +1,6 @@
 //! What cannot work says why and what to do instead, on standard error, with an exit code that tells whose turn it is.
 
-mod util;
-
-use util::Swim;
+use crate::util::Swim;
 
 /// Runs it to its end and wants this code and these words.
 fn refused(args: &[&str], code: i32, words: &[&str]) {

@@ -1,18 +1,16 @@
 //! `swim sim run`: what followed from faults, the same for the same seed.
 
-mod util;
-
 use std::path::Path;
 
+use crate::util::parsed;
 use serde_json::Value;
-use util::parsed;
 
 fn ended(args: &[&str]) -> (i32, String, String) {
-    util::ended(&["sim", "run"], args)
+    crate::util::ended(&["sim", "run"], args)
 }
 
 fn printed(args: &[&str]) -> String {
-    util::printed(&["sim", "run"], args)
+    crate::util::printed(&["sim", "run"], args)
 }
 
 fn json(args: &[&str]) -> Value {
@@ -20,7 +18,7 @@ fn json(args: &[&str]) -> Value {
 }
 
 fn refused(args: &[&str], words: &[&str]) {
-    util::refused(&["sim", "run"], args, words);
+    crate::util::refused(&["sim", "run"], args, words);
 }
 
 #[test]

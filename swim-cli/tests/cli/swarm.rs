@@ -1,9 +1,7 @@
 //! `swim sim swarm`: the same for the same seeds, whoever reads it.
 
-mod util;
-
+use crate::util::Swim;
 use serde_json::Value;
-use util::Swim;
 
 fn swarm(args: &[&str]) -> (Option<i32>, String, String) {
     let mut swim = Swim::start(&[&["sim", "swarm"], args].concat());

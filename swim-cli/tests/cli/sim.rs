@@ -1,13 +1,11 @@
 //! `swim sim`: tables for people and for programs, the same for the same seed.
 
-mod util;
-
 use std::path::Path;
 
-use util::Swim;
+use crate::util::Swim;
 
 fn printed(args: &[&str]) -> String {
-    util::printed(&["sim", "experiment"], args)
+    crate::util::printed(&["sim", "experiment"], args)
 }
 
 #[test]

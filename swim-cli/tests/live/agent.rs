@@ -1,13 +1,11 @@
 //! `swim agent`: what it prints, and how it ends.
 
-mod util;
-
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 
-use util::{Swim, parsed};
+use crate::util::{Swim, parsed};
 
 const JSONL: [&str; 2] = ["--format", "jsonl"];
 

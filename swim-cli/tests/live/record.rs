@@ -1,16 +1,14 @@
 //! `swim agent` with its flight recorder: what it writes, when, and that it replays.
 
-mod util;
-
 use std::fs;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::util::Swim;
 use bind_mio::swim_core::Event;
 use swim_trace::{Replay, ReplayError, Summary, Trace};
-use util::Swim;
 
 const LOCAL: [&str; 4] = ["--preset", "local", "--format", "jsonl"];
 
@@ -228,7 +226,7 @@ fn a_node_that_was_suspected_dumps() {
 
 /// Runs an agent that must be refused with these words.
 fn refused(more: &[&str], words: &[&str]) {
-    util::refused(&["agent", "--cluster", "c", "--name", "a", "--bind", "127.0.0.1:0"], more, words);
+    crate::util::refused(&["agent", "--cluster", "c", "--name", "a", "--bind", "127.0.0.1:0"], more, words);
 }
 
 #[test]
@@ -284,14 +282,14 @@ fn a_config_file_says_what_to_record() {
     assert!(Trace::open(&fs::read(&given).unwrap()).unwrap().header().outputs);
 
     fs::write(&config, "cluster = 'c'\n[record]\nfile = 'x.swt'\nrign = '1MiB'\n").unwrap();
-    util::refused(&args, &[], &["swim.toml:4: [record] has no rign; did you mean ring?"]);
+    crate::util::refused(&args, &[], &["swim.toml:4: [record] has no rign; did you mean ring?"]);
     fs::write(&config, "cluster = 'c'\n[record]\nring = '1MiB'\n").unwrap();
-    util::refused(&args, &[], &["not where to"]);
+    crate::util::refused(&args, &[], &["not where to"]);
 }
 
 #[test]
 fn help_tells_when_there_are_dumps() {
-    let help = util::printed(&["agent", "--help"], &[]);
+    let help = crate::util::printed(&["agent", "--help"], &[]);
     for word in ["--record-to <FILE>", "NAME-EPOCH-SECONDS-N-WHY.swt", "SIGUSR2", "FILE.old", "[record]", "suspected"] {
         assert!(help.contains(word), "no {word:?} in {help}");
     }

@@ -1,10 +1,8 @@
 //! `swim demo`: the whole story, on real sockets.
 
-mod util;
-
 use std::process::Command;
 
-use util::{SWIM, Swim, parsed};
+use crate::util::{SWIM, Swim, parsed};
 
 #[test]
 fn the_story_in_numbers() {

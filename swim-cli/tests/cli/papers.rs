@@ -1,13 +1,11 @@
 //! `swim sim experiment swim` and `... rapid`: the real nodes beside what was published.
 
-mod util;
-
 use std::path::Path;
 
-use util::Swim;
+use crate::util::Swim;
 
 fn printed(args: &[&str]) -> String {
-    util::printed(&["sim", "experiment"], args)
+    crate::util::printed(&["sim", "experiment"], args)
 }
 
 #[test]

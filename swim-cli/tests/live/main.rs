@@ -1,0 +1,7 @@
+//! Commands that run real nodes, a module for each: `cargo test -p swim-cli --test live agent::`.
+
+mod agent;
+mod demo;
+mod record;
+#[path = "../util/mod.rs"]
+mod util;
