@@ -85,6 +85,21 @@ pub struct Config {
     pub evidence_max: usize,
     /// Lost members that are tried again, without end.
     pub lost_max: usize,
+    /// When a node stops telling a rumor.
+    pub rumor_stop: StopPolicy,
+    /// Rumors kept at a time, told or not.
+    pub rumors_max: usize,
+    /// Bytes of topics and payloads kept at a time. When they are full, the oldest rumor makes way, which is counted.
+    pub rumor_bytes: usize,
+    /// The newest so many rumors of each member are told apart, a multiple of 64: one that is further behind the member's
+    /// newest is refused, so none is delivered twice.
+    pub rumor_window: usize,
+    /// How long a rumor is kept for members that have missed it, or that join later.
+    pub rumor_ttl: Duration,
+    /// Bytes of keys and values that one member's state may have, this node's own and others'.
+    pub state_bytes: usize,
+    /// Bytes that the states of all members may take together here; what is above is refused and counted.
+    pub state_total: usize,
     /// A planted bug.
     #[cfg(swim_mutations)]
     pub mutation: Option<Mutation>,
@@ -102,6 +117,20 @@ pub enum Buddy {
     Pings,
     /// In every datagram to it that carries updates, and in an answer to it that says less of it.
     Always,
+}
+
+/// When a node stops telling a rumor (Demers et al., PODC 1987, section 1.4). Whatever it says, none is told more than
+/// [`Config::RETRANSMIT_MAX`] times, and whoever has missed one gets it by the sync behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum StopPolicy {
+    /// After ⌈λ·ln(n+1)⌉ times, with λ in percent, as updates.
+    Budget(u32),
+    /// After so many receivers that knew it already, without one in between that did not. Receivers answer who knew what.
+    Counter(u32),
+    /// After each time with probability 1/k.
+    Coin(u32),
 }
 
 impl Config {
@@ -138,6 +167,13 @@ impl Config {
             seeds_max: 64,
             lost_max: 64,
             evidence_max: 256,
+            rumor_stop: StopPolicy::Budget(170),
+            rumors_max: 1_024,
+            rumor_bytes: 256 * 1_024,
+            rumor_window: 256,
+            rumor_ttl: Duration::from_secs(60),
+            state_bytes: 64 * 1_024,
+            state_total: 256 * 1_024 * 1_024,
             #[cfg(swim_mutations)]
             mutation: None,
         }
@@ -221,6 +257,7 @@ impl Config {
             ("join_retry_max", self.join_retry_max),
             ("sync_patience", self.sync_patience),
             ("sync_backoff_max", self.sync_backoff_max),
+            ("rumor_ttl", self.rumor_ttl),
         ];
         for (field, value) in times {
             must(micros(value) >= 1_000, field, "must be at least 1 ms", "take a preset's value")?;
@@ -249,6 +286,11 @@ impl Config {
             ("seeds_max", self.seeds_max, 1, 1_024),
             ("lost_max", self.lost_max, 1, 1_024),
             ("evidence_max", self.evidence_max, 32, 1 << 16),
+            ("rumors_max", self.rumors_max, 16, 1 << 16),
+            ("rumor_bytes", self.rumor_bytes, self.mtu.saturating_mul(4), 1 << 30),
+            ("rumor_window", self.rumor_window, 64, 1 << 16),
+            ("state_bytes", self.state_bytes, 2_048, 1 << 20),
+            ("state_total", self.state_total, self.state_bytes, 1 << 40),
         ];
         for (field, value, low, high) in counts {
             must(value >= low, field, Bound::AtLeast(low), "raise it, or take a preset's value")?;
@@ -258,6 +300,22 @@ impl Config {
     }
 
     fn check_relations(&self) -> Result<(), ConfigError> {
+        must(
+            self.rumor_window % 64 == 0,
+            "rumor_window",
+            "must be a multiple of 64",
+            "it is kept in words of 64 bits",
+        )?;
+        let (low, high, most) = match self.rumor_stop {
+            StopPolicy::Budget(percent) => (50, percent, 1_000),
+            StopPolicy::Counter(k) | StopPolicy::Coin(k) => (1, k, 32),
+        };
+        must(
+            (low..=most).contains(&high),
+            "rumor_stop",
+            "must be a budget of 50 to 1000 percent, or a k of 1 to 32",
+            "take a preset's value",
+        )?;
         must(
             self.probe_timeout < self.probe_interval,
             "probe_timeout",

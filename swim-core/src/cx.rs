@@ -37,6 +37,13 @@ impl Cx {
         self.try_send(intent);
     }
 
+    /// Puts an intent in front of all others: it goes on where the datagram that is being written ends.
+    pub(crate) fn follow_up(&mut self, intent: Intent) {
+        if !self.outbox.push_front(intent) {
+            self.stats.outbox_full += 1;
+        }
+    }
+
     /// Is this bug planted?
     #[inline]
     pub(crate) fn mutant(&self, bug: Mutation) -> bool {

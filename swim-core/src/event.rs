@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::status::{Incarnation, NodeId};
+use crate::status::{Incarnation, NodeId, RumorId};
 
 /// Something that has just happened. Small and `Copy`; names and addresses are read from the member's row.
 ///
@@ -102,6 +102,17 @@ pub enum Event {
         /// 0 is healthy; interval and time-out are multiplied by `score + 1`.
         score: u32,
     },
+    /// A rumor has come, or was broadcast here: [`crate::Node::rumor`] reads it, before the next input at the latest.
+    Rumor {
+        /// Which one.
+        id: RumorId,
+    },
+    /// Entries of a member's state were written, deleted, or have vanished; or all of it is gone, because the member is in
+    /// another life. At most one per input and member.
+    StateChanged {
+        /// Whose.
+        id: NodeId,
+    },
     /// Events were lost because nobody polled them: read the members afresh.
     Lagged {
         /// How many.
@@ -120,7 +131,8 @@ impl Event {
             | Self::MemberSuspect { id, .. }
             | Self::MemberRefuted { id, .. }
             | Self::MemberDown { id, .. }
-            | Self::MemberForgotten { id } => Some(id),
+            | Self::MemberForgotten { id }
+            | Self::StateChanged { id } => Some(id),
             Self::Refuted { .. }
             | Self::Conflict { .. }
             | Self::Joined { .. }
@@ -128,6 +140,7 @@ impl Event {
             | Self::Diverged
             | Self::Left
             | Self::Health { .. }
+            | Self::Rumor { .. }
             | Self::Lagged { .. } => None,
         }
     }

@@ -8,15 +8,13 @@
 //! bytes; it waits behind no address and profile, which take up to six hundred. The two queues take turns in going
 //! first, and whoever does leaves up to half of the room to the other, so neither starves.
 
-mod recent;
-
 use serde::{Deserialize, Serialize};
 
-use self::recent::Recent;
 use crate::cx::Cx;
 use crate::members::{ME, Members};
 use crate::mutation::Mutation;
 use crate::outbox::{Intent, What};
+use crate::recent::Recent;
 use crate::storage::{Buckets, Take};
 use crate::time::Instant;
 
@@ -79,6 +77,11 @@ impl Gossip {
         } else {
             self.statuses.enqueue(slot);
         }
+        self.wake(cx);
+    }
+
+    /// There is something to tell: the next tick comes, if none is due yet.
+    pub(crate) fn wake(&mut self, cx: &Cx) {
         if self.next == Instant::NEVER {
             self.next = cx.now.max(self.last.plus_micros(cx.pace.gossip_interval));
         }
@@ -113,9 +116,9 @@ impl Gossip {
         self.limit
     }
 
-    /// The tick: news goes to a few random members.
-    pub(crate) fn on_tick(&mut self, members: &Members, cx: &mut Cx) {
-        if self.len() == 0 || members.peers() == 0 {
+    /// The tick: news goes to a few random members. `more`: there is news besides that of the rows.
+    pub(crate) fn on_tick(&mut self, members: &Members, more: bool, cx: &mut Cx) {
+        if self.len() == 0 && !more || members.peers() == 0 {
             self.next = Instant::NEVER;
             return;
         }

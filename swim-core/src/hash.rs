@@ -25,6 +25,18 @@ pub(crate) const fn row_hash(id: u64, incarnation: u64, detail_at: u64) -> u64 {
     mix64(mix64(mix64(id).wrapping_add(incarnation.wrapping_mul(ODD))).wrapping_add(detail_at.wrapping_mul(ODD)))
 }
 
+/// The mark of a member's application data: in which life, the version of its state, and what is known of its rumors. 0 is
+/// kept for nothing at all.
+pub(crate) const fn app_mark(id: u64, epoch: u32, version: u32, rumors: u64) -> u64 {
+    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+    if version == 0 && rumors == 0 {
+        return 0;
+    }
+    let life = mix64(!mix64(id)).wrapping_add((epoch as u64).wrapping_mul(ODD));
+    let mark = mix64(mix64(mix64(life).wrapping_add((version as u64).wrapping_mul(ODD))) ^ rumors);
+    if mark == 0 { 1 } else { mark }
+}
+
 /// A row's place in the tree of hashes, of 30 bits: the upper ones of its id's hash.
 pub(crate) const fn tree_key(id: u64) -> u32 {
     (mix64(id) >> 34) as u32

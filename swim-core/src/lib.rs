@@ -19,6 +19,7 @@
 
 extern crate alloc;
 
+mod agreement;
 mod budget;
 mod config;
 mod cx;
@@ -26,19 +27,25 @@ mod detect;
 mod echo;
 mod event;
 mod evidence;
+mod fetch;
 mod gossip;
 mod hash;
 mod heal;
 mod health;
 mod identity;
 mod join;
+mod keyspace;
+mod limits;
 mod math;
 mod members;
 mod mutation;
 mod node;
 mod outbox;
+mod recent;
 mod rivals;
 mod rng;
+mod rumors;
+mod state;
 mod stats;
 mod status;
 mod storage;
@@ -49,16 +56,17 @@ mod verdicts;
 mod views;
 pub mod wire;
 
-pub use config::{Buddy, Config, ConfigError};
+pub use config::{Buddy, Config, ConfigError, StopPolicy};
 pub use event::Event;
 pub use evidence::{Evidence, Fact};
 pub use hash::name_hash;
 pub use identity::{Identity, Profile, ProfileError};
+pub use limits::TooLong;
 #[cfg(swim_mutations)]
 pub use mutation::Mutation;
-pub use node::{Command, Input, Member, Members, Node, RestoreError, Transmit};
+pub use node::{Command, Entry, Input, Member, Members, Node, RestoreError, Rumor, Transmit};
 pub use stats::Stats;
-pub use status::{Incarnation, NodeId, State, Status};
+pub use status::{Incarnation, NodeId, RumorId, State, Status};
 pub use time::Instant;
 
 /// The version of this crate: the same one replays what it has recorded.

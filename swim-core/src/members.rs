@@ -9,11 +9,11 @@ use core::ops::Index;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use crate::hash::{TableKey, row_hash, tree_key};
+use crate::hash::{TableKey, row_hash, short_hash, tree_key};
 use crate::identity::{Addr, Profile};
 use crate::rng::Rng;
 use crate::status::{Incarnation, NodeId, State, Status};
-use crate::storage::{FAN, Index as SlotIndex, Order, Radix, Slab};
+use crate::storage::{FAN, Index as SlotIndex, Order, Radix, Slab, make_room};
 use crate::wire::Item;
 
 /// This node's own slot.
@@ -63,9 +63,14 @@ pub(crate) struct Members {
     key: TableKey,
     /// Live members whose address another live member has, too, counted so that 0 means all addresses are distinct.
     shared: usize,
-    /// The sum over all live rows; `tree` has it by ranges.
+    /// The sum over all live rows.
     view_hash: u64,
-    /// All rows, the dead at zero, so that a death and a return move nothing.
+    /// By slot: the mark of the member's application data, 0 where there is none. Empty until there is any.
+    marks: Vec<u64>,
+    /// The sum over the marks of all live rows.
+    app_sum: u64,
+    /// All rows, the dead at zero, so that a death and a return move nothing. It sums rows and marks together, so that one
+    /// comparison finds what differs in either.
     #[serde(skip)]
     tree: Radix,
 }
@@ -89,6 +94,8 @@ impl Members {
             key,
             shared: 0,
             view_hash: 0,
+            marks: Vec::new(),
+            app_sum: 0,
             tree: Radix::default(),
         };
         m.order.grow(reserved.max(1));
@@ -98,7 +105,7 @@ impl Members {
         m.by_id.insert(slot, |_| hash);
         m.tree.grow(reserved.max(1));
         m.plant(ME);
-        m.view_hash = value(&m.rows, ME);
+        m.view_hash = row_value(&m.rows, ME);
         m
     }
 
@@ -152,6 +159,14 @@ impl Members {
         self.view_hash
     }
 
+    /// What all live members' application data adds up to, in 32 bits: 0 when nobody has any, and then only.
+    pub(crate) fn app_hash(&self) -> u32 {
+        match self.app_sum {
+            0 => 0,
+            sum => short_hash(sum, 0).max(1),
+        }
+    }
+
     pub(crate) fn get(&self, slot: u32) -> Option<&Row> {
         self.rows.get(slot)
     }
@@ -182,7 +197,7 @@ impl Members {
 
     /// The sums of the hashes of the live rows under the 64 children of a node of the tree.
     pub(crate) fn sums(&self, level: u32, prefix: u32) -> [u64; FAN] {
-        self.tree.sums(level, prefix, |slot| value(&self.rows, slot))
+        self.tree.sums(level, prefix, |slot| self.value(slot))
     }
 
     /// Shows the live rows with keys in `[from, to)`, this node's own included, by their keys, until `see` returns `false`;
@@ -192,8 +207,23 @@ impl Members {
     }
 
     /// What a live row adds to the view hash; a dead one nothing.
-    pub(crate) fn value(&self, slot: u32) -> u64 {
-        value(&self.rows, slot)
+    pub(crate) fn row_value(&self, slot: u32) -> u64 {
+        row_value(&self.rows, slot)
+    }
+
+    /// The mark of a live member's application data; a dead one's is 0.
+    pub(crate) fn mark(&self, slot: u32) -> u64 {
+        live_mark(&self.rows, &self.marks, slot)
+    }
+
+    /// The mark of a row, live or not.
+    pub(crate) fn raw_mark(&self, slot: u32) -> u64 {
+        self.marks.get(slot as usize).copied().unwrap_or(0)
+    }
+
+    /// What a live row adds to the tree.
+    fn value(&self, slot: u32) -> u64 {
+        value(&self.rows, &self.marks, slot)
     }
 
     // --- writing
@@ -218,7 +248,7 @@ impl Members {
         self.tree.grow(self.rows.slots());
         self.plant(slot);
         if live {
-            self.view_hash = self.view_hash.wrapping_add(self.value(slot));
+            self.view_hash = self.view_hash.wrapping_add(self.row_value(slot));
             self.enlist(slot, rng);
         }
         Ok(slot)
@@ -226,8 +256,8 @@ impl Members {
 
     fn plant(&mut self, slot: u32) {
         let key = tree_key(self[slot].id.as_u64());
-        let rows = &self.rows;
-        self.tree.insert(slot, key, |s| value(rows, s));
+        let (rows, marks) = (&self.rows, &self.marks);
+        self.tree.insert(slot, key, |s| value(rows, marks, s));
     }
 
     /// Drops a row that is not live, with every trace of it.
@@ -235,12 +265,13 @@ impl Members {
         debug_assert!(slot != ME && !self[slot].status.is_live());
         let hash = self.key.hash(self[slot].id.as_u64());
         self.by_id.remove(slot, hash);
+        self.set_mark(slot, 0);
         self.tree.remove(slot, 0);
         self.rows.remove(slot);
     }
 
     pub(crate) fn set_status(&mut self, slot: u32, status: Status, rng: &mut Rng) {
-        let (old, before) = (self[slot].status, self.value(slot));
+        let (old, before) = (self[slot].status, (self.row_value(slot), self.mark(slot)));
         if let Some(row) = self.rows.get_mut(slot) {
             row.status = status;
         }
@@ -258,12 +289,28 @@ impl Members {
         self.view_hash = hash;
     }
 
-    /// A row added `before` to the view hash, and may now add something else.
-    fn on_changed(&mut self, slot: u32, before: u64) {
-        let delta = self.value(slot).wrapping_sub(before);
-        if delta != 0 {
-            self.view_hash = self.view_hash.wrapping_add(delta);
-            self.tree.adjust(slot, delta);
+    /// What this member's application data is, in one number: equal at two nodes that hold the same of it. 0 is nothing.
+    pub(crate) fn set_mark(&mut self, slot: u32, mark: u64) {
+        if mark == self.marks.get(slot as usize).copied().unwrap_or(0) {
+            return;
+        }
+        let before = (self.row_value(slot), self.mark(slot));
+        if self.marks.len() <= slot as usize {
+            make_room(&mut self.marks, self.rows.slots());
+            self.marks.resize(self.rows.slots(), 0);
+        }
+        self.marks[slot as usize] = mark;
+        self.on_changed(slot, before);
+    }
+
+    /// A row added `before` to the sums of rows and marks, and may now add something else.
+    fn on_changed(&mut self, slot: u32, before: (u64, u64)) {
+        let row = self.row_value(slot).wrapping_sub(before.0);
+        let mark = self.mark(slot).wrapping_sub(before.1);
+        self.view_hash = self.view_hash.wrapping_add(row);
+        self.app_sum = self.app_sum.wrapping_add(mark);
+        if row != 0 || mark != 0 {
+            self.tree.adjust(slot, row.wrapping_add(mark));
         }
     }
 
@@ -283,7 +330,7 @@ impl Members {
         if moves {
             self.unlist_addr(slot);
         }
-        let before = self.value(slot);
+        let before = (self.row_value(slot), self.mark(slot));
         if let Some(row) = self.rows.get_mut(slot) {
             (row.detail_at, row.addr, row.profile) = (at, addr, profile);
         }
@@ -398,7 +445,7 @@ impl Members {
     /// Every index against its plain meaning.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
         self.order.check()?;
-        let mut hash = 0_u64;
+        let (mut hash, mut app_sum) = (0_u64, 0_u64);
         let (mut rows, mut peers) = (0, 0);
         for (slot, row) in self.rows.iter() {
             rows += 1;
@@ -409,7 +456,8 @@ impl Members {
             ensure(listed == peer, "by_addr holds exactly the live peers")?;
             ensure(self.order.contains(slot) == peer, "the order holds exactly the live peers")?;
             peers += usize::from(peer);
-            hash = hash.wrapping_add(self.value(slot));
+            hash = hash.wrapping_add(self.row_value(slot));
+            app_sum = app_sum.wrapping_add(self.mark(slot));
         }
         ensure(self.rows.get(ME).is_some(), "slot 0 is this node's own")?;
         ensure(
@@ -418,6 +466,9 @@ impl Members {
         )?;
         ensure(peers == self.by_addr.len() && peers == self.order.len(), "one address entry per live peer")?;
         ensure(hash == self.view_hash, "the view hash is the sum over live rows")?;
+        ensure(app_sum == self.app_sum, "the sum of marks is that over live rows")?;
+        let of_rows = |(slot, mark): (usize, &u64)| *mark == 0 || self.rows.get(slot as u32).is_some();
+        ensure(self.marks.iter().enumerate().all(of_rows), "a mark without a row")?;
         self.tree.check(self.rows.iter().map(|(slot, r)| (slot, tree_key(r.id.as_u64()), self.value(slot))))?;
         let mut shared = 0;
         for (i, slot) in (0..peers).map(|i| (i, self.order.at(i))) {
@@ -431,8 +482,18 @@ pub(crate) fn ensure(holds: bool, what: &'static str) -> Result<(), &'static str
     if holds { Ok(()) } else { Err(what) }
 }
 
-/// See [`Members::value`]. A slot without a row adds nothing.
-fn value(rows: &Slab<Row>, slot: u32) -> u64 {
+/// See [`Members::value`].
+fn value(rows: &Slab<Row>, marks: &[u64], slot: u32) -> u64 {
+    row_value(rows, slot).wrapping_add(live_mark(rows, marks, slot))
+}
+
+fn live_mark(rows: &Slab<Row>, marks: &[u64], slot: u32) -> u64 {
+    let mark = marks.get(slot as usize).copied().unwrap_or(0);
+    if mark != 0 && rows.get(slot).is_some_and(|r| r.status.is_live()) { mark } else { 0 }
+}
+
+/// See [`Members::row_value`]. A slot without a row adds nothing.
+fn row_value(rows: &Slab<Row>, slot: u32) -> u64 {
     let live = rows.get(slot).filter(|r| r.status.is_live());
     live.map_or(0, |r| row_hash(r.id.as_u64(), r.status.incarnation().as_u64(), r.detail_at.as_u64()))
 }

@@ -52,6 +52,16 @@ pub(crate) enum What {
     Differ { nonce: u32 },
     /// Rows that the peer of the sync lacks, from this place of their list on.
     Push { from: u32 },
+    /// More of what is to be told of states and rumors, to a peer whose datagram of this round was full.
+    More { round: u32 },
+    /// What I have of the members of this lane's digest.
+    Digest { lane: u8 },
+    /// What the digest which has just come lacks.
+    Delta { nonce: u32 },
+    /// How far I am with those members of whom the page or summaries which have just come show less.
+    Summaries,
+    /// Which of the rumors that have just come were known.
+    Known,
     /// My leave. When the last of them is handed out, the leave is complete.
     Farewell,
 }
@@ -95,6 +105,11 @@ impl Outbox {
     /// Puts an intent; `false` when the ring is full.
     pub(crate) fn push(&mut self, intent: Intent) -> bool {
         self.0.push(intent).is_ok()
+    }
+
+    /// Puts an intent in front of all others; `false` when the ring is full.
+    pub(crate) fn push_front(&mut self, intent: Intent) -> bool {
+        self.0.push_front(intent).is_ok()
     }
 
     pub(crate) fn pop(&mut self) -> Option<Intent> {

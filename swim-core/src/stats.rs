@@ -88,6 +88,44 @@ pub struct Stats {
     pub knocks: u64,
     /// Seeds not kept: `seeds_max` are.
     pub seeds_refused: u64,
+    /// Rumors broadcast here.
+    pub rumors_broadcast: u64,
+    /// Rumors of others that were delivered.
+    pub rumors_received: u64,
+    /// Copies of rumors put into datagrams.
+    pub rumors_sent: u64,
+    /// Copies of rumors that had been delivered before.
+    pub rumors_known: u64,
+    /// Rumors refused: further behind their origin's newest than `rumor_window`, or of another life of it.
+    pub rumors_stale: u64,
+    /// Rumors refused: their origin is not known. A sync brings them once it is.
+    pub rumors_unknown: u64,
+    /// Rumors that made way for others because `rumors_max` or `rumor_bytes` were reached.
+    pub rumors_evicted: u64,
+    /// Rumors given up: nobody who was asked keeps them any more, or `rumor_window` newer ones came first.
+    pub rumors_missed: u64,
+    /// Rumors whose Lamport time was too far ahead to be followed at once.
+    pub lamport_implausible: u64,
+    /// Broadcasts, puts and deletes of the embedder refused: too long, no room, or a leave has begun.
+    pub commands_refused: u64,
+    /// Entries of this node's own state written or deleted.
+    pub state_writes: u64,
+    /// Deltas of others' states that brought something.
+    pub deltas_applied: u64,
+    /// Deltas that brought nothing new.
+    pub deltas_stale: u64,
+    /// Deltas that begin behind what is known here: what lies between is asked for.
+    pub deltas_gapped: u64,
+    /// Deltas refused: of a member or a life that is not known, about this node, or beyond what a state may have.
+    pub deltas_refused: u64,
+    /// Copies of deltas put into datagrams.
+    pub deltas_sent: u64,
+    /// Digests asked: what is new in these members' states and rumors?
+    pub digests_sent: u64,
+    /// Digests of others not answered, because `sync_rate` was used up.
+    pub digests_refused: u64,
+    /// Bytes of states not taken over because `state_total` was reached.
+    pub state_refused: u64,
     /// Intents dropped because the outbox was full.
     pub outbox_full: u64,
     /// Sends that the driver reported as failed.

@@ -188,6 +188,17 @@ impl fmt::Debug for Status {
     }
 }
 
+/// Which rumor: who broadcast it, in which life, and the how manieth of that life it is. The same payload twice is two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RumorId {
+    /// Who broadcast it.
+    pub origin: NodeId,
+    /// The epoch of the origin's incarnation then.
+    pub epoch: u32,
+    /// From 1 on, in each epoch.
+    pub seq: u32,
+}
+
 #[cfg(test)]
 mod tests {
     use quickcheck::{Arbitrary, Gen, QuickCheck};

@@ -119,7 +119,7 @@ pub(crate) enum Question<'a> {
 
 /// How long to wait for an answer: twice the round trip, and half as long again after every try, up to a quarter of a
 /// time-out.
-fn wait(round_trip: u64, tries: u8, probe_timeout: u64) -> u64 {
+pub(crate) fn wait(round_trip: u64, tries: u8, probe_timeout: u64) -> u64 {
     let (least, most) = (probe_timeout / 16, probe_timeout / 4);
     (0..tries).fold(round_trip.saturating_mul(2).clamp(least, most), |w, _| (w + w / 2).min(most))
 }
@@ -358,7 +358,7 @@ impl Sync {
     fn pull(&mut self, lane: usize, members: &Members, cx: &mut Cx) {
         let l = &mut self.lanes[lane];
         let room = cx.config.mtu.saturating_sub(OVERHEAD + 8 * l.ranges.len());
-        let most = (room / 12).min(HELD_MAX);
+        let most = (room / 16).min(HELD_MAX);
         let (mut held, mut end) = (0, PAGE_END);
         for range in &l.ranges {
             let all = members.visit_live(range.from, range.to, |_, key| {

@@ -116,7 +116,7 @@ fn strangers_do_not_starve_members() {
         b.run_with(ms(10), &peers);
         let pull = written(&peer(5_000), |w| {
             assert!(w.message(Message::Pull { nonce: i }));
-            w.held((0..10).map(|n| (NodeId::new(n), 0)));
+            w.held((0..10).map(|n| (NodeId::new(n), 0, 0)));
         });
         b.recv_from(addr(900), &pull);
         if i % 10 == 9 {

@@ -212,7 +212,7 @@ fn any_sync(who: u32, kind: u8, nonce: u32) -> Vec<u8> {
                 w.differ(nonce, (0..nonce / 2 % 9 + 1).map(which))
             }
         };
-        w.held(ids(nonce % 30).map(|id| (id, nonce)));
+        w.held(ids(nonce % 30).map(|id| (id, nonce, nonce)));
         w.wanted(ids(nonce / 7 % 30));
     })
 }

@@ -2,6 +2,8 @@
 //!
 //! What is written here is not read back; [`crate::json`] is lossless.
 
+mod app;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
@@ -10,6 +12,7 @@ use swim_core::wire::{Frame, Item, Message, More};
 use swim_core::{Event, Node, NodeId};
 use swim_trace::{Header, Outputs, Recorded};
 
+pub use self::app::{AppShown, DigestShown, EntryShown, KnownShown, RumorOf, RumorShown, StateShown, SummaryShown};
 use crate::json::{Digits, EventJson, Id, InputJson, Life};
 
 /// The names that were seen so far. Bounded by what has been read.
@@ -83,7 +86,7 @@ impl Names {
 }
 
 /// The kinds of messages, as filters and listings name them. The last two are frames without message, and what is no frame.
-pub const MESSAGES: [&str; 13] = [
+pub const MESSAGES: [&str; 15] = [
     "ping",
     "ack",
     "ping_req",
@@ -95,6 +98,8 @@ pub const MESSAGES: [&str; 13] = [
     "compare",
     "differ",
     "push",
+    "digest",
+    "delta",
     "gossip",
     "malformed",
 ];
@@ -103,7 +108,7 @@ pub const MESSAGES: [&str; 13] = [
 pub(crate) fn message_name(bytes: &[u8]) -> &'static str {
     match Frame::parse(bytes) {
         Ok(frame) => name_of(frame.message),
-        Err(_) => MESSAGES[12],
+        Err(_) => MESSAGES[14],
     }
 }
 
@@ -120,7 +125,9 @@ fn name_of(message: Option<Message>) -> &'static str {
         Some(Message::Compare { .. }) => 8,
         Some(Message::Differ { .. }) => 9,
         Some(Message::Push) => 10,
-        None => 11,
+        Some(Message::Digest { .. }) => 11,
+        Some(Message::Delta { .. }) => 12,
+        None => 13,
         Some(_) => return "other",
     };
     MESSAGES[index]
@@ -192,6 +199,9 @@ pub struct FrameShown {
     /// Members whose rows the sender of a page wants.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub wanted: Vec<Who>,
+    /// Rumors and states.
+    #[serde(flatten)]
+    pub app: AppShown,
 }
 
 /// What is said of one member.
@@ -237,8 +247,9 @@ impl FrameShown {
             ranges: frame.ranges().map(|range| [range.from, range.to]).collect(),
             nodes: frame.nodes().map(|node| node.prefix).collect(),
             differ: frame.bitmaps().map(Digits).collect(),
-            held: frame.held().map(|(id, _)| who(id)).collect(),
+            held: frame.held().map(|(id, ..)| who(id)).collect(),
             wanted: frame.wanted().map(who).collect(),
+            app: AppShown::of(&frame, names),
         };
         shown.message(frame.message, names);
         Some(shown)
@@ -267,7 +278,9 @@ impl FrameShown {
                 | Message::Nack { nonce }
                 | Message::NotMe { nonce }
                 | Message::Pull { nonce }
-                | Message::Differ { nonce },
+                | Message::Differ { nonce }
+                | Message::Digest { nonce }
+                | Message::Delta { nonce },
             ) => nonce,
             _ => return,
         };
@@ -277,7 +290,8 @@ impl FrameShown {
     /// All nodes that it speaks of.
     pub(crate) fn speaks_of(&self) -> impl Iterator<Item = &Who> {
         let items = self.updates.iter().chain(&self.rows).flat_map(|item| [&item.of].into_iter().chain(&item.by));
-        [&self.sender].into_iter().chain(&self.target).chain(items).chain(&self.held).chain(&self.wanted)
+        let rows = items.chain(&self.held).chain(&self.wanted);
+        [&self.sender].into_iter().chain(&self.target).chain(rows).chain(self.app.speaks_of())
     }
 }
 
@@ -315,7 +329,7 @@ impl DatagramShown {
 
     /// One of [`MESSAGES`].
     pub fn message(&self) -> &'static str {
-        self.frame.as_ref().map_or(MESSAGES[12], |frame| frame.message)
+        self.frame.as_ref().map_or(MESSAGES[14], |frame| frame.message)
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Names come from others, so nothing in them may break a line or command a terminal: see [`shown`].
 
+mod app;
+
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -66,7 +68,7 @@ fn list(addrs: &[SocketAddr]) -> String {
 fn line(datagram: &DatagramShown) -> String {
     let Some(frame) = &datagram.frame else { return nothing(datagram) };
     let mut text = head(frame);
-    for (name, items) in parts(frame).iter().filter(|(_, items)| !items.is_empty()) {
+    for (name, items) in parts(frame).filter(|(_, items)| !items.is_empty()) {
         text += &format!("; {name}: {}", items.join(", "));
     }
     text
@@ -75,7 +77,8 @@ fn line(datagram: &DatagramShown) -> String {
 /// The same with a line for each thing that it says.
 pub(crate) fn lines(datagram: &DatagramShown) -> Vec<String> {
     let Some(frame) = &datagram.frame else { return vec![nothing(datagram)] };
-    let mut lines = vec![head(frame), format!("view {}", frame.view_hash)];
+    let app = frame.app.app_hash.map(|hash| format!(", app {hash}")).unwrap_or_default();
+    let mut lines = vec![head(frame), format!("view {}{app}", frame.view_hash)];
     for (name, items) in parts(frame) {
         lines.extend(items.iter().map(|item| format!("{name}: {item}")));
     }
@@ -111,9 +114,9 @@ fn head(frame: &FrameShown) -> String {
     text
 }
 
-fn parts(frame: &FrameShown) -> [(&'static str, Vec<String>); 7] {
+fn parts(frame: &FrameShown) -> impl Iterator<Item = (&'static str, Vec<String>)> {
     let all = |of: &[Who]| of.iter().map(|one| who(one).into_owned()).collect();
-    [
+    let rows = [
         ("updates", frame.updates.iter().map(item).collect()),
         ("rows", frame.rows.iter().map(item).collect()),
         ("ranges", frame.ranges.iter().map(|[from, to]| format!("{from:#x}..{to:#x}")).collect()),
@@ -121,7 +124,8 @@ fn parts(frame: &FrameShown) -> [(&'static str, Vec<String>); 7] {
         ("differ", frame.differ.iter().map(ToString::to_string).collect()),
         ("held", all(&frame.held)),
         ("wanted", all(&frame.wanted)),
-    ]
+    ];
+    rows.into_iter().chain(app::parts(&frame.app))
 }
 
 fn item(item: &ItemShown) -> String {

@@ -232,7 +232,8 @@ impl Node {
         if self.cx.mutant(Mutation::ViewHashMissesRefutation) && old.is_live() && status.is_live() {
             self.table.set_view_hash(hash);
         }
-        if !status.is_live() || old.incarnation().epoch() != incarnation.epoch() {
+        let another_life = old.incarnation().epoch() != incarnation.epoch();
+        if !status.is_live() || another_life {
             self.detect.on_member_gone(id);
         }
         let event = match status.state() {
@@ -274,6 +275,12 @@ impl Node {
         };
         self.note_change(slot, event, by);
         self.gossip.enqueue(slot, false, &self.cx);
+        if another_life {
+            self.on_another_life(slot);
+        } else if !status.is_live() {
+            // Whoever has missed its last writes learns that it has, as long as somebody keeps them.
+            self.announce_state(slot);
+        }
         if !(self.cx.mutant(Mutation::DeathWithoutEvent) && status.state() == State::Dead) {
             self.cx.events.push(event);
         }
@@ -338,7 +345,7 @@ impl Node {
 
     /// Another life of mine uses this epoch. Once per period, so that two processes of one id do not outbid each other at the
     /// speed of the network; tells whether this was the time.
-    fn take_next_epoch(&mut self, item: &Item<'_>, bound: bool) -> bool {
+    pub(super) fn take_next_epoch(&mut self, item: &Item<'_>, bound: bool) -> bool {
         let due = self.cx.now >= self.next_epoch_after;
         if due {
             self.next_epoch_after = self.cx.now.plus_micros(self.cx.pace.probe_interval);
@@ -415,8 +422,12 @@ impl Node {
 
     /// Raises my own incarnation; nobody else does.
     pub(super) fn raise_me(&mut self, incarnation: Incarnation) {
-        debug_assert!(incarnation >= self.table[ME].status.incarnation());
+        let former = self.table[ME].status.incarnation();
+        debug_assert!(incarnation >= former);
         self.table.set_status(ME, Status::alive(incarnation), &mut self.cx.rng);
+        if former.epoch() != incarnation.epoch() {
+            self.on_own_other_life(incarnation.epoch());
+        }
     }
 
     /// How often each node tells one update.

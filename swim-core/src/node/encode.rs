@@ -24,6 +24,8 @@ impl Node {
         let me = self.table[ME].status.incarnation();
         let mut w = Writer::new(buf, self.cx.me, me, self.table.view_hash())?;
         let before = w.written();
+        let mut padded = 0;
+        w.hold(self.app_floor(intent, w.room()));
         match intent.what {
             What::Message(message) => {
                 if !w.message(message) {
@@ -44,15 +46,24 @@ impl Node {
                 self.put_introduction(&mut w);
             }
             What::Introduction => self.put_introduction(&mut w),
-            What::Ask { lane } => self.put_question(&mut w, lane),
-            What::Page { nonce } => return self.put_page(w, intent, nonce),
+            What::Ask { lane } => padded = self.put_question(&mut w, lane),
+            What::Page { nonce } => self.put_page(&mut w, intent, nonce)?,
             What::Differ { nonce } => self.put_differences(&mut w, nonce),
             What::Push { from } => self.put_push(&mut w, intent, from),
+            What::Digest { lane } => self.put_digest(&mut w, lane),
+            What::Delta { nonce } => _ = w.message(Message::Delta { nonce }),
+            What::More { .. } | What::Summaries | What::Known => {}
         }
-        if intent.hint == Hint::WhoAreYou {
+        if intent.hint == Hint::WhoAreYou && !matches!(intent.what, What::Page { .. }) {
             w.ask_who();
         }
-        (w.written() > before).then(|| w.written())
+        w.release();
+        let said = w.written() > before;
+        let said = self.put_app(&mut w, intent) || said;
+        if padded > 0 {
+            w.pad_to(padded);
+        }
+        said.then(|| w.written())
     }
 
     /// Is there anything to put into a section of updates? Mostly there is not; a stranger gets the bare message.

@@ -1,34 +1,40 @@
 //! Questions and answers of syncs, written into a frame.
 
+use alloc::vec::Vec;
+
 use smallvec::SmallVec;
 
 use super::Node;
 use super::encode::{detail_item, status_item};
 use super::ingress::AMPLIFICATION_MAX;
+use super::sync::Held;
 use crate::hash::short_hash;
 use crate::members::Row;
 use crate::outbox::{Hint, Intent, What};
 use crate::status::NodeId;
 use crate::storage::NONE;
 use crate::sync::{HELD_MAX, Question};
-use crate::wire::{Frame, Item, KeyRange, Message, PAGE_END, Writer};
+use crate::wire::{Frame, Item, KeyRange, Message, PAGE_END, SUMMARY_LEN, Writer};
 
 /// Members that a page asks for.
 type Wanted = SmallVec<[NodeId; HELD_MAX]>;
 
 /// Bytes of an entry of what is held.
-const HELD_LEN: usize = 12;
+const HELD_LEN: usize = 16;
 
 /// A page's news of deaths and its wishes take at most one part in so many of it, and leave room for a row, so that rows
 /// get on in any case.
 const ASIDE: usize = 3;
 
+/// The head of the section of summaries.
+const SUMMARIES_HEAD: usize = 3;
+
 /// The longest row, and the heads of the sections around it.
 const ROW_MAX: usize = 640;
 
 impl Node {
-    /// The question of a lane of the sync, as it stands.
-    pub(super) fn put_question(&self, w: &mut Writer<'_>, lane: u8) {
+    /// The question of a lane of the sync, as it stands. Returns how long it is to be made in the end.
+    pub(super) fn put_question(&self, w: &mut Writer<'_>, lane: u8) -> usize {
         match self.sync.question(lane) {
             None => {}
             Some(Question::Compare { nonce, level, nodes }) => {
@@ -47,20 +53,22 @@ impl Node {
                 }
                 self.put_held(w, nonce, ranges());
                 if padded {
-                    w.pad_to(self.cx.config.mtu.div_ceil(AMPLIFICATION_MAX));
+                    return self.cx.config.mtu.div_ceil(AMPLIFICATION_MAX);
                 }
             }
         }
+        0
     }
 
     /// What is held in these ranges, as far as it fits; what is left out is sent in vain, and nothing else.
     fn put_held(&self, w: &mut Writer<'_>, nonce: u32, ranges: impl Iterator<Item = KeyRange>) {
         let most = (w.room().saturating_sub(4) / HELD_LEN).min(HELD_MAX);
-        let mut held = SmallVec::<[(NodeId, u32); HELD_MAX]>::new();
+        let mut held = SmallVec::<[Held; HELD_MAX]>::new();
         for range in ranges {
             self.table.visit_live(range.from, range.to, |slot, _| {
                 if held.len() < most {
-                    held.push((self.table[slot].id, short_hash(self.table.value(slot), nonce)));
+                    let hash = |value| short_hash(value, nonce);
+                    held.push((self.table[slot].id, hash(self.table.row_value(slot)), hash(self.table.mark(slot))));
                 }
                 held.len() < most
             });
@@ -82,19 +90,30 @@ impl Node {
     }
 
     /// A page: what the pull asks for and does not hold, until the datagram is full, and what to ask for in turn.
-    pub(super) fn put_page(&mut self, mut w: Writer<'_>, intent: &Intent, nonce: u32) -> Option<usize> {
+    /// Of whom the puller holds other application data it is told behind them.
+    pub(super) fn put_page(&mut self, w: &mut Writer<'_>, intent: &Intent, nonce: u32) -> Option<()> {
+        self.to_tell.clear();
+        let mut to_tell = core::mem::take(&mut self.to_tell);
         let pull = Frame::parse(&self.asked).ok()?;
-        let wanted = self.put_rows(&mut w, intent, nonce, &pull);
+        let wanted = self.put_rows(w, intent, nonce, &pull, &mut to_tell);
+        self.to_tell = to_tell;
         if intent.hint == Hint::WhoAreYou {
             w.ask_who();
         }
         w.wanted(wanted.into_iter());
         self.cx.stats.pages_sent += 1;
-        self.budget.spend(w.written());
-        Some(w.written())
+        self.budget.spend(w.written() + self.to_tell.len() * SUMMARY_LEN);
+        Some(())
     }
 
-    fn put_rows(&self, w: &mut Writer<'_>, intent: &Intent, nonce: u32, pull: &Frame<'_>) -> Wanted {
+    fn put_rows(
+        &self,
+        w: &mut Writer<'_>,
+        intent: &Intent,
+        nonce: u32,
+        pull: &Frame<'_>,
+        to_tell: &mut Vec<u32>,
+    ) -> Wanted {
         // Until rows are in it, the page has not got on: asked with padding, it may.
         let first = pull.ranges().next().map_or(PAGE_END, |r| r.from);
         if !w.message(Message::Page { nonce, next: first }) {
@@ -109,7 +128,7 @@ impl Node {
         if !complete {
             return Wanted::new();
         }
-        let held: SmallVec<[(NodeId, u32); HELD_MAX]> = pull.held().take(HELD_MAX).collect();
+        let held: SmallVec<[Held; HELD_MAX]> = pull.held().take(HELD_MAX).collect();
         let mut lacking = self.lacking(&held);
         let aside = (w.room() / ASIDE).min(w.room().saturating_sub(ROW_MAX) / 2);
         lacking.wanted.truncate(aside / size_of::<u64>());
@@ -128,9 +147,18 @@ impl Node {
         for range in pull.ranges() {
             let all = self.table.visit_live(range.from, range.to, |slot, key| {
                 // What a puller that lists nothing holds is its own row at least.
-                let theirs = slot == intent.peer && held.is_empty() || self.is_held(&held, slot, nonce);
-                let fits = theirs || w.item_leaving(kept, &detail_item(&self.table[slot]));
+                let (same_row, same_app) = self.holds(&held, slot, nonce);
+                let theirs = slot == intent.peer && held.is_empty() || same_row;
+                // What is told of its state goes with it; a page without rows has room for it in any case.
+                let kept = kept + (to_tell.len() + usize::from(!same_app)) * SUMMARY_LEN + SUMMARIES_HEAD;
+                let fits = match theirs {
+                    true => same_app || w.room() >= kept,
+                    false => w.item_leaving(kept, &detail_item(&self.table[slot])),
+                };
                 next = if fits { next } else { key };
+                if fits && !same_app {
+                    to_tell.push(slot);
+                }
                 fits
             });
             if !all {

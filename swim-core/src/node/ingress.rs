@@ -91,6 +91,7 @@ impl Node {
                 self.cx.stats.claims_from_strangers += 1;
             }
         }
+        let was_there = peer.is_some_and(|s| self.table[s].status.is_live());
         let peer = peer.or_else(|| self.table.find(frame.sender));
         let live = peer.is_some_and(|s| self.table[s].status.is_live());
         for update in frame.updates() {
@@ -102,6 +103,13 @@ impl Node {
                 self.cx.stats.claims_from_strangers += 1;
             }
         }
+        if frame.has_app() {
+            // What a leaver says last comes with its leave.
+            match peer.filter(|_| live || was_there) {
+                Some(slot) => self.apply_app(from, frame, slot),
+                None => self.cx.stats.claims_from_strangers += 1,
+            }
+        }
         peer
     }
 
@@ -111,6 +119,7 @@ impl Node {
             Hint::Nothing if differs => Hint::News,
             hint => hint,
         };
+        let app_differs = self.compare_app(from, frame, peer);
         let answer = Intent { to: from, peer, room, hint, what: What::Gossip };
         if frame.asks_who && self.table.get(peer).is_some_and(|r| r.addr == from) {
             self.cx.send(Intent::to_member(from, peer, What::Introduction));
@@ -122,7 +131,7 @@ impl Node {
             Hint::News => self.is_answer_to_probe(from, frame) && self.gossip.recent(&self.cx).next().is_some(),
             Hint::Belief | Hint::Row | Hint::WhoAreYou => !is_answered(frame),
         };
-        let answered = frame.message.is_some_and(|message| self.on_kind(message, frame, answer, differs));
+        let answered = frame.message.is_some_and(|message| self.on_kind(message, frame, answer, differs, app_differs));
         if told_at_once && !answered && self.echoes.take(&self.cx) {
             self.cx.send(answer);
         }
@@ -130,7 +139,14 @@ impl Node {
 
     /// What a message asks for or answers; `answer` is an answer to it without its contents. Tells whether a message that
     /// need not be answered was.
-    fn on_kind(&mut self, message: Message, frame: &Frame<'_>, answer: Intent, differs: bool) -> bool {
+    fn on_kind(
+        &mut self,
+        message: Message,
+        frame: &Frame<'_>,
+        answer: Intent,
+        differs: bool,
+        app_differs: bool,
+    ) -> bool {
         let from = answer.to;
         match message {
             Message::Ping { target, nonce } if target == self.cx.me => {
@@ -155,12 +171,18 @@ impl Node {
             Message::NotMe { nonce } => self.detect.on_not_me(from, nonce, &mut self.cx),
             Message::Pull { nonce } => _ = self.answer_sync(Intent { what: What::Page { nonce }, ..answer }),
             Message::Compare { nonce, .. } => {
-                if self.answer_sync(Intent { what: What::Differ { nonce }, ..answer }) && differs {
+                let answered = self.answer_sync(Intent { what: What::Differ { nonce }, ..answer });
+                if answered && differs {
                     self.views.on_asked(&mut self.cx);
+                }
+                if answered && app_differs {
+                    self.app_views.on_asked(&mut self.cx);
                 }
             }
             Message::Page { nonce, next } => return self.on_page(from, frame, nonce, next, answer.room),
             Message::Differ { nonce } => self.on_differ(from, frame, nonce),
+            Message::Digest { nonce } => self.on_digest(nonce, answer),
+            Message::Delta { nonce } => self.on_delta(from, frame, nonce),
             // Its rows have been taken over.
             Message::Push => {}
         }
@@ -232,5 +254,12 @@ fn is_sample(frame: &Frame<'_>) -> bool {
 /// Is there an answer anyway? A hint rides on it, or comes another time: one answer to one datagram.
 fn is_answered(frame: &Frame<'_>) -> bool {
     let Some(message) = frame.message else { return false };
-    matches!(message, Message::Ping { .. } | Message::PingReq { .. } | Message::Pull { .. } | Message::Compare { .. })
+    matches!(
+        message,
+        Message::Ping { .. }
+            | Message::PingReq { .. }
+            | Message::Pull { .. }
+            | Message::Compare { .. }
+            | Message::Digest { .. }
+    )
 }

@@ -1,10 +1,11 @@
 //! What goes into a node and what comes out of it.
 
 use core::net::SocketAddr;
+use core::time::Duration;
 
 use crate::identity::Profile;
 use crate::members::Row;
-use crate::status::{Incarnation, NodeId, State, Status};
+use crate::status::{Incarnation, NodeId, RumorId, State, Status};
 
 /// One thing that happened outside the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +52,32 @@ pub enum Command<'a> {
     Leave,
     /// Say this about myself from now on.
     SetProfile(&'a Profile),
+    /// Tell everybody this, once. What [`Config::check_rumor`] refuses is counted and dropped.
+    ///
+    /// [`Config::check_rumor`]: crate::Config::check_rumor
+    Broadcast {
+        /// What it is about, for whoever listens.
+        topic: &'a str,
+        /// What it says.
+        payload: &'a [u8],
+    },
+    /// Write an entry of this node's own state. What [`Config::check_put`] refuses, or finds no room, is counted and
+    /// dropped. The value that is there already, without a ttl before and now, changes nothing.
+    ///
+    /// [`Config::check_put`]: crate::Config::check_put
+    Put {
+        /// Its key: 1 to 64 bytes.
+        key: &'a str,
+        /// Its value.
+        value: &'a [u8],
+        /// It vanishes by itself after this time.
+        ttl: Option<Duration>,
+    },
+    /// Delete an entry of this node's own state, if it is there.
+    Delete {
+        /// Its key.
+        key: &'a str,
+    },
 }
 
 /// A datagram to send: the first `len` bytes of the buffer that was handed to [`crate::Node::poll_transmit`].
@@ -114,4 +141,29 @@ impl core::fmt::Debug for Member<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "{} {} {:?} {:?}", self.id(), self.addr(), self.status(), self.profile())
     }
+}
+
+/// A rumor, as it is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rumor<'a> {
+    /// Which one.
+    pub id: RumorId,
+    /// The origin's Lamport time: greater than that of every rumor that it had heard of. Ordered by (lamport, origin), a
+    /// rumor comes after all that its origin knew.
+    pub lamport: u64,
+    /// What it is about.
+    pub topic: &'a str,
+    /// What it says.
+    pub payload: &'a [u8],
+}
+
+/// An entry of a member's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// Its key.
+    pub key: &'a str,
+    /// Its value.
+    pub value: &'a [u8],
+    /// The version of the member's state that wrote it: greater than those of all entries written before in this epoch.
+    pub version: u32,
 }

@@ -70,6 +70,7 @@ impl Node {
         self.sync.stop();
         self.detect.stop();
         self.heal.stop();
+        self.fetch.stop();
     }
 
     /// Another process is this member: not a word more, not even a goodbye, which would be the other's.

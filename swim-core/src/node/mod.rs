@@ -3,8 +3,11 @@
 //! `Node` owns the components, hands each what it needs, and is the only one that changes membership (`apply`). The
 //! components never see each other.
 
+mod app;
+mod app_reads;
 mod apply;
 mod encode;
+mod encode_app;
 mod encode_sync;
 mod ingress;
 mod io;
@@ -19,9 +22,10 @@ use core::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::io::{Command, Input, Member, Transmit};
+pub use self::io::{Command, Entry, Input, Member, Rumor, Transmit};
 use self::leave::Leave;
 pub use self::snapshot::RestoreError;
+use crate::agreement::Agreement;
 use crate::budget::Budget;
 use crate::config::{Config, ConfigError};
 use crate::cx::{Cx, Events, Pace};
@@ -29,6 +33,7 @@ use crate::detect::Detect;
 use crate::echo::Echoes;
 use crate::event::Event;
 use crate::evidence::{Evidence, Fact, Log};
+use crate::fetch::Fetch;
 use crate::gossip::Gossip;
 use crate::hash::TableKey;
 use crate::heal::Heal;
@@ -37,16 +42,19 @@ use crate::identity::{Addr, Identity, Profile};
 use crate::join::Join;
 use crate::members::{ME, Members as Table, Row};
 use crate::outbox::Outbox;
+use crate::recent::Recent;
 use crate::rivals::Rivals;
 use crate::rng::Rng;
+use crate::rumors::Rumors;
+use crate::state::State;
 use crate::stats::Stats;
-use crate::status::{Incarnation, NodeId, Status};
+use crate::status::{Incarnation, NodeId, RumorId, Status};
 use crate::storage::{Deadlines, NONE};
 use crate::suspicion::Suspicions;
 use crate::sync::Sync;
 use crate::time::Instant;
 use crate::verdicts::Verdicts;
-use crate::views::Views;
+use crate::views::{Of, Views};
 
 /// One member of a cluster: a pure state machine.
 ///
@@ -83,6 +91,23 @@ pub struct Node {
     join: Join,
     sync: Sync,
     views: Views,
+    /// Who has shown to have this node's view.
+    same: Agreement,
+    state: State,
+    rumors: Rumors,
+    fetch: Fetch,
+    /// What reports say of states and rumors.
+    app_views: Views,
+    /// Who has shown to know all states and rumors that this node knows.
+    app_same: Agreement,
+    /// Whose states and rumors have changed here of late.
+    app_recent: Recent,
+    /// Counts the datagrams that carry states and rumors: a follow-up repeats nothing of the one that it follows.
+    round: u32,
+    /// Slots of which somebody has shown to know less.
+    to_tell: Vec<u32>,
+    /// Rumors that have just come, and whether they were known.
+    feedback: Vec<(RumorId, bool)>,
     budget: Budget,
     /// The question of another node that is being answered.
     asked: Vec<u8>,
@@ -140,7 +165,17 @@ impl Node {
             gossip: Gossip::new(),
             join: Join::new(config.seeds_max),
             sync: Sync::new(me.id, my_addr),
-            views: Views::default(),
+            views: Views::new(Of::Rows),
+            same: Agreement::new(),
+            state: State::new(),
+            rumors: Rumors::new(&config, key),
+            fetch: Fetch::new(my_addr),
+            app_views: Views::new(Of::App),
+            app_same: Agreement::new(),
+            app_recent: Recent::new(),
+            round: 0,
+            to_tell: Vec::new(),
+            feedback: Vec::new(),
             budget: Budget::default(),
             asked: Vec::with_capacity(config.mtu),
             to_push: Vec::with_capacity(sync::PUSHES_MAX),
@@ -181,6 +216,7 @@ impl Node {
             "drain all outputs before the next input"
         );
         self.advance(now);
+        self.rumors.begin_input();
         match input {
             Input::Datagram { from, bytes } => self.on_datagram(from.into(), bytes),
             Input::Command(command) => self.on_command(command),
@@ -241,6 +277,9 @@ impl Node {
             Command::Leave => self.on_leave(),
             Command::SetProfile(profile) if !self.has_left() => self.set_profile(profile.clone()),
             Command::SetProfile(_) => {}
+            Command::Broadcast { topic, payload } => self.on_broadcast(topic, payload),
+            Command::Put { key, value, ttl } => self.on_put(key, value, ttl),
+            Command::Delete { key } => self.on_delete(key),
         }
     }
 
@@ -361,6 +400,7 @@ impl Node {
         self.gossip.check(|s| self.table.get(s).is_some())?;
         self.deadlines.check()?;
         self.sync.check()?;
+        self.check_app()?;
         self.heal.check(&self.cx.config)?;
         self.evidence.check(&self.cx.config)?;
         self.check_slots()

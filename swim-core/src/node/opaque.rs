@@ -9,7 +9,7 @@ use crate::wire::{self, DecodeError, Opaque};
 
 impl Node {
     /// Hands every byte string that the node carries and never looks into to `map`, which may replace it by another of the same
-    /// length: names and metadata of all rows, those in the question that it answered last, and the name of the cluster. Empty
+    /// length: names and metadata of all rows, keys and values of all states, topics and payloads of the rumors that are kept, those in the question that it answered last, and the name of the cluster. Empty
     /// ones are left out.
     ///
     /// Where `map` takes equal ones to equal ones and different ones to different ones, the node does what it would have done,
@@ -24,6 +24,12 @@ impl Node {
             give(map, Opaque::Name, &mut name);
             give(map, Opaque::Meta, &mut meta);
             Ok(Profile::pack(&utf8(name)?, &meta))
+        })?;
+        self.state
+            .map_opaque(&mut |value, bytes| give(map, if value { Opaque::Value } else { Opaque::Key }, bytes))
+            .map_err(|_| DecodeError::Value)?;
+        self.rumors.map_opaque(&mut |payload, bytes| {
+            give(map, if payload { Opaque::Payload } else { Opaque::Topic }, bytes)
         })?;
         // A frame since it was put there; of a broken snapshot, it is never answered.
         match wire::opaque(&self.asked) {

@@ -43,7 +43,7 @@ const MAGIC: [u8; 2] = *b"NS";
 impl Node {
     /// Which layout of the state [`Self::snapshot`] writes and [`Self::restore`] reads. It changes whenever a field of any
     /// component does; there is no reading of older ones.
-    pub const SNAPSHOT_VERSION: u16 = 1;
+    pub const SNAPSHOT_VERSION: u16 = 2;
 
     /// Everything that decides what the node does next: generator, deadlines, queues, table, evidence. Two magic bytes and
     /// [`Self::SNAPSHOT_VERSION`], then postcard.
@@ -88,6 +88,7 @@ impl Node {
             return Err(RestoreError::Inconsistent("outputs are not drained"));
         }
         node.table.rebuild().map_err(RestoreError::Inconsistent)?;
+        node.rumors.rebuild().map_err(RestoreError::Inconsistent)?;
         node.check().map_err(RestoreError::Inconsistent)?;
         node.cx.outbox.reserve();
         node.cx.events.reserve();
@@ -95,7 +96,10 @@ impl Node {
         node.suspicions.reserve();
         node.sync.reserve();
         node.gossip.reserve();
-        node.views.reserve();
+        node.same.reserve();
+        node.app_same.reserve();
+        node.app_recent.reserve();
+        node.state.reserve();
         node.reserve_answers();
         node.heal.reserve();
         node.evidence.reserve();

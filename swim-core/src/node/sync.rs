@@ -15,6 +15,9 @@ use crate::wire::{Frame, Item, Message, PAGE_END};
 /// Rows pushed after one page: those of a page, and those that the peer wants.
 pub(super) const PUSHES_MAX: usize = 256;
 
+/// A live member that a puller holds, the short hash of its row, and that of its application data.
+pub(super) type Held = (NodeId, u32, u32);
+
 /// The longest question that is kept to be answered: the payload of a UDP datagram.
 const QUESTION_MAX: usize = 65_507;
 
@@ -43,7 +46,7 @@ impl Node {
         }
         let agrees = frame.view_hash == self.table.view_hash();
         if !agrees {
-            self.views.on_other();
+            self.same.on_other();
         } else if self.gossip.len() > 0 {
             self.settle_news(from, frame.view_hash);
         }
@@ -61,7 +64,7 @@ impl Node {
     /// One more member has this node's view, with all that is news in it.
     fn settle_news(&mut self, from: Addr, hash: u64) {
         let enough = usize::from(self.limit());
-        if self.views.on_same(from, (hash, self.gossip.news()), enough) {
+        if self.same.on_same(from, (hash, self.gossip.news()), enough) {
             let table = &self.table;
             // What I say of myself is for those who doubt me, and suspicions are in no view hash.
             let lasts = |slot: u32| slot == ME || table[slot].state() == State::Suspect;
@@ -77,7 +80,7 @@ impl Node {
 
     /// Keeps a question until its answer is written, which is before the next input.
     pub(super) fn keep_question(&mut self, frame: &Frame<'_>, bytes: &[u8]) {
-        if let Some(Message::Pull { .. } | Message::Compare { .. }) = frame.message {
+        if let Some(Message::Pull { .. } | Message::Compare { .. } | Message::Digest { .. }) = frame.message {
             self.asked.clear();
             self.asked.extend_from_slice(bytes.get(..QUESTION_MAX.min(bytes.len())).unwrap_or(&[]));
         }
@@ -114,7 +117,7 @@ impl Node {
         }
         self.cx.stats.pages_received += 1;
         let answered = self.push_back(from, frame, room);
-        let agrees = frame.view_hash == self.table.view_hash();
+        let agrees = frame.view_hash == self.table.view_hash() && frame.app_hash == self.table.app_hash();
         let ended = match lane {
             Some(_) if agrees => {
                 self.sync.stop();
@@ -169,9 +172,9 @@ impl Node {
     }
 
     /// What the puller holds and this node does not have live.
-    pub(super) fn lacking(&self, held: &[(NodeId, u32)]) -> Lacking {
+    pub(super) fn lacking(&self, held: &[Held]) -> Lacking {
         let mut lacking = Lacking::default();
-        for &(id, _) in held {
+        for &(id, ..) in held {
             match self.table.find(id) {
                 None => lacking.wanted.push(id),
                 Some(slot) if !self.table[slot].status.is_live() => lacking.dead.push(slot),
@@ -181,11 +184,15 @@ impl Node {
         lacking
     }
 
-    /// Does the puller hold exactly this row?
-    pub(super) fn is_held(&self, held: &[(NodeId, u32)], slot: u32, nonce: u32) -> bool {
-        let row = &self.table[slot];
-        let same = |hash: u32| short_hash(self.table.value(slot), nonce) == hash;
-        held.iter().any(|&(id, hash)| id == row.id && same(hash))
+    /// Does the puller hold exactly this row, and exactly this member's application data?
+    pub(super) fn holds(&self, held: &[Held], slot: u32, nonce: u32) -> (bool, bool) {
+        let id = self.table[slot].id;
+        match held.iter().find(|held| held.0 == id) {
+            Some(&(_, row, app)) => {
+                (short_hash(self.table.row_value(slot), nonce) == row, short_hash(self.table.mark(slot), nonce) == app)
+            }
+            None => (false, self.table.mark(slot) == 0),
+        }
     }
 }
 

@@ -23,6 +23,9 @@ enum Due {
     Suspicion,
     Join,
     Sync,
+    Fetch,
+    State,
+    Rumor,
     Heal,
     Gossip,
 }
@@ -72,7 +75,17 @@ impl Node {
         let probes = self.period_at().min(self.detect.ask_at()).min(self.detect.relay_at());
         let row = self.deadlines.peek().map_or(Instant::NEVER, |(at, _)| at);
         let others = self.join.next_deadline().min(self.sync.next_deadline()).min(self.heal.next_deadline());
-        probes.min(row).min(self.suspicions.tell_at()).min(others).min(self.gossip_at())
+        let app = self.fetch.next_deadline().min(self.state_at()).min(self.rumors.next_deadline());
+        probes.min(row).min(self.suspicions.tell_at()).min(others).min(app).min(self.gossip_at())
+    }
+
+    /// When the next entry of a state vanishes, in awake time. It is kept in the driver's, as values do not live on while a
+    /// node sleeps.
+    fn state_at(&self) -> Instant {
+        match self.state.next_deadline() {
+            Instant::NEVER => Instant::NEVER,
+            at => at.minus_micros(self.slept),
+        }
     }
 
     /// When the period ends. While nothing can be sent, one whose probe has no answer goes on: whoever sends from a loop is
@@ -118,6 +131,9 @@ impl Node {
             (self.suspicions.tell_at(), Due::Suspicion),
             (self.join.next_deadline(), Due::Join),
             (self.sync.next_deadline(), Due::Sync),
+            (self.fetch.next_deadline(), Due::Fetch),
+            (self.state_at(), Due::State),
+            (self.rumors.next_deadline(), Due::Rumor),
             (self.heal.next_deadline(), Due::Heal),
             (self.gossip_at(), Due::Gossip),
         ];
@@ -152,12 +168,21 @@ impl Node {
                     let ended = self.sync.on_due(&mut self.cx);
                     self.on_sync_ended(ended);
                 }
+                Due::Fetch => {
+                    self.fetch.on_due(&mut self.cx);
+                    self.ask_on();
+                }
+                Due::State => self.on_state_due(),
+                Due::Rumor => self.rumors.on_due(self.cx.now),
                 Due::Heal => {
                     if let Some(addr) = self.heal.on_due(self.join.idle_seeds(), &self.table, &mut self.cx) {
                         self.join.knock(addr, &mut self.cx);
                     }
                 }
-                Due::Gossip => self.gossip.on_tick(&self.table, &mut self.cx),
+                Due::Gossip => {
+                    let more = self.has_app_news();
+                    self.gossip.on_tick(&self.table, more, &mut self.cx);
+                }
             }
         }
     }
@@ -227,6 +252,7 @@ impl Node {
         self.suspicions.disarm(slot);
         self.deadlines.cancel(slot);
         self.detect.on_slot_freed(slot);
+        self.forget_app(slot);
         self.table.forget(slot);
         self.cx.events.push(Event::MemberForgotten { id });
     }

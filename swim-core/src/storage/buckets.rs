@@ -167,6 +167,11 @@ impl Buckets {
         self.sent.get(slot as usize).copied().filter(|&s| s != IDLE)
     }
 
+    /// The slot that a visit offers first, as long as the limit has not shrunk.
+    pub(crate) fn first(&self) -> Option<u32> {
+        self.heads.iter().copied().find(|&slot| slot != NONE)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.len
     }

@@ -34,6 +34,15 @@ impl<T> Ring<T> {
         Ok(())
     }
 
+    /// Puts an item in front of the oldest, or gives it back when the ring is full.
+    pub(crate) fn push_front(&mut self, item: T) -> Result<(), T> {
+        if self.items.len() >= self.bound {
+            return Err(item);
+        }
+        self.items.push_front(item);
+        Ok(())
+    }
+
     /// Takes the oldest item.
     pub(crate) fn pop(&mut self) -> Option<T> {
         self.items.pop_front()

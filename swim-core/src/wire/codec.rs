@@ -101,12 +101,15 @@ pub(crate) const fn varint_len(value: u64) -> usize {
 pub(crate) struct Cursor<'a> {
     buf: &'a mut [u8],
     at: usize,
+    /// Nothing is put behind this: what is kept free begins here.
+    end: usize,
 }
 
 impl<'a> Cursor<'a> {
     #[inline]
     pub(crate) fn new(buf: &'a mut [u8]) -> Self {
-        Self { buf, at: 0 }
+        let end = buf.len();
+        Self { buf, at: 0, end }
     }
 
     /// Bytes put so far.
@@ -125,12 +128,23 @@ impl<'a> Cursor<'a> {
     /// Bytes that still fit.
     #[inline]
     pub(crate) fn room(&self) -> usize {
+        self.end.saturating_sub(self.at)
+    }
+
+    /// Bytes to the end of the buffer, those that are kept free among them.
+    #[inline]
+    pub(crate) fn whole_room(&self) -> usize {
         self.buf.len().saturating_sub(self.at)
+    }
+
+    /// Keeps so many bytes at the end of the buffer free.
+    pub(crate) fn hold(&mut self, bytes: usize) {
+        self.end = self.buf.len().saturating_sub(bytes);
     }
 
     #[inline]
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Option<()> {
-        let end = self.at.checked_add(bytes.len())?;
+        let end = self.at.checked_add(bytes.len()).filter(|&end| end <= self.end)?;
         self.buf.get_mut(self.at..end)?.copy_from_slice(bytes);
         self.at = end;
         Some(())

@@ -6,16 +6,18 @@
 //! ```
 //!
 //! Kinds ascend strictly, so a frame has one encoding. Kinds 1 to 15 are messages, at most one per frame; 16 and 17 are
-//! lists of [`Item`]s; 18 is empty and asks who the receiver is; 19 and 20 are short lists of members; other kinds are
-//! skipped. A frame is checked whole before any of it has an effect.
+//! lists of [`Item`]s; 18 is empty and asks who the receiver is; 19 and 20 are short lists of members; 21 to 25 are
+//! about application data; other kinds are skipped. A frame is checked whole before any of it has an effect.
 
 // Remote bytes end here: nothing in this module may index, overflow or unwrap.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::unwrap_used, clippy::expect_used)]
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::unwrap_used))]
 
+mod app;
 mod codec;
 mod item;
 mod opaque;
+mod state;
 mod sync;
 mod writer;
 
@@ -26,9 +28,11 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::app::{DIGEST_LEN, Digest, KNOWN_LEN, SUMMARY_LEN, Summary, rumor_len};
 use self::codec::Reader;
 pub use self::item::{Accusers, Detail, Item, More};
 pub use self::opaque::{Opaque, opaque};
+pub use self::state::{Change, StateEntries, StateEntry, StateHead, StateItem};
 pub use self::sync::{CHILDREN, KeyRange, LEVELS, TreeNode};
 pub use self::writer::Writer;
 use crate::status::{Incarnation, NodeId};
@@ -51,6 +55,8 @@ pub(crate) mod kind {
     pub(crate) const COMPARE: u8 = 9;
     pub(crate) const DIFFER: u8 = 10;
     pub(crate) const PUSH: u8 = 11;
+    pub(crate) const DIGEST: u8 = 12;
+    pub(crate) const DELTA: u8 = 13;
     /// Messages are the kinds up to here, known or not.
     pub(crate) const LAST_MESSAGE: u8 = 15;
     pub(crate) const UPDATES: u8 = 16;
@@ -58,6 +64,11 @@ pub(crate) mod kind {
     pub(crate) const WHO: u8 = 18;
     pub(crate) const HELD: u8 = 19;
     pub(crate) const WANTED: u8 = 20;
+    pub(crate) const APP: u8 = 21;
+    pub(crate) const SUMMARIES: u8 = 22;
+    pub(crate) const STATE: u8 = 23;
+    pub(crate) const RUMORS: u8 = 24;
+    pub(crate) const KNOWN: u8 = 25;
     /// Makes a request longer, so that its answer may be. Skipped like any unknown kind.
     pub(crate) const PADDING: u8 = 255;
 }
@@ -74,7 +85,8 @@ pub enum DecodeError {
     Trailing,
     /// Sections do not ascend, or there are two messages.
     Order,
-    /// A value that is never sent: an unknown form or family, a name that is not UTF-8, a length beyond its bound.
+    /// A value that is never sent: an unknown form or family, text that is not UTF-8, a length or a version beyond its
+    /// bound.
     Value,
 }
 
@@ -159,6 +171,16 @@ pub enum Message {
     },
     /// Rows that you lack, or hold in an older state.
     Push,
+    /// This is what I have of these members' states and rumors ([`Frame::digests`]): send me what I lack.
+    Digest {
+        /// Comes back in the delta.
+        nonce: u32,
+    },
+    /// What you lack, in this frame's sections of application data.
+    Delta {
+        /// Of the digest.
+        nonce: u32,
+    },
 }
 
 /// One datagram's content: checked whole, nothing copied.
@@ -174,9 +196,12 @@ pub struct Frame<'a> {
     pub message: Option<Message>,
     /// The sender does not know the receiver, and asks it to introduce itself.
     pub asks_who: bool,
+    /// The sum of what the sender has of its live members' states and rumors; 0 when there is nothing.
+    pub app_hash: u32,
     updates: &'a [u8],
     rows: &'a [u8],
     sync: sync::Bodies<'a>,
+    app: app::Bodies<'a>,
 }
 
 impl<'a> Frame<'a> {
@@ -192,7 +217,7 @@ impl<'a> Frame<'a> {
         let view_hash = r.u64()?;
         let (mut message, mut asks_who) = (None, false);
         let (mut updates, mut rows): (&[u8], &[u8]) = (&[], &[]);
-        let mut sync = sync::Bodies::default();
+        let (mut sync, mut app, mut app_hash) = (sync::Bodies::default(), app::Bodies::default(), 0);
         let mut last = 0;
         while !r.is_empty() {
             let kind = r.u8()?;
@@ -209,12 +234,14 @@ impl<'a> Frame<'a> {
                 kind::ROWS => rows = check_items(body)?,
                 kind::WHO if body.is_empty() => asks_who = true,
                 kind::WHO => return Err(DecodeError::Trailing),
-                kind::HELD => sync.held = sync::check_records(body, 12)?,
+                kind::HELD => sync.held = sync::check_records(body, sync::HELD_LEN)?,
                 kind::WANTED => sync.wanted = sync::check_records(body, 8)?,
+                kind::APP => app_hash = app::read_hash(body)?,
+                kind::SUMMARIES..=kind::KNOWN => app.put(kind, body)?,
                 _ => {}
             }
         }
-        Ok(Self { sender, incarnation, view_hash, message, asks_who, updates, rows, sync })
+        Ok(Self { sender, incarnation, view_hash, message, asks_who, app_hash, updates, rows, sync, app })
     }
 
     /// Is it part of a sync?
@@ -256,7 +283,8 @@ fn read_message<'a>(kind: u8, body: &'a [u8], sync: &mut sync::Bodies<'a>) -> Re
         kind::RELAYED_ACK => Message::RelayedAck { nonce: r.u32()?, incarnation: item::read_incarnation(r)? },
         kind::NACK => Message::Nack { nonce: r.u32()? },
         kind::NOT_ME => Message::NotMe { nonce: r.u32()? },
-        kind::PULL..=kind::PUSH => return read_sync(kind, r, sync).map(Some),
+        kind::DELTA => Message::Delta { nonce: r.u32()? },
+        kind::PULL..=kind::DIGEST => return read_sync(kind, r, sync).map(Some),
         _ => return Ok(None),
     };
     if r.is_empty() { Ok(Some(message)) } else { Err(DecodeError::Trailing) }
@@ -278,6 +306,11 @@ fn read_sync<'a>(kind: u8, r: &mut Reader<'a>, sync: &mut sync::Bodies<'a>) -> R
             let nonce = r.u32()?;
             sync.message = sync::check_records(r.rest(), 8)?;
             Ok(Message::Differ { nonce })
+        }
+        kind::DIGEST => {
+            let nonce = r.u32()?;
+            sync.message = sync::check_records(r.rest(), DIGEST_LEN)?;
+            Ok(Message::Digest { nonce })
         }
         kind::PAGE => match (r.u32()?, r.u32()?) {
             _ if !r.is_empty() => Err(DecodeError::Trailing),

@@ -4,7 +4,9 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use super::app::read_rumor;
 use super::codec::Reader;
+use super::state::{Change, StateItem};
 use super::{DecodeError, Frame, Item, kind};
 
 /// Bytes that nodes carry, compare for equality, and otherwise never look into.
@@ -17,13 +19,22 @@ pub enum Opaque {
     Meta,
     /// The name of the cluster, UTF-8. It is in no frame.
     Cluster,
+    /// The key of an entry of a state, UTF-8.
+    Key,
+    /// The value of an entry of a state.
+    Value,
+    /// The topic of a rumor, UTF-8.
+    Topic,
+    /// The payload of a rumor.
+    Payload,
     /// A message or a section of a kind that this version skips.
     Skipped,
 }
 
-/// Where the opaque bytes of a frame are, in order, empty ones left out; in every detail the name comes right before the
-/// metadata. As long as lengths stay and names remain UTF-8, the frame with others in their places is a frame that says the
-/// same.
+/// Where the opaque bytes of a frame are, in order, empty ones left out; in every detail the name comes right before
+/// the metadata, in every entry the key before the value, in every rumor the topic before the payload. As long as
+/// lengths stay, and names, keys and topics remain UTF-8, the frame with others in their places is a frame that says
+/// the same.
 ///
 /// # Errors
 /// [`DecodeError`] when the bytes are not exactly one frame.
@@ -54,7 +65,24 @@ pub fn opaque(bytes: &[u8]) -> Result<Vec<(Opaque, Range<usize>)>, DecodeError> 
                     }
                 }
             }
-            ..=kind::PUSH | kind::WHO..=kind::WANTED => {}
+            kind::STATE => {
+                while !body.is_empty() {
+                    for entry in StateItem::read(&mut body)?.entries() {
+                        found.push((Opaque::Key, place(bytes, entry.key.as_bytes())));
+                        if let Change::Put { value, .. } = entry.change {
+                            found.push((Opaque::Value, place(bytes, value)));
+                        }
+                    }
+                }
+            }
+            kind::RUMORS => {
+                while !body.is_empty() {
+                    let rumor = read_rumor(&mut body)?;
+                    found.push((Opaque::Topic, place(bytes, rumor.topic.as_bytes())));
+                    found.push((Opaque::Payload, place(bytes, rumor.payload)));
+                }
+            }
+            ..=kind::DELTA | kind::WHO..=kind::SUMMARIES | kind::KNOWN => {}
             _ => found.push((Opaque::Skipped, end.saturating_sub(len)..end)),
         }
     }
@@ -62,16 +90,23 @@ pub fn opaque(bytes: &[u8]) -> Result<Vec<(Opaque, Range<usize>)>, DecodeError> 
     Ok(found)
 }
 
+/// Where a part of these bytes is.
+fn place(bytes: &[u8], part: &[u8]) -> Range<usize> {
+    let start = part.as_ptr().addr().saturating_sub(bytes.as_ptr().addr());
+    start..start.saturating_add(part.len())
+}
+
 #[cfg(test)]
 mod tests {
     use alloc::vec;
 
     use super::*;
-    use crate::status::{Incarnation, NodeId, State, Status};
-    use crate::wire::{Detail, Message, More, Writer};
+    use crate::node::Rumor;
+    use crate::status::{Incarnation, NodeId, RumorId, State, Status};
+    use crate::wire::{Detail, Message, More, StateEntry, StateHead, Writer};
 
     #[test]
-    fn every_name_and_all_metadata_are_found() {
+    fn all_that_is_opaque_is_found() {
         let at = Incarnation::new(3, 1);
         let item = |name: &'static str, meta: &'static [u8], addr: &str| {
             let detail = Detail { at, addr: addr.parse().unwrap(), name, meta };
@@ -97,6 +132,40 @@ mod tests {
             (Opaque::Name, b"row"),
             (Opaque::Meta, b"x"),
             (Opaque::Skipped, b"new"),
+        ];
+        assert_eq!(found, all);
+        // Keys, values, topics and payloads.
+        let mut w = Writer::new(&mut frame, NodeId::new(1), at, 7).unwrap();
+        let put = |version, key, value, ttl_ms| StateEntry { version, key, change: Change::Put { value, ttl_ms } };
+        let entries = [
+            put(1, "key", b"value".as_slice(), None),
+            put(2, "other", b"vanishes", Some(300)),
+            put(3, "empty", b"", None),
+            StateEntry { version: 4, key: "gone", change: Change::Delete { ttl_ms: 1 << 20 } },
+        ];
+        let head = StateHead { id: NodeId::new(9), epoch: 3, version: 4, gc: 0, from: 0 };
+        assert!(w.message(Message::Delta { nonce: 1 }) && w.app_hash(0x6b65_7931) && w.open_states());
+        assert!(w.state(&head, 100, entries.into_iter()).is_some());
+        assert!(w.state(&StateHead { from: 2, ..head }, 100, entries.into_iter().skip(3)).is_some());
+        w.close_section();
+        let id = RumorId { origin: NodeId::new(9), epoch: 3, seq: 1 };
+        assert!(w.open_rumors() && w.rumor(&Rumor { id, lamport: 1, topic: "topic", payload: b"payload" }));
+        assert!(w.rumor(&Rumor { id, lamport: 2, topic: "", payload: b"more" }));
+        w.close_section();
+        assert!(w.known([(id, true)].into_iter()));
+        let len = w.written();
+        let found: Vec<_> = opaque(&frame[..len]).unwrap().into_iter().map(|(what, at)| (what, &frame[at])).collect();
+        let all: Vec<(Opaque, &[u8])> = vec![
+            (Opaque::Key, b"key"),
+            (Opaque::Value, b"value"),
+            (Opaque::Key, b"other"),
+            (Opaque::Value, b"vanishes"),
+            (Opaque::Key, b"empty"),
+            (Opaque::Key, b"gone"),
+            (Opaque::Key, b"gone"),
+            (Opaque::Topic, b"topic"),
+            (Opaque::Payload, b"payload"),
+            (Opaque::Payload, b"more"),
         ];
         assert_eq!(found, all);
         // A message of a later version.

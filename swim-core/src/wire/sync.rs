@@ -5,7 +5,7 @@
 //! pull:    nonce u32 · range+        range: from u32 · to u32
 //! compare: nonce u32 · level u8 · node+   node: prefix u32 · 64 × hash u32
 //! differ:  nonce u32 · bitmap u64+
-//! held:    (id u64 · hash u32)+
+//! held:    (id u64 · hash u32 · app hash u32)+
 //! wanted:  id u64+
 //! ```
 
@@ -20,6 +20,9 @@ pub const CHILDREN: usize = 64;
 
 /// Levels of the tree, the root's being 0.
 pub const LEVELS: u8 = 5;
+
+/// Bytes of a record of what is held.
+pub(super) const HELD_LEN: usize = 16;
 
 /// Most ranges in one pull.
 const RANGES_MAX: usize = 256;
@@ -99,9 +102,9 @@ fn read_node(r: &mut Reader<'_>) -> Result<TreeNode, DecodeError> {
 }
 
 /// The records of a body that has been checked.
-struct Records<'a, T> {
-    rest: Reader<'a>,
-    read: fn(&mut Reader<'a>) -> Result<T, DecodeError>,
+pub(super) struct Records<'a, T> {
+    pub(super) rest: Reader<'a>,
+    pub(super) read: fn(&mut Reader<'a>) -> Result<T, DecodeError>,
 }
 
 impl<T> Iterator for Records<'_, T> {
@@ -115,7 +118,7 @@ impl<T> Iterator for Records<'_, T> {
 /// What the sync messages and sections of a frame hold; all of it is empty in other frames.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Bodies<'a> {
-    /// The records of the message.
+    /// The records of the message; those of a digest, too.
     pub(super) message: &'a [u8],
     pub(super) held: &'a [u8],
     pub(super) wanted: &'a [u8],
@@ -140,9 +143,10 @@ impl<'a> Frame<'a> {
         Records { rest: Reader::new(body), read: |r| r.u64() }
     }
 
-    /// The live members that the sender of a pull has in what it asks for, and the short hashes of their rows.
-    pub fn held(&self) -> impl Iterator<Item = (NodeId, u32)> + use<'a> {
-        Records { rest: Reader::new(self.sync.held), read: |r| Ok((NodeId::new(r.u64()?), r.u32()?)) }
+    /// The live members that the sender of a pull has in what it asks for, the short hashes of their rows, and those of
+    /// what it has of their states and rumors.
+    pub fn held(&self) -> impl Iterator<Item = (NodeId, u32, u32)> + use<'a> {
+        Records { rest: Reader::new(self.sync.held), read: |r| Ok((NodeId::new(r.u64()?), r.u32()?, r.u32()?)) }
     }
 
     /// The members whose rows the sender of a page asks for.

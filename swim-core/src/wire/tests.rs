@@ -1,5 +1,8 @@
 //! The wire against hex vectors (the same as in `docs/wire.md`), and its laws against arbitrary values.
 
+mod app;
+mod doc;
+
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
@@ -55,6 +58,7 @@ fn hex_vectors_of_messages() {
         (Message::Pull { nonce }, "070ca4a3a2a10000000000000040"),
         (Message::Page { nonce, next: 6 }, "0808a4a3a2a106000000"),
         (Message::Push, "0b00"),
+        (Message::Delta { nonce }, "0d04a4a3a2a1"),
     ];
     for (message, want) in vectors {
         let bytes = frame(|w| assert!(w.message(message)));
@@ -69,12 +73,14 @@ fn hex_vectors_of_syncs() {
     let hashes = core::array::from_fn(|i| i as u32);
     let all: String = hashes.iter().map(|h| hex(&h.to_le_bytes())).collect();
     let ranges = [KeyRange { from: 5, to: 7 }, KeyRange { from: 9, to: PAGE_END }];
-    let bytes = frame(|w| assert!(w.pull(nonce, ranges.into_iter()) && w.held([(id(9), 0x0102_0304)].into_iter())));
-    let pull = "0714a4a3a2a1_0500000007000000_0900000000000040_130c_0900000000000000_04030201";
+    let bytes = frame(|w| {
+        assert!(w.pull(nonce, ranges.into_iter()) && w.held([(id(9), 0x0102_0304, 0x0506_0708)].into_iter()));
+    });
+    let pull = "0714a4a3a2a1_0500000007000000_0900000000000040_1310_0900000000000000_04030201_08070605";
     assert_eq!(hex(&bytes), head() + &pull.replace('_', ""));
     let f = Frame::parse(&bytes).unwrap();
     assert_eq!(f.message, Some(Message::Pull { nonce }));
-    assert!(f.ranges().eq(ranges) && f.held().eq([(id(9), 0x0102_0304)]) && f.nodes().next().is_none());
+    assert!(f.ranges().eq(ranges) && f.held().eq([(id(9), 0x0102_0304, 0x0506_0708)]) && f.nodes().next().is_none());
 
     let bytes = frame(|w| assert!(w.compare(nonce, 1, [(3, hashes)].into_iter())));
     assert_eq!(hex(&bytes), head() + "098902a4a3a2a10103000000" + &all);
@@ -207,7 +213,7 @@ fn refused() {
         ("0a04a4a3a2a1", E::Truncated),
         ("0a08a4a3a2a1_00000000", E::Truncated),
         ("1300", E::Truncated),
-        ("1308_0900000000000000", E::Truncated),
+        ("130c_0900000000000000_04030201", E::Truncated),
         ("1404_09000000", E::Truncated),
         ("100d0900000000000000070000000c", E::Value),
         ("10160900000000000000070000000401_0100000000000000", E::Value),
@@ -296,6 +302,7 @@ fn rewrite(f: &Frame<'_>) -> Vec<u8> {
         Message::Pull { nonce } => w.pull(nonce, f.ranges()),
         Message::Compare { nonce, level } => w.compare(nonce, level, f.nodes().map(|n| (n.prefix, n.hashes))),
         Message::Differ { nonce } => w.differ(nonce, f.bitmaps()),
+        Message::Digest { nonce } => w.digest(nonce, f.digests()),
         m => w.message(m),
     }));
     for (items, rows) in [(f.updates(), false), (f.rows(), true)] {
@@ -307,6 +314,7 @@ fn rewrite(f: &Frame<'_>) -> Vec<u8> {
     }
     assert!(!f.asks_who || w.ask_who());
     assert!(w.held(f.held()) && w.wanted(f.wanted()));
+    app::rewrite(f, &mut w);
     let n = w.written();
     buf.truncate(n);
     buf
@@ -365,7 +373,7 @@ fn parsing_is_total_and_canonical() {
                 w.item(&o.item());
             });
             w.close_section();
-            w.held([(id(1), 2), (id(3), 4)].into_iter());
+            w.held([(id(1), 2, 3), (id(3), 4, 0)].into_iter());
             w.wanted([id(5)].into_iter());
         });
         assert!(check(&good));
@@ -388,7 +396,7 @@ fn known_kinds_only(bytes: &[u8]) -> Option<bool> {
     let mut known = true;
     while !r.is_empty() {
         let kind = r.u8().ok()?;
-        known &= (1..=11).contains(&kind) || (16..=20).contains(&kind);
+        known &= (1..=13).contains(&kind) || (16..=25).contains(&kind);
         let n = r.varint(65_535).ok()?;
         r.bytes(n as usize).ok()?;
     }

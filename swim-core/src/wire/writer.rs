@@ -1,5 +1,7 @@
 //! Writes one frame into the caller's buffer. Nothing that does not fit leaves a trace.
 
+mod app;
+
 use super::codec::{Cursor, varint_len};
 use super::item::{self, Item};
 use super::{CHILDREN, KeyRange, Message, kind};
@@ -29,8 +31,9 @@ impl<'a> Writer<'a> {
         self.out.room()
     }
 
-    /// Puts the message; `false` when it does not fit. A pull asks for everything, see [`Self::pull`] for less; the nodes
-    /// of a comparison and its answer are written by [`Self::compare`] and [`Self::differ`], and never here.
+    /// Puts the message; `false` when it does not fit. A pull asks for everything, see [`Self::pull`] for less; the
+    /// nodes of a comparison, its answer and a digest are written by [`Self::compare`], [`Self::differ`] and
+    /// [`Self::digest`], and never here.
     #[inline]
     pub fn message(&mut self, message: Message) -> bool {
         let mark = self.out.at();
@@ -65,6 +68,7 @@ impl<'a> Writer<'a> {
             }
             Message::Nack { nonce } => head(kind::NACK, 4).and_then(|()| c.u32(nonce)),
             Message::NotMe { nonce } => head(kind::NOT_ME, 4).and_then(|()| c.u32(nonce)),
+            Message::Delta { nonce } => head(kind::DELTA, 4).and_then(|()| c.u32(nonce)),
             Message::Page { nonce, next } => {
                 head(kind::PAGE, 8)?;
                 c.u32(nonce)?;
@@ -78,7 +82,7 @@ impl<'a> Writer<'a> {
                 c.u32(KeyRange::ALL.to)
             }
             // Bodies that are written piece by piece.
-            Message::Compare { .. } | Message::Differ { .. } => None,
+            Message::Compare { .. } | Message::Differ { .. } | Message::Digest { .. } => None,
         }
     }
 
@@ -112,15 +116,17 @@ impl<'a> Writer<'a> {
         self.records(kind::DIFFER, |c| c.u32(nonce), bitmaps, |c, bitmap| c.u64(bitmap))
     }
 
-    /// Puts the section of members held; `false` when it does not fit.
-    pub fn held(&mut self, held: impl Iterator<Item = (NodeId, u32)>) -> bool {
+    /// Puts the section of members held, with the short hashes of their rows and those of their application data;
+    /// `false` when it does not fit.
+    pub fn held(&mut self, held: impl Iterator<Item = (NodeId, u32, u32)>) -> bool {
         self.records(
             kind::HELD,
             |_| Some(()),
             held,
-            |c, (id, hash)| {
+            |c, (id, hash, app_hash)| {
                 c.u64(id.as_u64())?;
-                c.u32(hash)
+                c.u32(hash)?;
+                c.u32(app_hash)
             },
         )
     }
@@ -176,8 +182,9 @@ impl<'a> Writer<'a> {
     fn open_section(&mut self, kind: u8) -> bool {
         debug_assert!(self.open.is_none(), "sections do not nest");
         let start = self.out.at();
-        // The length is known when the section closes. Room is kept for the longest it can be.
-        let len_bytes = varint_len(self.out.room().min(usize::from(u16::MAX)) as u64);
+        // The length is known when the section closes. Room is kept for the longest it can be, also
+        // when more room is released before that.
+        let len_bytes = varint_len(self.out.whole_room().min(usize::from(u16::MAX)) as u64);
         let fits = self.out.u8(kind).is_some() && self.out.bytes([0; 3].get(..len_bytes).unwrap_or(&[])).is_some();
         if fits {
             self.open = Some((start, len_bytes));
@@ -216,18 +223,23 @@ impl<'a> Writer<'a> {
 
     /// Puts an item into the open section; `false` when it does not fit, and then nothing has changed.
     pub fn item(&mut self, item: &Item<'_>) -> bool {
+        self.put_into_section(|c| item.write(c)).is_some()
+    }
+
+    /// Puts something into the open section, or nothing of it.
+    #[inline]
+    fn put_into_section<T>(&mut self, put: impl FnOnce(&mut Cursor<'_>) -> Option<T>) -> Option<T> {
         debug_assert!(self.open.is_some(), "items live in sections");
-        let Some((start, len_bytes)) = self.open else { return false };
+        let (start, len_bytes) = self.open?;
         let mark = self.out.at();
-        if item.write(&mut self.out).is_none() {
-            return false;
-        }
-        let body = self.out.at().saturating_sub(start).saturating_sub(len_bytes).saturating_sub(1);
-        if body > usize::from(u16::MAX) {
+        let done = put(&mut self.out).filter(|_| {
+            let body = self.out.at().saturating_sub(start).saturating_sub(len_bytes).saturating_sub(1);
+            body <= usize::from(u16::MAX)
+        });
+        if done.is_none() {
             self.out.rewind(mark);
-            return false;
         }
-        true
+        done
     }
 
     /// Puts an item when so many bytes stay free behind it.

@@ -35,8 +35,8 @@ impl Pseudonyms {
 
     fn is_replaced(&self, what: Opaque) -> bool {
         match what {
-            Opaque::Meta => true,
-            Opaque::Name | Opaque::Cluster => self.names,
+            Opaque::Meta | Opaque::Value | Opaque::Payload => true,
+            Opaque::Name | Opaque::Cluster | Opaque::Key | Opaque::Topic => self.names,
             // Zeros do for it.
             _ => false,
         }
@@ -91,7 +91,7 @@ impl Numbers {
     /// Chooses digits of which there are enough.
     fn begin(&mut self, what: Opaque, len: usize) -> Result<(), RedactError> {
         // All that one byte can be: in text, ASCII.
-        let most = if what == Opaque::Meta { 256 } else { 128 };
+        let most = if matches!(what, Opaque::Meta | Opaque::Value | Opaque::Payload) { 256 } else { 128 };
         let values = self.values.len() as u128;
         let room = |base: u128| base.saturating_pow(u32::try_from(len).unwrap_or(u32::MAX));
         self.base = if 2 * values <= room(PLAIN) { PLAIN } else { most };
@@ -165,6 +165,10 @@ mod tests {
             (Opaque::Meta, b"0002"),
             (Opaque::Meta, b"of another length"),
             (Opaque::Cluster, b"prod"),
+            (Opaque::Value, b"zone"),
+            (Opaque::Payload, b"zone"),
+            (Opaque::Key, b"zone"),
+            (Opaque::Topic, b"zone"),
         ])
         .unwrap();
         let all = [(&b"zone"[..], &b"0000"[..]), (b"rack", b"0001"), (b"0002", b"0003"), (b"else", b"else")];
@@ -173,6 +177,9 @@ mod tests {
         }
         assert_eq!(replaced(&map, Opaque::Name, b"zone"), b"0000");
         assert_eq!(replaced(&map, Opaque::Cluster, b"prod"), b"0000");
+        for what in [Opaque::Value, Opaque::Payload, Opaque::Key, Opaque::Topic] {
+            assert_eq!(replaced(&map, what, b"zone"), b"0000", "{what:?}");
+        }
         assert_eq!(replaced(&map, Opaque::Meta, b"of another length"), b"00000000000000000");
         assert_eq!(replaced(&map, Opaque::Skipped, b"new"), [0; 3]);
         assert_eq!((map.count(Opaque::Meta), map.count(Opaque::Name)), (4, 1));
@@ -198,7 +205,9 @@ mod tests {
             })
         };
         assert_eq!(of(Opaque::Meta, 256), Ok(()));
+        assert_eq!((of(Opaque::Value, 256), of(Opaque::Payload, 256)), (Ok(()), Ok(())));
         assert_eq!(of(Opaque::Name, 128), Ok(()));
+        assert!(of(Opaque::Key, 129).is_err() && of(Opaque::Topic, 129).is_err());
         assert_eq!(of(Opaque::Name, 129), Err(RedactError::TooMany { len: 1, values: 129 }));
         // Of two bytes, text has more than ASCII has.
         let wide: Vec<String> = ('\u{80}'..='\u{7ff}').map(String::from).collect();

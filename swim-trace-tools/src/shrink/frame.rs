@@ -1,7 +1,11 @@
 //! A frame taken apart, and written again with less in it.
 
+mod app;
+
 use swim_core::NodeId;
 use swim_core::wire::{Frame, Item, KeyRange, Message, Writer};
+
+use self::app::AppParts;
 
 /// All that a frame says, but for what every version skips.
 pub(super) struct Parts<'a> {
@@ -10,9 +14,10 @@ pub(super) struct Parts<'a> {
     updates: Vec<Item<'a>>,
     rows: Vec<Item<'a>>,
     asks_who: bool,
-    held: Vec<(NodeId, u32)>,
+    held: Vec<(NodeId, u32, u32)>,
     wanted: Vec<NodeId>,
     ranges: Vec<KeyRange>,
+    app: AppParts<'a>,
 }
 
 impl<'a> Parts<'a> {
@@ -29,6 +34,7 @@ impl<'a> Parts<'a> {
             held: frame.held().collect(),
             wanted: frame.wanted().collect(),
             ranges: frame.ranges().collect(),
+            app: AppParts::of(&frame),
         })
     }
 
@@ -61,9 +67,12 @@ impl<'a> Parts<'a> {
             self.held.remove(at);
         } else if let Some(at) = take(self.wanted.len()) {
             self.wanted.remove(at);
-        } else {
-            let at = take(self.ranges.len()).filter(|_| self.ranges.len() > 1)?;
-            self.ranges.remove(at);
+        } else if let Some(at) = take(self.ranges.len()) {
+            if self.ranges.len() > 1 {
+                self.ranges.remove(at);
+            }
+        } else if !self.app.leave_out(n) {
+            return None;
         }
         self.written()
     }
@@ -79,6 +88,7 @@ impl<'a> Parts<'a> {
                 w.compare(nonce, level, self.frame.nodes().map(|node| (node.prefix, node.hashes)))
             }
             Some(Message::Differ { nonce }) => w.differ(nonce, self.frame.bitmaps()),
+            Some(Message::Digest { nonce }) => w.digest(nonce, self.app.digests.iter().copied()),
             Some(message) => w.message(message),
         };
         if !self.updates.is_empty() {
@@ -91,6 +101,7 @@ impl<'a> Parts<'a> {
         }
         fits &= !self.asks_who || w.ask_who();
         fits &= w.held(self.held.iter().copied()) && w.wanted(self.wanted.iter().copied());
+        fits &= self.app.put(&mut w);
         let len = w.written();
         bytes.truncate(len);
         fits.then_some(bytes)
@@ -120,7 +131,7 @@ mod tests {
         w.close_section();
         assert!(w.open_rows() && w.item(&item(3)));
         w.close_section();
-        assert!(w.ask_who() && w.held([(NodeId::new(4), 4)].into_iter()) && w.wanted([NodeId::new(5)].into_iter()));
+        assert!(w.ask_who() && w.held([(NodeId::new(4), 4, 5)].into_iter()) && w.wanted([NodeId::new(5)].into_iter()));
         let len = w.written();
         let padded = [&bytes[..len], &[255, 3, 0, 0, 0]].concat();
         let sizes = |bytes: &[u8]| {
@@ -141,7 +152,8 @@ mod tests {
         let second = without(7).unwrap();
         let only: Vec<NodeId> = Frame::parse(&second).unwrap().updates().map(|i| i.id).collect();
         assert_eq!(only, [NodeId::new(1)]);
-        assert_eq!((left(11).0[4], left(12).0[4], without(13)), (1, 1, None));
+        // Behind the last there are five of application data.
+        assert_eq!((left(11).0[4], left(12).0[4], without(18)), (1, 1, None));
         assert!(Parts::of(b"no frame").is_none());
     }
 }

@@ -60,7 +60,8 @@ impl Model {
         let sent: BTreeMap<u32, u8> = self.queued.iter().map(|q| (q.2, q.0)).collect();
         let same = (0..SLOTS + 1)
             .all(|s| buckets.sent(s) == sent.get(&s).copied() && buckets.contains(s) == sent.contains_key(&s));
-        same && buckets.len() == sent.len() && buckets.check() == Ok(())
+        let first = self.queued.iter().min().map(|q| q.2);
+        same && buckets.first() == first && buckets.len() == sent.len() && buckets.check() == Ok(())
     }
 }
 

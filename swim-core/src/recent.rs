@@ -1,4 +1,4 @@
-//! What was told as often as it is told, not long ago: news that somebody may have missed by bad luck.
+//! What was told not long ago: news that somebody may have missed by bad luck.
 //!
 //! Told λ·ln(n+1) times by everybody, an update misses some member in one of two hundred cases, and at 25 % loss in one of
 //! seven. Who has missed something shows it with the view hash in every frame, and is told what was news last in the
@@ -23,20 +23,20 @@ struct Piece {
 
 /// Oldest first, each piece once.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Recent(VecDeque<Piece>);
+pub(crate) struct Recent(VecDeque<Piece>);
 
 impl Recent {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(VecDeque::with_capacity(RECENT_MAX))
     }
 
     /// Takes the room again that a restored copy lacks.
-    pub(super) fn reserve(&mut self) {
+    pub(crate) fn reserve(&mut self) {
         self.0.reserve_exact(RECENT_MAX.saturating_sub(self.0.len()));
     }
 
     /// This has just been told for the last time.
-    pub(super) fn note(&mut self, slot: u32, detail: bool, at: Instant) {
+    pub(crate) fn note(&mut self, slot: u32, detail: bool, at: Instant) {
         if let Some(i) = self.0.iter().position(|p| (p.slot, p.detail) == (slot, detail)) {
             self.0.remove(i);
         }
@@ -46,24 +46,24 @@ impl Recent {
         self.0.push_back(Piece { slot, detail, at });
     }
 
-    pub(super) fn check(&self, mut is_member: impl FnMut(u32) -> bool) -> Result<(), &'static str> {
+    pub(crate) fn check(&self, mut is_member: impl FnMut(u32) -> bool) -> Result<(), &'static str> {
         ensure(self.0.len() <= RECENT_MAX, "too much that was news")?;
         ensure(self.0.iter().all(|p| is_member(p.slot)), "what was news is a member's")
     }
 
     /// The slot is another's from now on.
-    pub(super) fn remove(&mut self, slot: u32) {
+    pub(crate) fn remove(&mut self, slot: u32) {
         self.retain(|other| other != slot);
     }
 
     /// Keeps what is of these slots.
-    pub(super) fn retain(&mut self, keep: impl Fn(u32) -> bool) {
+    pub(crate) fn retain(&mut self, keep: impl Fn(u32) -> bool) {
         self.0.retain(|p| keep(p.slot));
     }
 
     /// The pieces told for the last time after `since` and before `now`, newest first. Those of this very moment may be in
     /// the datagram that is being written.
-    pub(super) fn between(&self, since: Instant, now: Instant) -> impl Iterator<Item = (u32, bool)> {
+    pub(crate) fn between(&self, since: Instant, now: Instant) -> impl Iterator<Item = (u32, bool)> {
         let young = self.0.iter().rev().take_while(move |p| p.at > since);
         young.filter(move |p| p.at < now).map(|p| (p.slot, p.detail))
     }

@@ -1,0 +1,436 @@
+//! States and rumors on their way through the node: what the embedder writes, what frames bring, and what follows.
+
+use core::time::Duration;
+
+use smallvec::SmallVec;
+
+use super::Node;
+use crate::config::StopPolicy;
+use crate::event::Event;
+use crate::fetch::{Progress, Want};
+use crate::hash::app_mark;
+use crate::identity::Addr;
+use crate::keyspace::{Change, Delta, KeyEntry, Written};
+use crate::members::{ME, ensure};
+use crate::node::Rumor;
+use crate::outbox::{Intent, What};
+use crate::rumors::Offer;
+use crate::state::Outcome;
+use crate::status::{NodeId, RumorId, Status};
+use crate::time::{Instant, micros};
+use crate::wire::{self, Frame, Message, StateEntry, StateItem, Summary};
+
+/// Members of whom a peer is told in one datagram that it knows less.
+pub(super) const TELL_MAX: usize = 48;
+
+/// Rumors of one datagram whose sender is told whether they were known.
+pub(super) const FEEDBACK_MAX: usize = 64;
+
+impl Node {
+    // --- what the embedder writes
+
+    pub(super) fn on_broadcast(&mut self, topic: &str, payload: &[u8]) {
+        if self.leave.has_begun() || self.cx.config.check_rumor(topic, payload).is_err() {
+            self.cx.stats.commands_refused += 1;
+            return;
+        }
+        let epoch = self.table[ME].status.incarnation().epoch();
+        let id = self.rumors.broadcast(epoch, topic, payload, &mut self.cx).or_else(|()| {
+            // Its numbers are used up, so they begin again in another life.
+            let next = self.table[ME].status.incarnation().next_epoch();
+            self.restart_me(next);
+            self.rumors.broadcast(next.epoch(), topic, payload, &mut self.cx)
+        });
+        let Ok(id) = id else {
+            self.cx.stats.commands_refused += 1;
+            return;
+        };
+        self.cx.events.push(Event::Rumor { id });
+        self.remark(ME);
+        self.gossip.wake(&self.cx);
+    }
+
+    pub(super) fn on_put(&mut self, key: &str, value: &[u8], ttl: Option<Duration>) {
+        if self.leave.has_begun() || self.cx.config.check_put(key, value, ttl).is_err() {
+            self.cx.stats.commands_refused += 1;
+            return;
+        }
+        let expires = ttl.map(|ttl| self.driver_now().plus_micros(micros(ttl)));
+        let written = self.state.put(key, value, expires, &self.cx);
+        if written == Written::Exhausted {
+            self.restart_state();
+            self.on_put(key, value, ttl);
+        } else {
+            self.on_written(written);
+        }
+    }
+
+    pub(super) fn on_delete(&mut self, key: &str) {
+        if self.leave.has_begun() || self.cx.config.check_key(key).is_err() {
+            self.cx.stats.commands_refused += 1;
+            return;
+        }
+        let now = self.driver_now();
+        let written = self.state.delete(key, now, &self.cx);
+        if written == Written::Exhausted {
+            self.restart_state();
+            self.on_delete(key);
+        } else {
+            self.on_written(written);
+        }
+    }
+
+    fn on_written(&mut self, written: Written) {
+        match written {
+            Written::Changed => {
+                self.cx.stats.state_writes += 1;
+                self.on_state_changed(ME, true);
+            }
+            Written::Same => {}
+            Written::Full | Written::Exhausted => self.cx.stats.commands_refused += 1,
+        }
+    }
+
+    /// The versions of this node's own state are used up: they begin again in another life.
+    fn restart_state(&mut self) {
+        self.state.renumber();
+        let next = self.table[ME].status.incarnation().next_epoch();
+        self.restart_me(next);
+    }
+
+    // --- what frames bring
+
+    /// Sections of states and rumors, by a live member.
+    pub(super) fn apply_app(&mut self, from: Addr, frame: &Frame<'_>, peer: u32) {
+        let lane = match frame.message {
+            Some(Message::Delta { nonce }) => self.fetch.lane_of(from, frame.sender, nonce),
+            _ => None,
+        };
+        // Answers are taken from whom they were asked of, at any time; but they are no news then.
+        let answer = matches!(frame.message, Some(Message::Delta { .. }));
+        for item in frame.states() {
+            self.apply_state(&item, peer, lane, answer);
+        }
+        self.feedback.clear();
+        for rumor in frame.rumors() {
+            self.apply_rumor(&rumor, !answer);
+        }
+        self.answer_rumors(from, peer);
+        for (id, known) in frame.known() {
+            self.rumors.feedback(id, known, &self.cx);
+        }
+        self.to_tell.clear();
+        for summary in frame.summaries() {
+            self.apply_summary(&summary, peer, answer.then_some(lane.is_some()));
+        }
+        if !self.to_tell.is_empty() && self.is_at(peer, from) {
+            self.answer_sync(Intent::to_member(from, peer, What::Summaries));
+        }
+        if !answer && self.is_at(peer, from) {
+            self.ask_on();
+        }
+    }
+
+    fn is_at(&self, peer: u32, from: Addr) -> bool {
+        self.table.get(peer).is_some_and(|row| row.addr == from && row.status.is_live())
+    }
+
+    /// One delta of somebody's state.
+    fn apply_state(&mut self, item: &StateItem<'_>, peer: u32, lane: Option<usize>, answer: bool) {
+        if item.id == self.cx.me {
+            return self.on_own_shown(item.epoch, item.version, 0);
+        }
+        let Some(slot) = self.slot_in_life(item.id, item.epoch) else {
+            self.cx.stats.deltas_refused += 1;
+            return;
+        };
+        let now = self.driver_now();
+        let delta = Delta {
+            version: item.version,
+            gc: item.gc,
+            from: item.from,
+            upto: item.upto(),
+            entries: item.entries().map(|entry| key_entry(&entry, now)),
+        };
+        let news = if answer { lane.is_some_and(|lane| self.fetch.is_news(lane, slot)) } else { true };
+        match self.state.apply(slot, delta, news, now, &self.cx) {
+            Outcome::Stale => self.cx.stats.deltas_stale += 1,
+            Outcome::Refused => self.cx.stats.deltas_refused += 1,
+            Outcome::Gap => {
+                self.cx.stats.deltas_gapped += 1;
+                self.want(slot, peer, (item.version, 0), true);
+            }
+            Outcome::Taken { changed } => {
+                self.cx.stats.deltas_applied += 1;
+                self.on_state_changed(slot, changed);
+            }
+        }
+    }
+
+    fn apply_rumor(&mut self, rumor: &Rumor<'_>, news: bool) {
+        let RumorId { origin, epoch, seq } = rumor.id;
+        if origin == self.cx.me {
+            self.cx.stats.rumors_known += 1;
+            return self.on_own_shown(epoch, 0, seq);
+        }
+        let Some(slot) = self.table.find(origin) else {
+            self.cx.stats.rumors_unknown += 1;
+            return;
+        };
+        let life = self.table[slot].status.incarnation().epoch();
+        let offer = self.rumors.offer(slot, life, rumor, &mut self.cx);
+        if news && self.feedback.len() < FEEDBACK_MAX && matches!(offer, Offer::New | Offer::Known) {
+            self.feedback.push((rumor.id, offer == Offer::Known));
+        }
+        if offer == Offer::New {
+            self.remark(slot);
+            self.cx.events.push(Event::Rumor { id: rumor.id });
+            self.gossip.wake(&self.cx);
+        }
+    }
+
+    /// Who counts receivers that knew a rumor is told which did.
+    fn answer_rumors(&mut self, from: Addr, peer: u32) {
+        let counts = matches!(self.cx.config.rumor_stop, StopPolicy::Counter(_));
+        if counts && !self.feedback.is_empty() && self.is_at(peer, from) {
+            self.cx.send(Intent::to_member(from, peer, What::Known));
+        }
+    }
+
+    /// How far a peer is with some member. `answer`: it says that it has no more of what I asked for, and whether I did.
+    fn apply_summary(&mut self, s: &Summary, peer: u32, answer: Option<bool>) {
+        if s.id == self.cx.me {
+            return self.on_own_shown(s.epoch, s.version, s.last);
+        }
+        let Some(slot) = self.slot_in_life(s.id, s.epoch) else { return };
+        if answer == Some(true) {
+            // What nobody keeps any more is not waited for.
+            self.rumors.close(slot, s.epoch, s.floor, &mut self.cx);
+            self.remark(slot);
+        }
+        if answer.is_some() {
+            return;
+        }
+        let (version, last) = (self.state.version(slot), self.rumors.last(slot));
+        let holes = self.rumors.digest(slot).0 < last;
+        if s.version > version || s.last > last || holes && s.last > 0 {
+            self.want(slot, peer, (s.version, s.last), false);
+        }
+        if (version > s.version || last > s.last) && self.to_tell.len() < TELL_MAX {
+            self.to_tell.push(slot);
+        }
+    }
+
+    /// Somebody shows more of this life of mine than I have written: another life of mine has had this epoch.
+    fn on_own_shown(&mut self, epoch: u32, version: u32, seq: u32) {
+        let mine = self.table[ME].status.incarnation();
+        let ahead = version > self.state.version(ME) || seq > self.rumors.last(ME);
+        if epoch == mine.epoch() && ahead {
+            self.take_next_epoch(&wire::Item::status(self.cx.me, Status::alive(mine)), false);
+        }
+    }
+
+    /// The member of this id, if this is the life in which it is known.
+    fn slot_in_life(&self, id: NodeId, epoch: u32) -> Option<u32> {
+        self.table.find(id).filter(|&slot| self.table[slot].status.incarnation().epoch() == epoch)
+    }
+
+    // --- asking
+
+    fn want(&mut self, slot: u32, peer: u32, ahead: (u32, u32), news: bool) {
+        if let Some(row) = self.table.get(peer).filter(|row| row.status.is_live()) {
+            self.fetch.want(slot, (peer, row.id), ahead, news);
+        }
+    }
+
+    /// Asks for what is wanted, as far as questions may be under way.
+    pub(super) fn ask_on(&mut self) {
+        let (state, rumors) = (&self.state, &self.rumors);
+        self.fetch.advance(&self.table, |slot| progress(state, rumors, slot), &mut self.cx);
+    }
+
+    /// Only members are answered, where they are known to be.
+    pub(super) fn on_digest(&mut self, nonce: u32, answer: Intent) {
+        if !self.is_at(answer.peer, answer.to) {
+            self.cx.stats.claims_from_strangers += 1;
+        } else if self.budget.allows(false, &self.cx) {
+            self.cx.send(Intent { what: What::Delta { nonce }, ..answer });
+        } else {
+            self.cx.stats.digests_refused += 1;
+        }
+    }
+
+    pub(super) fn on_delta(&mut self, from: Addr, frame: &Frame<'_>, nonce: u32) {
+        let Some(lane) = self.fetch.lane_of(from, frame.sender, nonce) else {
+            self.cx.stats.stray_acks += 1;
+            return;
+        };
+        let done: SmallVec<[u32; 16]> = frame.summaries().filter_map(|s| self.table.find(s.id)).take(16).collect();
+        let (state, rumors) = (&self.state, &self.rumors);
+        let has = |want: &Want| {
+            let last = rumors.last(want.slot);
+            state.version(want.slot) >= want.version && last >= want.last && rumors.digest(want.slot).0 == last
+        };
+        let how_far = |slot| progress(state, rumors, slot);
+        self.fetch.on_delta(lane, how_far, |slot| done.contains(&slot), has, &self.cx);
+        self.ask_on();
+    }
+
+    // --- what follows
+
+    /// A state was written, taken over, or entries of it have vanished. `visible`: it can be seen by readers.
+    fn on_state_changed(&mut self, slot: u32, visible: bool) {
+        self.remark(slot);
+        if visible {
+            self.cx.events.push(Event::StateChanged { id: self.table[slot].id });
+        }
+        if self.state.news() > 0 {
+            self.gossip.wake(&self.cx);
+        }
+    }
+
+    pub(super) fn on_state_due(&mut self) {
+        let now = self.driver_now();
+        if let Some((slot, visible)) = self.state.on_due(now, &self.cx) {
+            self.on_state_changed(slot, visible);
+        }
+    }
+
+    /// The row's mark is what this node now holds of the member.
+    fn remark(&mut self, slot: u32) {
+        let mark = self.mark_of(slot);
+        if mark != self.table.raw_mark(slot) {
+            self.table.set_mark(slot, mark);
+            self.app_recent.note(slot, false, self.cx.now);
+        }
+    }
+
+    fn mark_of(&self, slot: u32) -> u64 {
+        let row = &self.table[slot];
+        let epoch = row.status.incarnation().epoch();
+        app_mark(row.id.as_u64(), epoch, self.state.version(slot), self.rumors.mark(slot))
+    }
+
+    /// A member is in another life: what it said in the former one is over.
+    pub(super) fn on_another_life(&mut self, slot: u32) {
+        self.rumors.forget(slot);
+        self.fetch.forget(slot);
+        let visible = self.state.forget(slot);
+        self.on_state_changed(slot, visible);
+    }
+
+    /// This node is in another life. Its state stands, and is told from the start; rumors that nobody has heard are of this
+    /// life from now on, those that somebody may have heard stay those of the former.
+    pub(super) fn on_own_other_life(&mut self, epoch: u32) {
+        self.rumors.restart(epoch, &mut self.cx);
+        self.remark(ME);
+        self.announce_state(ME);
+    }
+
+    /// Tells how far this node is with a member's state.
+    pub(super) fn announce_state(&mut self, slot: u32) {
+        self.state.announce(slot);
+        if self.state.news() > 0 {
+            self.gossip.wake(&self.cx);
+        }
+    }
+
+    /// The row of this slot goes.
+    pub(super) fn forget_app(&mut self, slot: u32) {
+        self.app_recent.remove(slot);
+        self.state.forget(slot);
+        self.rumors.forget(slot);
+        self.fetch.forget(slot);
+    }
+
+    pub(super) fn has_app_news(&self) -> bool {
+        self.state.news() > 0 || self.rumors.has_hot()
+    }
+
+    /// A live peer's states and rumors against mine, as `compare_views` does for rows. Tells whether they differ.
+    pub(super) fn compare_app(&mut self, from: Addr, frame: &Frame<'_>, peer: u32) -> bool {
+        if !self.is_at(peer, from) {
+            return false;
+        }
+        let mine = self.table.app_hash();
+        let agrees = frame.app_hash == mine;
+        if !agrees {
+            self.app_same.on_other();
+        } else if self.has_app_news() {
+            let enough = usize::from(self.limit());
+            if self.app_same.on_same(from, (mine.into(), 0), enough) {
+                self.settle_app();
+            }
+        }
+        let answers = self.is_answer_to_probe(from, frame);
+        if answers && !agrees && !self.fetch.is_busy() {
+            self.tell_recent(from, peer);
+        }
+        let counts = !agrees || answers;
+        let due = counts && self.app_views.on_report(agrees, self.table.live(), &mut self.cx);
+        let asks = matches!(frame.message, Some(Message::Compare { .. }));
+        if due && !asks && !self.sync.is_busy() && !self.fetch.is_busy() {
+            self.app_views.on_sync(&mut self.cx);
+            self.sync.start(from, frame.sender, &mut self.cx);
+        }
+        !agrees
+    }
+
+    /// The peer that has answered a probe lacks something, or has more: it is told how far this node is with those who have
+    /// changed of late, but not just now, and asks for what it lacks, or tells in turn. Once per probe, so that neither adds
+    /// up nor goes to and fro; what is older is left to a sync.
+    fn tell_recent(&mut self, from: Addr, peer: u32) {
+        let patience = self.cx.pace.sync_patience;
+        let (since, until) = (self.cx.now.minus_micros(2 * patience), self.cx.now.minus_micros(patience / 2));
+        self.to_tell.clear();
+        self.to_tell.extend(self.app_recent.between(since, until).map(|(slot, _)| slot).take(TELL_MAX));
+        if !self.to_tell.is_empty() {
+            self.cx.send(Intent::to_member(from, peer, What::Summaries));
+        }
+    }
+
+    /// As many members as this node tells have all states and rumors that it has. Those of the dead are in no hash, and the
+    /// policies that do without it are left to themselves.
+    fn settle_app(&mut self) {
+        let table = &self.table;
+        let mut settled = self.state.settle(|slot| !table[slot].status.is_live());
+        if matches!(self.cx.config.rumor_stop, StopPolicy::Budget(_)) {
+            settled += self.rumors.settle();
+        }
+        self.cx.stats.news_settled += settled as u64;
+    }
+
+    /// Now, in the driver's time.
+    pub(super) fn driver_now(&self) -> Instant {
+        self.to_driver(self.cx.now)
+    }
+
+    /// Every index of states and rumors against its plain meaning.
+    pub(super) fn check_app(&self) -> Result<(), &'static str> {
+        let is_member = |slot| self.table.get(slot).is_some();
+        self.state.check(is_member, self.cx.config.state_bytes)?;
+        self.rumors
+            .check(&self.cx, |slot| self.table.get(slot).map(|row| (row.id, row.status.incarnation().epoch())))?;
+        self.fetch.check(is_member)?;
+        self.app_recent.check(is_member)?;
+        for (slot, _) in self.table.iter() {
+            ensure(self.table.raw_mark(slot) == self.mark_of(slot), "a mark is that of what is held")?;
+        }
+        Ok(())
+    }
+}
+
+fn progress(state: &crate::state::State, rumors: &crate::rumors::Rumors, slot: u32) -> Progress {
+    let (version, gc) = state.progress(slot);
+    Progress { version, gc, rumors: rumors.mark(slot) }
+}
+
+/// An entry of the wire, whose times begin now.
+fn key_entry<'a>(entry: &StateEntry<'a>, now: Instant) -> KeyEntry<'a> {
+    let after = |ms: u64| now.plus_micros(ms.saturating_mul(1_000));
+    let change = match entry.change {
+        wire::Change::Put { value, ttl_ms } => Change::Put { value, expires: ttl_ms.map(after) },
+        wire::Change::Delete { ttl_ms } => Change::Delete { purge_at: after(ttl_ms) },
+    };
+    KeyEntry { version: entry.version, key: entry.key, change }
+}

@@ -1,0 +1,255 @@
+//! States and rumors, written into a frame.
+//!
+//! They come behind everything else, in what is left of the datagram, of which a floor was kept free for them; of that,
+//! rumors have a part that states leave. What does not fit at all waits for a follow-up of the gossip tick, which holds
+//! nothing else: so no class starves, and neither does a rumor that fills a datagram by itself.
+
+use smallvec::SmallVec;
+
+use super::Node;
+use super::app::TELL_MAX;
+use crate::config::Config;
+use crate::fetch::DIGEST_MAX;
+use crate::keyspace::{Change, KeyEntry, Keyspace};
+use crate::outbox::{Intent, What};
+use crate::status::NodeId;
+use crate::storage::{NONE, Take};
+use crate::time::Instant;
+use crate::wire::{self, Digest, Frame, Message, StateEntry, StateHead, Summary, Writer};
+
+/// The section of the hash of all states and rumors.
+const HASH_LEN: usize = 6;
+
+/// What a small delta takes with the heads of section and item.
+const STATE_FLOOR: usize = 96;
+
+/// States and rumors that wait have one part in so many of what updates could fill.
+const FLOOR_PART: usize = 3;
+
+/// Each member that a digest asks about gets so much of its state, if it has it, before any gets more.
+const FIRST_KEYS: usize = 160;
+
+/// The longest time on the wire.
+const TTL_MAX_MS: u64 = Config::TTL_MAX.as_millis() as u64;
+
+impl Node {
+    /// Bytes of this datagram that are kept free for what this module writes.
+    pub(super) fn app_floor(&self, intent: &Intent, room: usize) -> usize {
+        let hash = if self.table.app_hash() == 0 { 0 } else { HASH_LEN };
+        if !self.carries_news(intent) {
+            return hash;
+        }
+        let states = if self.state.news() > 0 { STATE_FLOOR } else { 0 };
+        (states + self.rumors.largest_waiting()).min(room / FLOOR_PART).max(hash)
+    }
+
+    fn carries_news(&self, intent: &Intent) -> bool {
+        let kind = matches!(intent.what, What::Message(_) | What::Gossip | What::More { .. } | What::Farewell);
+        kind && self.has_app_news() && self.table.get(intent.peer).is_some_and(|row| row.status.is_live())
+    }
+
+    /// The last sections of any frame. Tells whether there is more in them than the hash.
+    pub(super) fn put_app(&mut self, w: &mut Writer<'_>, intent: &Intent) -> bool {
+        let hash = self.table.app_hash();
+        if hash != 0 {
+            w.app_hash(hash);
+        }
+        let before = w.written();
+        match intent.what {
+            What::More { round } => {
+                // Rumors first: theirs may be one that needs all the room there is.
+                let room = w.room();
+                w.hold(self.rumors.largest_waiting().min(room));
+                self.put_states(w, round);
+                w.release();
+                self.put_rumors(w, round);
+            }
+            What::Delta { nonce: _ } => self.put_delta(w),
+            What::Page { .. } => self.put_summaries(w, false),
+            What::Summaries => self.put_summaries(w, true),
+            What::Known => _ = w.known(self.feedback.iter().copied()),
+            _ if self.carries_news(intent) => {
+                self.round = self.round.wrapping_add(1).max(1);
+                let half = w.room() / 2;
+                w.hold(self.rumors.largest_waiting().min(half));
+                let states = self.put_states(w, self.round);
+                w.release();
+                let rumors = self.put_rumors(w, self.round);
+                if intent.what == What::Gossip && !(states && rumors) {
+                    let what = What::More { round: self.round };
+                    self.cx.follow_up(Intent::to_member(intent.to, intent.peer, what));
+                }
+            }
+            _ => {}
+        }
+        w.written() > before
+    }
+
+    /// What is news of states; `false` when some of it found no room.
+    fn put_states(&mut self, w: &mut Writer<'_>, round: u32) -> bool {
+        if self.state.news() == 0 || !w.open_states() {
+            return self.state.news() == 0;
+        }
+        let (limit, now) = (self.limit(), self.driver_now());
+        let (table, stats) = (&self.table, &mut self.cx.stats);
+        let mut all = true;
+        self.state.fill(limit, round, |slot, map, from| {
+            let row = &table[slot];
+            let epoch = row.status.incarnation().epoch();
+            let entries = map.behind(from).map(|entry| state_entry(&entry, now));
+            let head = StateHead { id: row.id, epoch, version: map.version(), gc: map.gc(), from };
+            match w.state(&head, usize::MAX, entries).is_some() {
+                true => {
+                    stats.deltas_sent += 1;
+                    Take::Taken
+                }
+                false => {
+                    all = false;
+                    Take::Skip
+                }
+            }
+        });
+        w.close_section();
+        all
+    }
+
+    /// Rumors that are told; `false` when some of them found no room.
+    fn put_rumors(&mut self, w: &mut Writer<'_>, round: u32) -> bool {
+        if !self.rumors.has_hot() || !w.open_rumors() {
+            return !self.rumors.has_hot();
+        }
+        let (live, mut all) = (self.table.live(), true);
+        self.rumors.fill(live, round, &mut self.cx, |rumor| {
+            if w.rumor(rumor) {
+                return Take::Taken;
+            }
+            all = false;
+            Take::Skip
+        });
+        w.close_section();
+        all
+    }
+
+    /// A digest: how far this node is with the members of this lane.
+    pub(super) fn put_digest(&self, w: &mut Writer<'_>, lane: u8) {
+        let Some((nonce, slots)) = self.fetch.question(lane) else { return };
+        let records = slots.filter_map(|slot| {
+            let row = self.table.get(slot)?;
+            let (version, gc) = self.state.progress(slot);
+            let (floor, seen) = self.rumors.digest(slot);
+            Some(Digest { id: row.id, epoch: row.status.incarnation().epoch(), version, gc, floor, seen })
+        });
+        w.digest(nonce, records);
+    }
+
+    /// What the digest which has just come lacks, a little of each member first.
+    fn put_delta(&mut self, w: &mut Writer<'_>) {
+        let Ok(frame) = Frame::parse(&self.asked) else { return };
+        let Some(Message::Digest { .. }) = frame.message else { return };
+        let asked: SmallVec<[Asked; DIGEST_MAX]> = frame.digests().take(DIGEST_MAX).map(|d| self.asked_of(d)).collect();
+        let nothing = asked.iter().filter(|a| !a.state && !a.rumors);
+        w.summaries(nothing.map(|a| self.summary(a.slot, a.digest.id, a.digest.epoch)));
+        let rumors = asked.iter().any(|a| a.rumors);
+        let room = w.room();
+        w.hold(if rumors { room / 2 } else { 0 });
+        let with_state = asked.iter().filter(|a| a.state).count();
+        let (most, now) = ((w.room() / with_state.max(1)).max(FIRST_KEYS), self.driver_now());
+        if with_state > 0 && w.open_states() {
+            for Asked { slot, digest: d, .. } in asked.iter().filter(|a| a.state) {
+                let Some(map) = self.state.map(*slot) else { continue };
+                let sent = put_state(w, (d.id, d.epoch), map, (d.version, d.gc), most, now);
+                self.cx.stats.deltas_sent += u64::from(sent);
+            }
+            w.close_section();
+        }
+        w.release();
+        if rumors && w.open_rumors() {
+            for Asked { slot, digest: d, .. } in asked.iter().filter(|a| a.rumors) {
+                let sent = &mut self.cx.stats.rumors_sent;
+                self.rumors.visit_lacking(*slot, d.floor, d.seen, |rumor| {
+                    let fits = w.rumor(rumor);
+                    *sent += u64::from(fits);
+                    fits
+                });
+            }
+            w.close_section();
+        }
+        self.budget.spend(w.written());
+    }
+
+    /// What this node has for whoever asks about a member, in the life that it is about.
+    fn asked_of(&self, digest: Digest) -> Asked {
+        let of_life = |&s: &u32| self.table[s].status.incarnation().epoch() == digest.epoch;
+        let Some(slot) = self.table.find(digest.id).filter(of_life) else {
+            return Asked { slot: NONE, digest, state: false, rumors: false };
+        };
+        let mut rumors = false;
+        self.rumors.visit_lacking(slot, digest.floor, digest.seen, |_| {
+            rumors = true;
+            false
+        });
+        let state = self.state.map(slot).is_some_and(|map| map.since(digest.version, digest.gc).is_some());
+        Asked { slot, digest, state, rumors }
+    }
+
+    /// How far this node is with a member.
+    fn summary(&self, slot: u32, id: NodeId, epoch: u32) -> Summary {
+        let known = slot != NONE;
+        let of = |value: fn(&Self, u32) -> u32| if known { value(self, slot) } else { 0 };
+        Summary {
+            id,
+            epoch,
+            version: of(|node, slot| node.state.version(slot)),
+            last: of(|node, slot| node.rumors.last(slot)),
+            floor: of(|node, slot| node.rumors.kept_floor(slot)),
+        }
+    }
+
+    /// How far this node is with those members of which the puller of a page, or (`told`) the sender of summaries, has shown
+    /// something else.
+    fn put_summaries(&self, w: &mut Writer<'_>, told: bool) {
+        if !w.open_summaries() {
+            return;
+        }
+        for &slot in self.to_tell.iter().take(if told { TELL_MAX } else { usize::MAX }) {
+            if let Some(row) = self.table.get(slot) {
+                w.summary(&self.summary(slot, row.id, row.status.incarnation().epoch()));
+            }
+        }
+        w.close_section();
+    }
+}
+
+/// One member of a digest that is answered.
+struct Asked {
+    /// `NONE` when it is not known in the life that was asked about.
+    slot: u32,
+    digest: Digest,
+    /// There is state that the asker lacks, and there are rumors.
+    state: bool,
+    rumors: bool,
+}
+
+/// A delta for a holder that is as far as `(version, gc)`. `false` when nothing of it fits.
+fn put_state(
+    w: &mut Writer<'_>,
+    (id, epoch): (NodeId, u32),
+    map: &Keyspace,
+    (version, gc): (u32, u32),
+    most: usize,
+    now: Instant,
+) -> bool {
+    let Some(since) = map.since(version, gc) else { return false };
+    let head = StateHead { id, epoch, version: map.version(), gc: map.gc(), from: since.from };
+    w.state(&head, most, since.entries.map(|entry| state_entry(&entry, now))).is_some()
+}
+
+/// An entry as the wire has it: times are what is left of them.
+fn state_entry<'a>(entry: &KeyEntry<'a>, now: Instant) -> StateEntry<'a> {
+    let left = |at: Instant| at.micros_since(now).div_ceil(1_000).min(TTL_MAX_MS);
+    let change = match entry.change {
+        Change::Put { value, expires } => wire::Change::Put { value, ttl_ms: expires.map(left) },
+        Change::Delete { purge_at } => wire::Change::Delete { ttl_ms: left(purge_at) },
+    };
+    StateEntry { version: entry.version, key: entry.key, change }
+}

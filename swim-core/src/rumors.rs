@@ -1,0 +1,436 @@
+//! Rumors: what the embedder of some node wants all to hear, once.
+//!
+//! Decides which rumors are new, which are kept for those who have missed them, and which are told, how often. Each rumor is
+//! delivered at most once, in any order: a [`Window`] per origin says which numbers were seen. What was taken is kept in
+//! the [`Arena`] until its time is over or others need the room, the oldest first; an origin whose rumors take more than half of
+//! it makes room with its own. While it is *hot*, it rides on datagrams ([`Hot`], Demers et al. 1987); who has missed it
+//! then, asks with a digest, is given what is kept, and gives up what is not.
+//!
+//! Everything belongs to a row and its present epoch: with another life or without a row, [`Rumors::forget`] drops windows
+//! and rumors. What the current input has brought is never dropped for others, so that an event can be read until the next
+//! input: what finds no room beside it is refused, and as it was not marked as seen, comes again with a sync.
+
+mod arena;
+mod hot;
+mod window;
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use self::arena::{Arena, Chain, Kept};
+use self::hot::Hot;
+use self::window::{Seen, Window};
+use crate::config::Config;
+use crate::cx::Cx;
+use crate::hash::TableKey;
+use crate::members::{ME, ensure};
+use crate::node::Rumor;
+use crate::status::{NodeId, RumorId};
+use crate::storage::{Take, make_room};
+use crate::time::{Instant, micros};
+use crate::wire::DecodeError;
+
+/// How far a rumor of others may raise the Lamport time at once. One that is forged, or flipped on its way, would otherwise
+/// use up all time there is. A million rumors a second take twelve days to get that far.
+const LAMPORT_JUMP: u64 = 1 << 40;
+
+/// An origin's lowest rumors that are passed over, because the current input has brought them, before the oldest of all
+/// makes room instead.
+const PASSED_MAX: usize = 8;
+
+/// What became of a rumor that was offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Offer {
+    /// It is new: it is kept and told from now on, and to be delivered.
+    New,
+    /// It was seen before, or given up.
+    Known,
+    /// It is below the window: nobody can tell whether it was seen.
+    Stale,
+    /// It is of another epoch than the row, or one of this node's own that it has not broadcast: another life of it did.
+    OtherLife,
+    /// What the same input has brought leaves no room for it. It is not seen, and may come again.
+    Full,
+}
+
+/// What is known of one origin's rumors.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Origin {
+    /// The epoch of all of it.
+    epoch: u32,
+    window: Window,
+    #[serde(skip)]
+    chain: Chain,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Rumors {
+    kept: Arena,
+    hot: Hot,
+    /// By slot, as far as any has broadcast something.
+    origins: Vec<Option<Box<Origin>>>,
+    lamport: u64,
+    /// How long a rumor is kept, in microseconds.
+    ttl: u64,
+    /// Counts inputs, to tell what the current one has brought. Copies are taken between inputs, so it is not written.
+    #[serde(skip)]
+    input: u64,
+}
+
+impl Rumors {
+    /// Allocates next to nothing. `key` places ids in the index, and may be that of the table.
+    pub(crate) fn new(config: &Config, key: TableKey) -> Self {
+        let ttl = micros(config.rumor_ttl);
+        Self { kept: Arena::new(key), hot: Hot::new(), origins: Vec::new(), lamport: 0, ttl, input: 0 }
+    }
+
+    /// An input begins: what the one before has brought need not stay any longer.
+    pub(crate) fn begin_input(&mut self) {
+        self.input = self.input.wrapping_add(1);
+    }
+
+    /// This node tells all: delivered here, kept and told from now on. Topic and payload have passed
+    /// [`Config::check_rumor`].
+    ///
+    /// # Errors
+    /// All numbers of this epoch are used up; the next epoch has new ones.
+    pub(crate) fn broadcast(&mut self, epoch: u32, topic: &str, payload: &[u8], cx: &mut Cx) -> Result<RumorId, ()> {
+        self.renew(ME, epoch);
+        let seq = self.last(ME).checked_add(1).ok_or(())?;
+        let id = RumorId { origin: cx.me, epoch, seq };
+        let rumor = Rumor { id, lamport: self.lamport.saturating_add(1), topic, payload };
+        if !self.make_room(ME, topic.len() + payload.len(), cx) {
+            return Err(());
+        }
+        self.lamport = rumor.lamport;
+        self.keep(ME, &rumor, cx);
+        cx.stats.rumors_broadcast += 1;
+        Ok(id)
+    }
+
+    /// Takes over a rumor whose origin has the row at `slot`, of this epoch, unless it was seen before.
+    pub(crate) fn offer(&mut self, slot: u32, epoch: u32, item: &Rumor<'_>, cx: &mut Cx) -> Offer {
+        let len = item.topic.len() + item.payload.len();
+        self.renew(slot, epoch);
+        let offer = match self.see(slot, epoch, item.id) {
+            Offer::New if !self.make_room(slot, len, cx) => Offer::Full,
+            offer => offer,
+        };
+        match offer {
+            Offer::New => {
+                self.hear(item.lamport, cx);
+                self.keep(slot, item, cx);
+                cx.stats.rumors_received += 1;
+            }
+            Offer::Known => cx.stats.rumors_known += 1,
+            Offer::Stale | Offer::OtherLife => cx.stats.rumors_stale += 1,
+            Offer::Full => cx.stats.rumors_evicted += 1,
+        }
+        offer
+    }
+
+    /// Offers the hot rumors for a place in a datagram, least told first, each at most once per `round`: datagrams to the same
+    /// receiver in one go share a round, which is not 0 and not the last ones'. 0 is a round of its own. `put` says what became
+    /// of a rumor; what was taken as often as the policy has it, `live` members being around, is told no longer.
+    pub(crate) fn fill(&mut self, live: usize, round: u32, cx: &mut Cx, put: impl FnMut(&Rumor<'_>) -> Take) {
+        self.hot.fill(&mut self.kept, (live, round), cx, put);
+    }
+
+    /// A receiver answered that it knew this rumor already, or did not.
+    pub(crate) fn feedback(&mut self, id: RumorId, known: bool, cx: &Cx) {
+        if let Some(place) = self.kept.find(id) {
+            self.hot.feedback(&mut self.kept, place, known, &cx.config);
+        }
+    }
+
+    /// Nothing is told any longer, be it as seldom as it was; it stays kept. Returns how many rumors were hot.
+    pub(crate) fn settle(&mut self) -> usize {
+        self.hot.settle()
+    }
+
+    /// The row is gone, or its next epoch has begun: window and rumors go.
+    pub(crate) fn forget(&mut self, slot: u32) {
+        let Some(mut origin) = self.origins.get_mut(slot as usize).and_then(Option::take) else { return };
+        while let Some(place) = { self.kept.of(&origin.chain).next() } {
+            self.hot.remove(place);
+            self.kept.remove(place, &mut origin.chain);
+        }
+    }
+
+    /// This node is in another life. What it has broadcast and nobody can have heard yet is of that life from now on, under new
+    /// numbers. The rest may have been heard, and goes: told again, it could be delivered twice.
+    pub(crate) fn restart(&mut self, epoch: u32, cx: &mut Cx) {
+        let Some(origin) = self.origin(ME) else { return };
+        let untold = self.kept.of(&origin.chain).filter(|&place| self.hot.is_untold(place));
+        let untold: Vec<(String, Vec<u8>)> = untold
+            .filter_map(|place| self.kept.rumor(place))
+            .map(|rumor| (rumor.topic.into(), rumor.payload.into()))
+            .collect();
+        self.forget(ME);
+        for (topic, payload) in untold {
+            // They were there just now, so there are numbers and room for them.
+            let _ = self.broadcast(epoch, &topic, &payload, cx);
+        }
+    }
+
+    /// Nobody who was asked keeps what is missing up to `floor` of this origin, in this epoch: it is given up. Of my own, none
+    /// is missing, whatever others say.
+    pub(crate) fn close(&mut self, slot: u32, epoch: u32, floor: u32, cx: &mut Cx) {
+        self.renew(slot, epoch);
+        if slot != ME && floor > self.digest(slot).0 {
+            let origin = admitted(&mut self.origins, slot, epoch, &cx.config);
+            cx.stats.rumors_missed += u64::from(origin.window.close(floor));
+        }
+    }
+
+    /// Drops what was kept long enough.
+    pub(crate) fn on_due(&mut self, now: Instant) {
+        while let Some(place) = self.kept.oldest().filter(|_| self.next_deadline() <= now) {
+            self.drop_kept(place);
+        }
+    }
+
+    /// Builds what a restored copy lacks. To be called before anything else, [`Self::check`] included.
+    ///
+    /// # Errors
+    /// What contradicts itself.
+    pub(crate) fn rebuild(&mut self) -> Result<(), &'static str> {
+        self.begin_input();
+        self.kept.reindex();
+        for (slot, place) in self.kept.by_origin() {
+            let origin = self.origins.get_mut(slot as usize).and_then(Option::as_deref_mut);
+            self.kept.chain(place, &mut origin.ok_or("rumors are kept of an origin that has none")?.chain);
+        }
+        Ok(())
+    }
+
+    /// Hands every topic (`false`) and payload (`true`) that is kept to `f`, which may replace it by another of the same length.
+    /// Empty ones are left out.
+    ///
+    /// # Errors
+    /// [`DecodeError::Value`] when a topic is no UTF-8 any more. The rumors cannot be used then.
+    pub(crate) fn map_opaque(&mut self, f: &mut dyn FnMut(bool, &mut [u8])) -> Result<(), DecodeError> {
+        self.kept.map_opaque(f)
+    }
+
+    /// A rumor that is kept.
+    pub(crate) fn get(&self, id: RumorId) -> Option<Rumor<'_>> {
+        self.kept.rumor(self.kept.find(id)?)
+    }
+
+    /// The Lamport time: that of the newest rumor that this node has heard of.
+    pub(crate) fn lamport(&self) -> u64 {
+        self.lamport
+    }
+
+    pub(crate) fn has_hot(&self) -> bool {
+        self.hot.len() > 0
+    }
+
+    /// Rumors that are told.
+    pub(crate) fn hot_len(&self) -> usize {
+        self.hot.len()
+    }
+
+    /// Bytes that the next rumor to be told takes in a datagram, 0 where there is none.
+    pub(crate) fn largest_waiting(&self) -> usize {
+        self.hot.first().and_then(|place| self.kept.rumor(place)).map_or(0, |rumor| wire_len(&rumor))
+    }
+
+    /// Rumors that are kept.
+    pub(crate) fn len(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// Bytes of topics and payloads that are kept.
+    pub(crate) fn bytes(&self) -> usize {
+        self.kept.bytes()
+    }
+
+    /// When the next rumor has been kept long enough.
+    pub(crate) fn next_deadline(&self) -> Instant {
+        let oldest = self.kept.oldest().and_then(|place| self.kept.get(place));
+        oldest.map_or(Instant::NEVER, |kept| kept.at.plus_micros(self.ttl))
+    }
+
+    /// The number of this origin's newest rumor that is known of, 0 where none is.
+    pub(crate) fn last(&self, slot: u32) -> u32 {
+        self.origin(slot).map_or(0, |o| o.window.newest())
+    }
+
+    /// A hash of what was seen of this origin: its newest number, and what is missing below it. 0 where nothing was seen.
+    /// Two nodes that have seen, or given up, the same have the same.
+    pub(crate) fn mark(&self, slot: u32) -> u64 {
+        self.origin(slot).map_or(0, |o| o.window.hash())
+    }
+
+    /// What was seen of this origin: all up to the first number, and by bits the 64 behind it.
+    pub(crate) fn digest(&self, slot: u32) -> (u32, u64) {
+        self.origin(slot).map_or((0, 0), |o| (o.window.floor(), o.window.seen(o.window.floor())))
+    }
+
+    /// The greatest number up to which all of this origin's were seen, or given up, and none is kept any more.
+    pub(crate) fn kept_floor(&self, slot: u32) -> u32 {
+        let Some(origin) = self.origin(slot) else { return 0 };
+        let lowest = self.kept.of(&origin.chain).next().and_then(|place| self.kept.get(place));
+        origin.window.floor().min(lowest.map_or(u32::MAX, |kept| kept.id.seq.saturating_sub(1)))
+    }
+
+    /// Hands the kept rumors of this origin to `f`, by ascending numbers, that one lacks who has seen all up to `floor` and by
+    /// bits of `seen` the 64 behind it, until `f` returns `false`. Goes through all that are kept of the origin, which is the
+    /// slow path of one that has missed something, and bounded by `rumors_max`.
+    pub(crate) fn visit_lacking(&self, slot: u32, floor: u32, seen: u64, mut f: impl FnMut(&Rumor<'_>) -> bool) {
+        let Some(origin) = self.origin(slot) else { return };
+        let lacks = |seq: u32| match seq.checked_sub(floor) {
+            None | Some(0) => false,
+            Some(above @ 1..=64) => seen >> (above - 1) & 1 == 0,
+            Some(_) => true,
+        };
+        for rumor in self.kept.of(&origin.chain).filter_map(|place| self.kept.rumor(place)) {
+            if lacks(rumor.id.seq) && !f(&rumor) {
+                return;
+            }
+        }
+    }
+
+    /// Every bound, and every index against its plain meaning. `row` tells the id and the present epoch of the member at a
+    /// slot, `None` where there is none.
+    pub(crate) fn check(&self, cx: &Cx, row: impl Fn(u32) -> Option<(NodeId, u32)>) -> Result<(), &'static str> {
+        let config = &cx.config;
+        self.kept.check(cx.now)?;
+        self.hot.check(&self.kept)?;
+        ensure(self.ttl == micros(config.rumor_ttl), "rumors are kept as long as the config has it")?;
+        ensure(self.len() <= config.rumors_max, "more rumors than are kept")?;
+        ensure(self.bytes() <= config.rumor_bytes, "rumors of more bytes than are kept")?;
+        let mut chained = 0;
+        for (slot, origin) in self.origins.iter().enumerate() {
+            let Some(origin) = origin else { continue };
+            let (slot, window) = (slot as u32, &origin.window);
+            let (id, epoch) = row(slot).ok_or("rumors are members'")?;
+            window.check(config.rumor_window)?;
+            ensure(origin.epoch == epoch, "rumors are of the present epoch")?;
+            ensure(slot != ME || window.floor() == window.newest(), "none of my own rumors is missing")?;
+            self.kept.check_chain(&origin.chain, slot)?;
+            chained += origin.chain.len;
+            for kept in self.kept.of(&origin.chain).filter_map(|place| self.kept.get(place)) {
+                ensure(
+                    (kept.id.origin, kept.id.epoch) == (id, epoch),
+                    "a rumor is its origin's, of the present epoch",
+                )?;
+                ensure(window.see(kept.id.seq) != Seen::New, "what is kept was seen")?;
+            }
+        }
+        ensure(chained == self.len(), "a rumor is of an origin that is known")
+    }
+
+    /// What a rumor is to this node, whether there is room for it or not.
+    fn see(&self, slot: u32, epoch: u32, id: RumorId) -> Offer {
+        let seen = match self.origin(slot) {
+            Some(origin) => origin.window.see(id.seq),
+            None if id.seq > 0 => Seen::New,
+            None => Seen::TooOld,
+        };
+        match seen {
+            _ if id.epoch != epoch => Offer::OtherLife,
+            Seen::New if slot == ME => Offer::OtherLife,
+            Seen::New => Offer::New,
+            Seen::Known => Offer::Known,
+            Seen::TooOld => Offer::Stale,
+        }
+    }
+
+    /// The Lamport time is no less than that of what was heard, unless that is too far ahead: then order suffers, and
+    /// nothing else.
+    fn hear(&mut self, lamport: u64, cx: &mut Cx) {
+        let most = self.lamport.saturating_add(LAMPORT_JUMP);
+        if lamport > most {
+            cx.stats.lamport_implausible += 1;
+        }
+        self.lamport = self.lamport.max(lamport.min(most));
+    }
+
+    /// Drops what has to go for a rumor of this origin; `false` when the current input leaves no room.
+    fn make_room(&mut self, slot: u32, len: usize, cx: &mut Cx) -> bool {
+        if len > cx.config.rumor_bytes {
+            return false;
+        }
+        while self.len() >= cx.config.rumors_max || self.bytes() + len > cx.config.rumor_bytes {
+            let Some(place) = self.dispensable(slot, len, &cx.config) else { return false };
+            self.drop_kept(place);
+            cx.stats.rumors_evicted += 1;
+        }
+        true
+    }
+
+    /// The rumor that makes room for one of this origin: the origin's lowest when it takes more than half, or else the
+    /// oldest of all.
+    fn dispensable(&self, slot: u32, len: usize, config: &Config) -> Option<u32> {
+        let over = |used: usize, bound: usize| used > bound / 2;
+        let greedy = |c: &&Chain| over(c.len + 1, config.rumors_max) || over(c.bytes + len, config.rumor_bytes);
+        let own = self.origin(slot).map(|o| &o.chain).filter(greedy);
+        let lowest = own.and_then(|chain| self.kept.of(chain).take(PASSED_MAX).find(|&place| !self.is_current(place)));
+        lowest.or_else(|| self.kept.oldest().filter(|&place| !self.is_current(place)))
+    }
+
+    /// Has the current input brought it?
+    fn is_current(&self, place: u32) -> bool {
+        self.kept.get(place).is_some_and(|kept| kept.input == self.input)
+    }
+
+    /// Marks a new rumor as seen, keeps it and tells it. There is room.
+    fn keep(&mut self, slot: u32, rumor: &Rumor<'_>, cx: &mut Cx) {
+        let kept = Kept::new(rumor, slot, cx.now, self.input);
+        let origin = admitted(&mut self.origins, slot, rumor.id.epoch, &cx.config);
+        cx.stats.rumors_missed += u64::from(origin.window.mark(rumor.id.seq));
+        let place = self.kept.insert(kept, rumor.topic, rumor.payload, &mut origin.chain);
+        self.hot.enqueue(place, self.kept.places());
+    }
+
+    /// Nothing of another life stays.
+    fn renew(&mut self, slot: u32, epoch: u32) {
+        if self.origin(slot).is_some_and(|origin| origin.epoch != epoch) {
+            self.forget(slot);
+        }
+    }
+
+    fn drop_kept(&mut self, place: u32) {
+        self.hot.remove(place);
+        let slot = self.kept.get(place).map_or(u32::MAX, |kept| kept.slot);
+        if let Some(origin) = self.origins.get_mut(slot as usize).and_then(Option::as_deref_mut) {
+            self.kept.remove(place, &mut origin.chain);
+        }
+    }
+
+    fn origin(&self, slot: u32) -> Option<&Origin> {
+        self.origins.get(slot as usize)?.as_deref()
+    }
+}
+
+/// What is known of this origin; nothing yet when it is heard of for the first time.
+fn admitted<'a>(origins: &'a mut Vec<Option<Box<Origin>>>, slot: u32, epoch: u32, config: &Config) -> &'a mut Origin {
+    let place = slot as usize;
+    if place >= origins.len() {
+        make_room(origins, place + 1);
+        origins.resize_with(place + 1, || None);
+    }
+    origins[place].get_or_insert_with(|| {
+        Box::new(Origin { epoch, window: Window::new(config.rumor_window), chain: Chain::default() })
+    })
+}
+
+/// Bytes that a rumor takes in a datagram: id, Lamport time, and both texts with their lengths (`docs/wire.md`).
+fn wire_len(rumor: &Rumor<'_>) -> usize {
+    const FIXED: usize = 8 + 4 + 4 + 8 + 1;
+    let length = match rumor.payload.len() {
+        ..0x80 => 1,
+        0x80..0x4000 => 2,
+        _ => 3,
+    };
+    FIXED + rumor.topic.len() + length + rumor.payload.len()
+}
+
+#[cfg(test)]
+mod tests;
