@@ -96,7 +96,8 @@ pub struct Config {
     pub rumor_window: usize,
     /// How long a rumor is kept for members that have missed it, or that join later.
     pub rumor_ttl: Duration,
-    /// Bytes of keys and values that one member's state may have, this node's own and others'.
+    /// Bytes that one member's state may have, this node's own and others': those of keys and values, and
+    /// [`Self::ENTRY_COST`] for each entry.
     pub state_bytes: usize,
     /// Bytes that the states of all members may take together here; what is above is refused and counted.
     pub state_total: usize,

@@ -108,7 +108,7 @@ pub enum Event {
         id: RumorId,
     },
     /// Entries of a member's state were written, deleted, or have vanished; or all of it is gone, because the member is in
-    /// another life. At most one per input and member.
+    /// another life.
     StateChanged {
         /// Whose.
         id: NodeId,

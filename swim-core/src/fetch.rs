@@ -114,7 +114,8 @@ impl Fetch {
         !self.queue.is_empty() || self.next != Instant::NEVER
     }
 
-    fn is_wanted(&self, slot: u32) -> bool {
+    /// Has it been asked of somebody what is new of this member, or will it be?
+    pub(crate) fn is_wanted(&self, slot: u32) -> bool {
         self.wanted.get(slot as usize).copied().unwrap_or(false)
     }
 

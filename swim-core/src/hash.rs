@@ -82,6 +82,10 @@ mod tests {
         assert_eq!(row_hash(1, 2, 1), 0x81fb_535c_a52e_6825);
         assert_eq!(tree_key(1), 0x15a4_8587);
         assert_eq!(short_hash(1, 2), 0xbeeb_8da1);
+        assert_eq!((app_mark(1, 0, 0, 0), app_mark(1, 0, 5, 0)), (0, 0xbd6b_1e15_ac64_e00e));
+        assert_eq!(app_mark(1, 0, 5, 0x289e_da85_37f8_5098), 0xfbbe_3fff_4180_6125);
+        let sum = app_mark(1, 0, 5, 0).wrapping_add(app_mark(9, 7, 0, 0x5692_161d_100b_05e5));
+        assert_eq!((short_hash(app_mark(1, 0, 5, 0), 0), short_hash(sum, 0)), (0x4cf1_fa8d, 0x2147_37e0));
         assert_eq!(short_hash(0x81fb_535c_a52e_6825, 0xa1a2_a3a4), 0xcabd_0553);
     }
 

@@ -1,17 +1,19 @@
 //! One member's state: a small map of versioned entries, as its owner writes it and as the others hold it (Scuttlebutt:
 //! van Renesse, Dumitriu, Gough, Thomas, "Efficient Reconciliation and Flow Control for Anti-Entropy Protocols", 2008).
 //!
-//! Every put and delete takes the owner's next version. A holder at version v has, of every key, the newest record up to
-//! v, or none where that record has been overwritten behind v at whoever told it. So it is enough to tell a holder what is
-//! behind its version, oldest first; and **a record whose version a holder has covered is never news to it**: if the
-//! holder does not have it, it has been overwritten. That alone keeps what was deleted from returning, however late a
-//! delta comes.
+//! Every put and delete takes the owner's next version. A holder at version v has, of every key, the newest record up
+//! to v, or none where that record has been overwritten behind v at whoever told it. So it is enough to tell a holder
+//! what is behind its version, oldest first; and **a record whose version a holder has covered is never news to it**:
+//! if the holder does not have it, it has been overwritten. That alone keeps what was deleted from returning, however
+//! late a delta comes.
 //!
-//! A delete leaves a tombstone, which is purged in the end; `gc` is the newest version purged. Who has not reached it may
-//! hold what nobody can tell it is deleted, and is *reset*: it is told all from version 0 on (a *sweep*), and when it has
-//! reached the version that was promised (`goal`), it removes what was not among it. Meanwhile it can read what it had.
+//! A delete leaves a tombstone, which is purged in the end; `gc` is the newest version purged. Who has not reached it
+//! may hold what nobody can tell it is deleted, and is *reset*: it is told all from version 0 on (a *sweep*), and when
+//! it has reached the version that was promised (`goal`), it removes what was not among it. Meanwhile it can read what
+//! it had. A holder that has not come to another's gc itself has nothing to tell it.
 //!
-//! Differs from the paper: it lets tombstones be. Within an epoch (gc, version) grows lexicographically, and nothing else.
+//! Differs from the paper: it lets tombstones be. Within an epoch (gc, version) grows lexicographically, and nothing
+//! else.
 //!
 //! The records lie packed in one vector, in the order of their versions, one per key. There is no index: a map has some
 //! tens of kilobytes, and is read through in microseconds. Room that was needed once is kept, so a key that is written
@@ -35,7 +37,9 @@ use crate::config::Config;
 use crate::node::Entry;
 use crate::time::Instant;
 
-pub(crate) use self::apply::{Applied, Delta, Refusal};
+#[cfg(test)]
+pub(crate) use self::apply::Refusal;
+pub(crate) use self::apply::{Applied, Delta};
 
 /// Most bytes that an entry takes on the wire beside its key and value: version 5, lengths 1 and 2, remaining time 5.
 const WIRE_HEAD: usize = 13;
@@ -123,7 +127,7 @@ impl<'a> Iterator for KeyEntries<'a> {
 
     fn next(&mut self) -> Option<KeyEntry<'a>> {
         let after = self.after;
-        self.records.find(|(_, r)| r.version > after).and_then(|(_, r)| r.key_entry())
+        self.records.find(|(_, r)| r.version > after && !r.is(UNSEEN)).and_then(|(_, r)| r.key_entry())
     }
 }
 
@@ -153,8 +157,7 @@ impl Default for Keyspace {
 
 /// As the owner writes, whose own map is always settled.
 impl Keyspace {
-    /// Writes an entry, if keys and values then have at most `live_max` bytes, and their records one and a half times as
-    /// many: the rest of what others store is for tombstones.
+    /// Writes an entry, if all of them then count at most `live_max` bytes: keys, values, and [`Config::ENTRY_COST`] each.
     pub(crate) fn put(&mut self, key: &str, value: &[u8], expires: Option<Instant>, live_max: usize) -> Written {
         if !storable(key, value) {
             return Written::Full;
@@ -165,10 +168,9 @@ impl Keyspace {
         }
         let Some(version) = self.goal.checked_add(1) else { return Written::Exhausted };
         let record = Record::of(&KeyEntry { version, key, change: Change::Put { value, expires } }, 0);
-        let sums = tally(&self.bytes, true);
-        let (live, puts) = old.map_or((0, 0), |(_, r)| (r.live_bytes(), if r.is(TOMBSTONE) { 0 } else { r.len() }));
-        let puts = sums.stored - sums.tombstones - puts + record.len();
-        if sums.live - live + record.live_bytes() > live_max || puts > live_max.saturating_add(live_max / 2) {
+        let others: usize =
+            records(&self.bytes).map(|(_, r)| r.cost()).sum::<usize>() - old.map_or(0, |(_, r)| r.cost());
+        if others + record.cost() > live_max {
             return Written::Full;
         }
         let place = old.map(|(at, r)| at..at + r.len());
@@ -181,7 +183,8 @@ impl Keyspace {
     }
 
     /// Deletes an entry. Its tombstone lasts until `purge_at`, or until all tombstones take more than `tombstones_max`
-    /// bytes, which is at most half of the bytes that keys and values may have: then the oldest go, so none ever blocks.
+    /// bytes, which is at most half of the bytes that keys and values may have: then the oldest go, so none ever
+    /// blocks.
     pub(crate) fn delete(&mut self, key: &str, purge_at: Instant, tombstones_max: usize) -> Written {
         let Some((at, record)) = self.find(key.as_bytes()).filter(|(_, r)| !r.is(TOMBSTONE)) else {
             return Written::Same;
@@ -236,9 +239,9 @@ impl Keyspace {
 
 /// As time goes, and as readers see it.
 impl Keyspace {
-    /// What `now` is over ends: the `owner` writes tombstones in place of entries (until when these last, and how many bytes
-    /// they may take, as in [`Self::delete`]); another holder hides them and keeps their records, which it still has to tell.
-    /// Tombstones that have served are purged. True when something visible changed.
+    /// What `now` is over ends: the `owner` writes tombstones in place of entries (until when these last, and how many
+    /// bytes they may take, as in [`Self::delete`]); another holder hides them and keeps their records, which it still
+    /// has to tell. Tombstones that have served are purged. True when something visible changed.
     pub(crate) fn on_due(&mut self, now: Instant, owner: Option<(Instant, usize)>) -> bool {
         if now < self.next_expiry {
             return false;
@@ -284,17 +287,19 @@ impl Keyspace {
     }
 
     /// Is it being reset?
+    #[cfg(test)]
     pub(crate) fn is_sweeping(&self) -> bool {
         self.sweep
     }
 
-    /// Is all here that there was at whoever told me? Until then no tombstone goes, since a reset by me would remove what
-    /// I lack only because it has been overwritten behind my version. The owner's own always is.
+    /// Is all here that there was at whoever told me? Until then no tombstone goes, since a reset by me would remove
+    /// what I lack only because it has been overwritten behind my version. The owner's own always is.
     pub(crate) fn is_settled(&self) -> bool {
         self.version == self.goal
     }
 
     /// Bytes of the keys and values that can be read.
+    #[cfg(test)]
     pub(crate) fn live_bytes(&self) -> usize {
         self.live_bytes as usize
     }
@@ -319,8 +324,9 @@ impl Keyspace {
         records(&self.bytes).filter_map(|(_, r)| r.entry())
     }
 
-    /// What a holder at this version and gc lacks. `None` when that is nothing, when the holder is being reset to what is not
-    /// known here, or in the middle of a sweep, if it had to be told all: what has not been swept yet may be deleted.
+    /// What a holder at this version and gc lacks. `None` when that is nothing, when the holder is being reset to what
+    /// is not known here, or in the middle of a sweep, if it had to be told all: what has not been swept yet may be
+    /// deleted.
     pub(crate) fn since(&self, version: u32, gc: u32) -> Option<Since<'_>> {
         let reset = self.gc > gc.max(version);
         if self.version <= version || self.version < gc.max(self.gc) || reset && self.sweep {
@@ -345,8 +351,8 @@ impl Keyspace {
         skipped.last().map_or(from, |e| e.version)
     }
 
-    /// Hands every key (`false`) and every value (`true`) to `f`, which may replace it by another of the same length. Empty
-    /// values are left out. Different keys have to stay different.
+    /// Hands every key (`false`) and every value (`true`) to `f`, which may replace it by another of the same length.
+    /// Empty values are left out. Different keys have to stay different.
     ///
     /// # Errors
     /// A key is no UTF-8 any more. The map cannot be used then.
@@ -365,7 +371,8 @@ impl Keyspace {
         Ok(())
     }
 
-    /// Every sum and every rule of the records against its plain meaning, with the `live_max` that deltas were applied with.
+    /// Every sum and every rule of the records against its plain meaning, with the `live_max` that deltas were applied
+    /// with.
     pub(crate) fn check(&self, live_max: usize) -> Result<(), &'static str> {
         let Self { version, known, goal, gc, sweep, .. } = *self;
         if version > known || known > goal || gc > goal {
@@ -445,8 +452,8 @@ fn tally(bytes: &[u8], purging: bool) -> Tally {
     sums
 }
 
-/// May a map be as large? The owner's has `live_max` bytes of keys and values, and twice as many in all. A holder that has
-/// not reached its goal may have what was deleted beside what came in its place, so twice that.
+/// May a map be as large? The owner's has `live_max` bytes of keys and values, and twice as many in all. A holder that
+/// has not reached its goal may have what was deleted beside what came in its place, so twice that.
 fn fits(sums: &Tally, live_max: usize, settled: bool) -> bool {
     let live_max = live_max.saturating_mul(if settled { 1 } else { 2 });
     sums.live <= live_max && sums.stored <= live_max.saturating_mul(2)

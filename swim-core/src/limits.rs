@@ -16,6 +16,8 @@ impl Config {
     pub const KEY_MAX: usize = 64;
     /// Most bytes in the value of an entry, where the `mtu` has room for them.
     pub const VALUE_MAX: usize = 1_024;
+    /// What an entry counts against `state_bytes` beside its key and its value.
+    pub const ENTRY_COST: usize = 16;
     /// Most bytes in the topic of a rumor.
     pub const TOPIC_MAX: usize = 64;
     /// The longest time after which an entry may vanish by itself: 2^34 - 1 ms, 198 days.

@@ -220,6 +220,10 @@ impl State {
         let held = &mut self.held;
         self.news.visit(limit, SKIPS_MAX, |place, _| {
             let Some(held) = held.get_mut(place).filter(|held| held.round != round) else { return Take::Skip };
+            if held.map.gc() > held.map.version() {
+                // At the beginning of a reset there is nothing that could be told.
+                return Take::Taken;
+            }
             // Too much for everybody: only that it is there.
             let from = held.from.min(held.map.version());
             let whole = held.map.tail(from, EAGER_MAX) == from;
@@ -284,6 +288,7 @@ impl State {
             ensure(is_member(held.slot), "a state is a member's")?;
             ensure(self.place(held.slot) == Some(place), "a state is at its place")?;
             held.map.check(state_bytes)?;
+            ensure(held.slot != ME || held.map.is_settled(), "nothing of my own state is missing")?;
             ensure(
                 held.map.next_expiry() != Instant::NEVER || self.deadlines.get(place).is_none(),
                 "no deadline in vain",

@@ -1,7 +1,8 @@
 //! A delta, applied whole or not at all.
 //!
-//! Its entries are appended behind the records that are held, and what goes is marked; when the result is too large, the
-//! appended ones are cut off again and the marks taken back. So nothing is copied, and nothing allocated once there is room.
+//! Its entries are appended behind the records that are held, and what goes is marked; when the result is too large,
+//! the appended ones are cut off again and the marks taken back. So nothing is copied, and nothing allocated once there
+//! is room.
 
 use super::{
     CONFIRMED, Change, DROPPED, EXPIRED, KeyEntry, Keyspace, Record, TOMBSTONE, UNSEEN, compact, fits, records, reflag,

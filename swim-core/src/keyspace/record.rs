@@ -5,6 +5,7 @@
 
 use alloc::vec::Vec;
 
+use crate::config::Config;
 use crate::node::Entry;
 use crate::storage::make_room;
 use crate::time::Instant;
@@ -106,6 +107,11 @@ impl<'a> Record<'a> {
         if self.is_visible() { self.key.len() + self.value.len() } else { 0 }
     }
 
+    /// Bytes that count against what an owner may write: with something for the head, which others store, too.
+    pub(super) fn cost(&self) -> usize {
+        if self.is_visible() { self.live_bytes() + Config::ENTRY_COST } else { 0 }
+    }
+
     /// What readers see of it.
     pub(super) fn entry(&self) -> Option<Entry<'a>> {
         let key = core::str::from_utf8(self.key).ok().filter(|_| self.is_visible())?;
@@ -152,10 +158,10 @@ pub(super) fn records(bytes: &[u8]) -> Records<'_> {
     Records { bytes, at: 0 }
 }
 
-/// Sets the flags of the record that begins here. Whether it has a time, which decides its length, stays.
+/// Sets the flags of the record that begins here; never whether it has a time, which decides its length.
 pub(super) fn set_flags(bytes: &mut [u8], at: usize, flags: u8) {
     if let Some(place) = bytes.get_mut(at + FLAGS_AT) {
-        *place = flags & !EXPIRES | *place & EXPIRES;
+        *place = flags;
     }
 }
 

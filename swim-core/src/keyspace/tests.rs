@@ -88,16 +88,17 @@ fn g11_what_is_so_already_takes_no_version() {
 fn what_has_no_room_changes_nothing() {
     let mut k = written(&[("a", b"1")]);
     let before = k.clone();
-    assert_eq!(k.put("b", &[0; 40], None, 42), Written::Full);
+    // Each entry counts 16 bytes beside key and value.
+    assert_eq!(k.put("b", &[0; 40], None, 74), Written::Full);
     assert_eq!(k.put("", b"", None, ROOM), Written::Full);
     assert_eq!(k.put("v", &[0; 1_025], None, ROOM), Written::Full);
     assert_eq!((&k.bytes, k.version()), (&before.bytes, 1));
-    assert_eq!(k.put("b", &[0; 39], None, 42), Written::Changed);
-    assert_eq!(k.put("a", &[0; 2], None, 42), Written::Full);
+    assert_eq!(k.put("b", &[0; 39], None, 74), Written::Changed);
+    assert_eq!(k.put("a", &[0; 2], None, 74), Written::Full);
     // Many small entries: others have to store their heads, too.
     let mut k = Keyspace::default();
     let fit = (0_u8..100).take_while(|i| k.put(&(*i as char).to_string(), b"", None, 100) == Written::Changed).count();
-    assert_eq!((fit, k.live_bytes(), k.stored_bytes()), (16, 16, 144));
+    assert_eq!((fit, k.live_bytes(), k.stored_bytes()), (5, 5, 45));
     k.check(100).unwrap();
 }
 
@@ -376,4 +377,18 @@ fn hostile_snapshots_are_harmless() {
         }
     }
     assert!((bytes.len()..bytes.len() * 128).contains(&survivors), "{survivors}");
+}
+
+#[test]
+fn when_versions_are_used_up_they_begin_again() {
+    let mut k = written(&[("a", b"1"), ("b", b"2"), ("c", b"3")]);
+    k.put("a", b"4", None, ROOM);
+    k.delete("b", at(9), ROOM);
+    k.renumber();
+    assert_eq!(shown(&k), [("c", b"3".as_slice(), 1), ("a", b"4", 2)]);
+    assert_eq!((k.version(), k.gc(), k.next_expiry()), (2, 0, Instant::NEVER));
+    k.check(ROOM).unwrap();
+    let mut holder = Keyspace::default();
+    pull(&mut holder, &k).unwrap();
+    assert_eq!(shown(&holder), shown(&k));
 }

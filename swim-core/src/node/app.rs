@@ -213,10 +213,12 @@ impl Node {
         }
         let (version, last) = (self.state.version(slot), self.rumors.last(slot));
         let holes = self.rumors.digest(slot).0 < last;
+        // Where each of two is ahead in something, once is enough: what is asked for already was told, too.
+        let told = self.fetch.is_wanted(slot);
         if s.version > version || s.last > last || holes && s.last > 0 {
             self.want(slot, peer, (s.version, s.last), false);
         }
-        if (version > s.version || last > s.last) && self.to_tell.len() < TELL_MAX {
+        if !told && (version > s.version || last > s.last) && self.to_tell.len() < TELL_MAX {
             self.to_tell.push(slot);
         }
     }

@@ -145,13 +145,14 @@ impl Node {
     /// What the digest which has just come lacks, a little of each member first.
     fn put_delta(&mut self, w: &mut Writer<'_>) {
         let Ok(frame) = Frame::parse(&self.asked) else { return };
-        let Some(Message::Digest { .. }) = frame.message else { return };
+        let Some(Message::Digest { nonce }) = frame.message else { return };
         let asked: SmallVec<[Asked; DIGEST_MAX]> = frame.digests().take(DIGEST_MAX).map(|d| self.asked_of(d)).collect();
         let nothing = asked.iter().filter(|a| !a.state && !a.rumors);
         w.summaries(nothing.map(|a| self.summary(a.slot, a.digest.id, a.digest.epoch)));
         let rumors = asked.iter().any(|a| a.rumors);
         let room = w.room();
-        w.hold(if rumors { room / 2 } else { 0 });
+        // Every other time, so that neither a large value nor a large rumor waits for the other for ever.
+        w.hold(if rumors && nonce % 2 == 0 { room / 2 } else { 0 });
         let with_state = asked.iter().filter(|a| a.state).count();
         let (most, now) = ((w.room() / with_state.max(1)).max(FIRST_KEYS), self.driver_now());
         if with_state > 0 && w.open_states() {

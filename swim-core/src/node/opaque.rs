@@ -29,7 +29,7 @@ impl Node {
             .map_opaque(&mut |value, bytes| give(map, if value { Opaque::Value } else { Opaque::Key }, bytes))
             .map_err(|_| DecodeError::Value)?;
         self.rumors.map_opaque(&mut |payload, bytes| {
-            give(map, if payload { Opaque::Payload } else { Opaque::Topic }, bytes)
+            give(map, if payload { Opaque::Payload } else { Opaque::Topic }, bytes);
         })?;
         // A frame since it was put there; of a broken snapshot, it is never answered.
         match wire::opaque(&self.asked) {

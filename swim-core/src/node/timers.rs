@@ -194,6 +194,10 @@ impl Node {
             self.health.worsen(failure.penalty, &mut self.cx);
             self.accuse(&Item::status(failure.id, failure.suspect));
         }
+        if self.has_app_news() {
+            // It may have come while there was nobody to tell.
+            self.gossip.wake(&self.cx);
+        }
         let target = self.table.next_probe(&mut self.cx.rng).map(|slot| self.target(slot));
         self.detect.start(target, self.health.factor(), &mut self.cx);
     }

@@ -5,7 +5,7 @@ use alloc::string::String;
 
 use super::*;
 
-const LIVE: usize = 40;
+const LIVE: usize = 100;
 const TOMBSTONES: usize = 60;
 
 /// What an owner's map means: for each key that can be read its value, its end, and the version that wrote it.
@@ -19,10 +19,6 @@ struct Model {
 }
 
 impl Model {
-    fn stored(key: &str, rest: usize, timed: bool) -> usize {
-        key.len() + rest + if timed { 16 } else { 8 }
-    }
-
     fn put(&mut self, key: &str, value: &[u8], ends: Instant) -> Written {
         let same = |e: &(Vec<u8>, Instant, u32)| e.0 == value && e.1 == Instant::NEVER && ends == Instant::NEVER;
         if self.entries.get(key).is_some_and(same) {
@@ -30,9 +26,7 @@ impl Model {
         }
         let mut after = self.entries.clone();
         after.insert(key.to_string(), (value.to_vec(), ends, self.version + 1));
-        let live: usize = after.iter().map(|(k, e)| k.len() + e.0.len()).sum();
-        let puts: usize = after.iter().map(|(k, e)| Self::stored(k, e.0.len(), e.1 != Instant::NEVER)).sum();
-        if live > LIVE || puts > LIVE * 3 / 2 {
+        if after.iter().map(|(k, e)| k.len() + e.0.len() + Config::ENTRY_COST).sum::<usize>() > LIVE {
             return Written::Full;
         }
         (self.entries, self.version) = (after, self.version + 1);
@@ -51,7 +45,7 @@ impl Model {
     }
 
     fn purge_beyond(&mut self) {
-        while self.tombstones.keys().map(|k| Self::stored(k, 0, true)).sum::<usize>() > TOMBSTONES {
+        while self.tombstones.keys().map(|k| k.len() + 16).sum::<usize>() > TOMBSTONES {
             let oldest = self.tombstones.iter().min_by_key(|(_, t)| t.0).map(|(k, _)| k.clone()).unwrap();
             self.purge(&oldest);
         }

@@ -266,8 +266,8 @@ fn g6_what_was_deleted_does_not_return() {
     w.settle(1);
 }
 
-/// A tombstone that was overwritten where it was told is missing elsewhere. When its successor's tombstone is purged, and
-/// somebody is reset by a holder that still has the first value, that value does not come back either.
+/// A tombstone that was overwritten where it was told is missing elsewhere. When its successor's tombstone is purged,
+/// and somebody is reset by a holder that still has the first value, that value does not come back either.
 #[test]
 fn g6_nor_by_a_reset() {
     let mut k = written(&[("a", b"1"), ("b", b"2")]);
@@ -296,7 +296,70 @@ fn g7_a_sweep_reaches_what_was_promised() {
     // Another reset begins before the first is over: what the first has seen has to be seen again.
     assert_eq!(apply(&mut k, (12, 10, 0, 4), &[put(4, "d", b"4")]), done(false, 6));
     assert_eq!((k.version(), k.gc(), k.iter().count()), (4, 10, 5));
-    assert_eq!(apply(&mut k, (12, 10, 4, 12), &[put(11, "a", b"5")]), done(true, 4));
+    assert!(k.since(3, 10).is_none(), "below its gc it does not know what it has");
+    assert_eq!(apply(&mut k, (12, 10, 4, 11), &[put(11, "a", b"5")]), done(true, 4));
+    // It passes on what it has seen, to those who need no reset.
+    let told = |version, gc| k.since(version, gc).map(|s| (s.from, s.entries.map(|e| e.version).collect::<Vec<_>>()));
+    assert_eq!([told(0, 0), told(9, 0)], [None, None]);
+    assert_eq!([told(3, 10), told(10, 0)], [Some((3, vec![4, 11])), Some((10, vec![11]))]);
+    assert_eq!(apply(&mut k, (12, 10, 11, 12), &[]), done(true, 11));
     assert_eq!((k.version(), k.gc(), k.is_sweeping()), (12, 10, false));
     assert_eq!(shown(&k), [("d", b"4".as_slice(), 4), ("a", b"5", 11)]);
+}
+
+/// G7: in a sweep, a delta from before the deletion comes late. What was deleted is not taken for seen.
+#[test]
+fn g7_who_is_older_than_a_purge_confirms_nothing() {
+    let mut k = Keyspace::default();
+    let late = [put(1, "c", b"1"), put(2, "d", b"2"), put(3, "b", b"3")];
+    assert_eq!(apply(&mut k, (4, 0, 0, 3), &late), Applied::Done { changed: true, from: 0 });
+    // Then b was deleted at 5, and that purged.
+    assert_eq!(apply(&mut k, (5, 5, 0, 2), &late[..2]), Applied::Done { changed: false, from: 3 });
+    assert_eq!(apply(&mut k, (4, 0, 0, 3), &late), Applied::Stale);
+    let done = Applied::Done { changed: true, from: 2 };
+    assert_eq!(apply(&mut k, (5, 5, 2, 5), &[put(4, "a", b"4")]), done);
+    assert_eq!(shown(&k), [("c", b"1".as_slice(), 1), ("d", b"2", 2), ("a", b"4", 4)]);
+}
+
+/// What the other has forgotten is forgotten here, once all that it has is here.
+#[test]
+fn a_purge_spreads() {
+    let mut k = written(&[("a", b"1"), ("b", b"2")]);
+    apply(&mut k, (4, 0, 2, 4), &[gone(3, "a"), gone(4, "b")]);
+    assert_eq!((k.stored_bytes(), k.gc()), (34, 0));
+    apply(&mut k, (6, 3, 4, 5), &[put(5, "c", b"")]);
+    assert_eq!((k.stored_bytes(), k.gc()), (43, 0), "not before");
+    apply(&mut k, (6, 3, 5, 6), &[put(6, "c", b"")]);
+    assert_eq!((k.stored_bytes(), k.gc()), (26, 3));
+}
+
+/// Who is on the way to a version may lack what is overwritten behind it: somebody reset by it would lose that.
+#[test]
+fn on_the_way_nothing_is_purged() {
+    let mut k = Keyspace::default();
+    let passing = KeyEntry { version: 2, key: "b", change: Change::Put { value: b"", expires: Some(at(600)) } };
+    apply(&mut k, (4, 0, 0, 2), &[gone(1, "a"), passing]);
+    assert!(k.on_due(at(600), None));
+    assert_eq!((k.gc(), k.next_expiry()), (0, Instant::NEVER));
+    apply(&mut k, (4, 0, 2, 4), &[put(4, "c", b"")]);
+    assert_eq!(k.next_expiry(), at(600));
+    assert!(!k.on_due(at(600), None));
+    assert_eq!((k.gc(), k.next_expiry()), (1, Instant::NEVER));
+}
+
+/// One reset after another, each with much that is new: what was here before makes room when it is known to be
+/// overwritten.
+#[test]
+fn a_sweep_that_needs_room_takes_it_from_the_past() {
+    let mut k = written(&[("a", &[0; 49]), ("b", &[0; 49])]);
+    let mut apply = |head: (u32, u32, u32, u32), entries: &[KeyEntry<'_>]| {
+        let (version, gc, from, upto) = head;
+        let applied = k.apply(Delta { version, gc, from, upto, entries: entries.iter().copied() }, at(1), 100);
+        k.check(100).unwrap();
+        (applied, k.iter().map(|e| e.version).collect::<Vec<_>>())
+    };
+    let done = |from| Applied::Done { changed: true, from };
+    let (applied, versions) = apply((9, 3, 0, 6), &[put(5, "c", &[0; 49]), put(6, "d", &[0; 49])]);
+    assert_eq!((applied, versions), (done(2), vec![1, 2, 5, 6]));
+    assert_eq!(apply((30, 15, 0, 20), &[put(20, "e", &[0; 49])]), (done(6), vec![20]));
 }
