@@ -8,6 +8,7 @@ mod names;
 mod record;
 mod recorder;
 mod signals;
+mod told;
 
 use std::net::SocketAddr;
 use std::thread;
@@ -15,12 +16,13 @@ use std::time::{Duration, Instant};
 use std::{io, panic};
 
 use bind_mio::swim_core::Event;
-use bind_mio::swim_driver::{CommandError, Events, OnlyHere, RecvTimeoutError, SetupError};
+use bind_mio::swim_driver::{CommandError, OnlyHere, RecvTimeoutError, SetupError};
 use bind_mio::{BindError, Handle, Seed, Setup, bind};
 
 use self::record::{Known, Record};
 use self::recorder::Recorded;
 pub(crate) use self::recorder::{RecordArgs, ring_size};
+use self::told::Told;
 use crate::args::{AgentArgs, EventFormat};
 use crate::config_file::{File, Resolved, Sources};
 use crate::output::{Failure, Out, notice};
@@ -29,6 +31,7 @@ pub(crate) fn run(args: &AgentArgs) -> Result<(), Failure> {
     let start = Instant::now();
     let file = args.config.as_deref().map(File::read).transpose()?;
     let recorded = Recorded::of(&args.record, file.as_ref())?;
+    let tags = file.as_ref().map_or_else(Vec::new, |file| file.tags().to_vec());
     let sources = Sources { cluster: args.cluster.as_deref(), preset: args.preset, file, set: &[] };
     let Resolved { config, preset } = sources.config(None)?;
     let cluster = config.cluster.clone();
@@ -40,7 +43,11 @@ pub(crate) fn run(args: &AgentArgs) -> Result<(), Failure> {
     setup.record = recorded.as_ref().map(Recorded::recording);
     let (handle, driver) = bind(args.bind, setup).map_err(refused)?;
     recorded.as_ref().map_or(Ok(()), Recorded::keep_former)?;
-    let mut events = handle.events();
+    let mut told = Told::of(&handle);
+    for (key, value) in tags.iter().filter(|(key, _)| args.tag.iter().all(|(other, _)| other != key)).chain(&args.tag) {
+        let shown = key.escape_debug();
+        handle.put(key, value.as_bytes()).map_err(|e| Failure::Usage(format!("the tag \"{shown}\": {e}")))?;
+    }
     let dumps = recorded.as_ref().and_then(Recorded::dumps).map(Into::into);
     signals::heed(handle.clone(), dumps).map_err(|e| cannot_start("signals cannot be caught", &e))?;
     let driver = thread::Builder::new()
@@ -50,7 +57,7 @@ pub(crate) fn run(args: &AgentArgs) -> Result<(), Failure> {
     notice(format_args!("to join this node: {}", hint::next_command(args, &cluster, preset, handle.addr())));
 
     let mut printer = Printer { out: Out::new(), format: args.format, start };
-    let followed = follow(&handle, &mut events, args, &cluster, &mut printer);
+    let followed = follow(&handle, &mut told, args, &cluster, &mut printer);
     if followed.is_err() {
         // Nobody is told any more what happens here; that is no reason to vanish without a word.
         accepted(handle.leave());
@@ -67,7 +74,7 @@ pub(crate) fn run(args: &AgentArgs) -> Result<(), Failure> {
 /// the address of the one with its name that stays.
 fn follow(
     handle: &Handle,
-    events: &mut Events,
+    told: &mut Told,
     args: &AgentArgs,
     cluster: &str,
     printer: &mut Printer,
@@ -78,7 +85,7 @@ fn follow(
     let mut loses_to = None;
     printer.print(&Record::started(printer.now(), cluster, &handle.view()))?;
     loop {
-        match events.recv_timeout(patience) {
+        match told.events.recv_timeout(patience) {
             Ok(event) => {
                 tracing::debug!("{event:?}");
                 match event {
@@ -86,8 +93,9 @@ fn follow(
                     Event::Conflict { with, parked: true } => loses_to = Some(with),
                     _ => {}
                 }
-                let record = known.record(printer.now(), &event, &handle.view());
-                printer.print(&record)?;
+                for record in told.records(printer.now(), &event, &handle.view(), &mut known) {
+                    printer.print(&record)?;
+                }
             }
             Err(RecvTimeoutError::Timeout) => {
                 no_seed_answers(cluster, &seeds);

@@ -73,6 +73,11 @@ pub(crate) struct AgentArgs {
     /// What the node says about itself to all others, at most 512 bytes.
     #[arg(long, value_name = "STRING", default_value = "", hide_default_value = true)]
     pub(crate) meta: String,
+    /// What the node puts into its own state when it starts, for all others to read; may be repeated.
+    ///
+    /// Goes before the line of the same key in the section [tags] of --config.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = tag)]
+    pub(crate) tag: Vec<(String, String)>,
     /// How fast the node probes and how long it is patient; lan unless --config names another.
     #[arg(long, value_enum)]
     pub(crate) preset: Option<Preset>,
@@ -149,6 +154,12 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
+/// What fits is the library's business.
+fn tag(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("this is no tag: write it like role=db")?;
+    Ok((key.into(), value.into()))
+}
+
 fn seed(text: &str) -> Result<Seed, String> {
     text.parse().map_err(|e| match e {
         SeedError::PortZero | SeedError::Unspecified => {
@@ -188,7 +199,12 @@ and with these, by event:
   member_refuted    a member has answered a suspicion
   member_down       a member is gone: left (true: it said goodbye; false: its suspicion ran out)
   member_forgotten  a gone member's row was dropped
+  state_set         a member has put something into its state: key, value, version
+  state_deleted     an entry of a member's state is gone: key
+  rumor             a member has told everybody something: topic, payload, lamport, epoch, seq
   lagged            events were lost because nobody read this output: missed (how many)
+
+Metadata, values and payloads are shown as text, whatever they are.
 
 With --why, member_suspect and member_down (left: false) have a further key, why: what led to it, as an
 array of objects from the oldest to the newest, and empty when that is not known any more. Each has
@@ -207,6 +223,10 @@ and with these, by fact:
   refuted           it had answered an earlier suspicion: incarnation
   dead              it is dead: incarnation, declared_here (false: another node said so first)
 Take facts and keys that are not in this list for new ones.
+
+What --tag puts into the state, a config file can say in a section at its end, too:
+  [tags]
+  role = \"db\"
 
 The flight recorder keeps everything that the node is given, from which it can be replayed exactly: see
 swim trace. --record-to writes the whole of it, --record-dumps the newest part, when

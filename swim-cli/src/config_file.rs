@@ -74,6 +74,7 @@ pub(crate) struct File {
     path: PathBuf,
     entries: Vec<Entry>,
     record: Section,
+    tags: Tags,
 }
 
 struct Entry {
@@ -120,8 +121,13 @@ impl File {
             }
             None => Section::default(),
         };
+        let tags = match table.get_ref().iter().find(|(key, _)| key.get_ref() == TAGS) {
+            Some((key, value)) => tags(value.get_ref())
+                .map_err(|(offset, why)| format!("{}: {why}", at(line_of(text, offset.unwrap_or(key.span().start)))))?,
+            None => Tags::new(),
+        };
         let mut entries: Vec<Entry> = (table.get_ref().iter())
-            .filter(|(key, _)| key.get_ref() != RECORD)
+            .filter(|(key, _)| key.get_ref() != RECORD && key.get_ref() != TAGS)
             .map(|(key, value)| Entry {
                 key: key.get_ref().to_string(),
                 line: line_of(text, key.span().start),
@@ -129,7 +135,12 @@ impl File {
             })
             .collect();
         entries.sort_by_key(|entry| entry.line);
-        Ok(Self { path: path.to_owned(), entries, record })
+        Ok(Self { path: path.to_owned(), entries, record, tags })
+    }
+
+    /// What the node puts into its own state, by their keys.
+    pub(crate) fn tags(&self) -> &[(String, String)] {
+        &self.tags
     }
 
     /// What it says of the flight recorder.
@@ -152,6 +163,24 @@ impl File {
             Failure::Usage(format!("{}: preset must be one of {}", self.at(entry), names.join(", ")))
         })
     }
+}
+
+/// Keys and what is put under them.
+type Tags = Vec<(String, String)>;
+
+/// The section `[tags]`. An error says where it is, as an offset in the text, unless it is the whole.
+fn tags(value: &DeValue<'_>) -> Result<Tags, (Option<usize>, String)> {
+    let DeValue::Table(table) = value else {
+        return Err((None, "tags must be a section, [tags], with lines of its own".into()));
+    };
+    let mut tags = Tags::new();
+    for (key, value) in table {
+        let DeValue::String(text) = value.get_ref() else {
+            return Err((Some(key.span().start), format!("the tag {} must be text, in quotes", key.get_ref())));
+        };
+        tags.push((key.get_ref().to_string(), text.to_string()));
+    }
+    Ok(tags)
 }
 
 impl Given {
@@ -281,6 +310,15 @@ fn converted(former: &Value, given: &Given) -> Result<Value, String> {
         (Value::Number(_), _) => Err(format!("a whole number, without quotes{instead}")),
         (Value::String(_), Given::Text(text) | Given::Bare(text)) => Ok(text.as_str().into()),
         (Value::String(_), _) => Err(format!("text, in quotes{instead}")),
+        (Value::Object(_), Given::Text(text) | Given::Bare(text)) if choice(former).is_some() => {
+            let parts =
+                text.split_once(':').and_then(|(name, number)| Some((name.trim(), number.trim().parse::<u64>().ok()?)));
+            let (name, number) = parts.ok_or_else(|| format!("a choice and its number, like {}", written(former)))?;
+            Ok(Map::from_iter([(name.to_owned(), number.into())]).into())
+        }
+        (Value::Object(_), _) if choice(former).is_some() => {
+            Err(format!("a choice and its number in quotes, like {}{instead}", written(former)))
+        }
         (Value::Object(_), Given::Text(text) | Given::Bare(text)) => {
             let span = humantime::parse_duration(text)
                 .map_err(|e| format!("a time like \"200ms\", \"1s\" or \"5m\", and \"{text}\" is none: {e}"))?;
@@ -293,8 +331,21 @@ fn converted(former: &Value, given: &Given) -> Result<Value, String> {
     }
 }
 
+/// One of several ways with a number of its own, as `rumor_stop` is: by name and number.
+fn choice(value: &Value) -> Option<(&str, u64)> {
+    let Value::Object(fields) = value else { return None };
+    let mut fields = fields.iter();
+    match (fields.next(), fields.next()) {
+        (Some((name, number)), None) => Some((name, number.as_u64()?)),
+        _ => None,
+    }
+}
+
 /// A field's value as one would write it into a file.
 fn written(value: &Value) -> String {
+    if let Some((name, number)) = choice(value) {
+        return format!("\"{name}:{number}\"");
+    }
     match serde_json::from_value::<Duration>(value.clone()) {
         Ok(span) => format!("\"{}\"", humantime::format_duration(span).to_string().replace(' ', "")),
         Err(_) => value.to_string(),
@@ -324,6 +375,8 @@ fn line_of(text: &str, offset: usize) -> usize {
 const PRESET: &str = "preset";
 /// The section on the flight recorder.
 const RECORD: &str = "record";
+/// The section on what the node puts into its own state.
+const TAGS: &str = "tags";
 /// The field that the command line may give, too.
 const CLUSTER: &str = "cluster";
 
@@ -334,6 +387,7 @@ A config file (TOML) names a preset and changes fields of it:
   cluster = \"prod\"
   probe_interval = \"500ms\"    # times in quotes, with their unit: us, ms, s, m, h
   indirect_probes = 4
+  rumor_stop = \"coin:2\"     # how, and a number: budget, counter or coin
 The fields, and what each may be, are in docs/planning.md and in the table \"Config\" of docs/protocol.md.";
 
 #[cfg(test)]

@@ -97,9 +97,39 @@ impl<T> ViewCell<T> {
         self.when(|state| state.closed.then_some(())).await;
     }
 
+    /// The same for a task that keeps its place from one poll to the next, and has to [`Self::leave`] it.
+    pub(crate) fn poll_view(
+        &self,
+        place: &mut Place,
+        cx: &Context<'_>,
+        wanted: impl Fn(&T) -> bool,
+    ) -> Poll<Option<Arc<T>>> {
+        self.poll(place, cx, |state| state.wanted(&wanted))
+    }
+
+    /// Whoever waits there does so no longer.
+    pub(crate) fn leave(&self, place: &mut Place) {
+        if place.is_taken() {
+            let former = lock(&self.state).tasks.leave(place);
+            drop(former);
+        }
+    }
+
     async fn when<R>(&self, done: impl Fn(&State<T>) -> Option<R>) -> R {
         let mut wait = Wait { cell: self, place: Place::default() };
-        poll_fn(|cx| wait.poll(cx, &done)).await
+        poll_fn(|cx| self.poll(&mut wait.place, cx, &done)).await
+    }
+
+    fn poll<R>(&self, place: &mut Place, cx: &Context<'_>, done: impl Fn(&State<T>) -> Option<R>) -> Poll<R> {
+        let waker = cx.waker().clone();
+        let mut state = lock(&self.state);
+        if let Some(result) = done(&state) {
+            return Poll::Ready(result);
+        }
+        let former = state.tasks.enter(place, waker);
+        drop(state);
+        drop(former);
+        Poll::Pending
     }
 
     fn wait<R>(&self, timeout: Duration, done: impl Fn(&State<T>) -> Option<R>) -> Option<R> {
@@ -134,26 +164,9 @@ struct Wait<'a, T> {
     place: Place,
 }
 
-impl<T> Wait<'_, T> {
-    fn poll<R>(&mut self, cx: &Context<'_>, done: impl Fn(&State<T>) -> Option<R>) -> Poll<R> {
-        let waker = cx.waker().clone();
-        let mut state = lock(&self.cell.state);
-        if let Some(result) = done(&state) {
-            return Poll::Ready(result);
-        }
-        let former = state.tasks.enter(&mut self.place, waker);
-        drop(state);
-        drop(former);
-        Poll::Pending
-    }
-}
-
 impl<T> Drop for Wait<'_, T> {
     fn drop(&mut self) {
-        if self.place.is_taken() {
-            let former = lock(&self.cell.state).tasks.leave(&mut self.place);
-            drop(former);
-        }
+        self.cell.leave(&mut self.place);
     }
 }
 

@@ -5,16 +5,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use swim_core::{NodeId, Profile};
+use swim_core::{Config, NodeId, Profile};
 
 use crate::advertise;
 use crate::events::Events;
-use crate::mailbox::{CommandError, Order};
+use crate::mailbox::{CommandError, Due, Order};
 use crate::pump::{Counters, Ends};
 use crate::recorder::Recorder;
+use crate::rumors::Rumors;
 use crate::seed::Seed;
 use crate::sync::{Arc as SharedArc, deadline, lock};
 use crate::view::View;
+use crate::watch::Watch;
 
 /// What an embedder holds of its node: commands in, views and events out. Clone it into every thread that wants one.
 ///
@@ -25,6 +27,28 @@ use crate::view::View;
 /// over the regular end of the driver too, which delivers what was accepted before it ends. The one exception is a
 /// driver that is dropped, or fails, while commands wait: then it is closed, and [`Self::undelivered`] counts how many of
 /// the last accepted ones the node was never given. An error means that the node will never hear of the command.
+///
+/// # Application data
+/// Every node has a small map of its own, its *state*, which all others can read; and it can tell everybody something once,
+/// a *rumor*. State is for what is so (a role, a version, a load), and whoever comes late finds it; a rumor is for what happens.
+///
+/// ```
+/// # fn show(handle: &swim_driver::Handle) -> Result<(), Box<dyn std::error::Error>> {
+/// use swim_driver::Change;
+///
+/// handle.put("role", b"primary")?;
+/// handle.broadcast("deploys", b"v17 is out")?;
+/// let mut roles = handle.watch("role");
+/// while let Ok(change) = roles.recv() {
+///     match change {
+///         Change::Set { member, entry } => println!("{member}: {:?}", entry.value()),
+///         Change::Deleted { member, last } => println!("{member}: no {} any more", last.key()),
+///         Change::Resync => println!("some values were too quick for us"),
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # The end
 /// Dropping the last handle asks the node to leave, behind everything that was accepted. Once the leave is handed out the
@@ -39,7 +63,8 @@ struct Inner {
     id: NodeId,
     addr: SocketAddr,
     bound: SocketAddr,
-    seeds_max: usize,
+    /// What commands must fit.
+    limits: Config,
     ends: Ends,
     recorder: Option<Recorder>,
 }
@@ -47,11 +72,11 @@ struct Inner {
 impl Handle {
     pub(crate) fn new(
         (id, addr, bound): (NodeId, SocketAddr, SocketAddr),
-        seeds_max: usize,
+        limits: Config,
         ends: Ends,
         recorder: Option<Recorder>,
     ) -> Self {
-        Self { inner: SharedArc::new(Inner { id, addr, bound, seeds_max, ends, recorder }) }
+        Self { inner: SharedArc::new(Inner { id, addr, bound, limits, ends, recorder }) }
     }
 
     /// Contacts these seeds until one answers: socket addresses, or [`Seed`]s, which may be names. The node's own
@@ -76,7 +101,7 @@ impl Handle {
     /// [`CommandError::TooManySeeds`]; a seed on another machine, when this node advertises a loopback address, is
     /// [`CommandError::OnlyHere`].
     pub fn join<S: Clone + Into<Seed>>(&self, seeds: &[S]) -> Result<(), CommandError> {
-        let max = self.inner.seeds_max;
+        let max = self.inner.limits.seeds_max;
         if seeds.len() > max {
             return Err(CommandError::TooManySeeds { seeds: seeds.len(), max });
         }
@@ -107,6 +132,52 @@ impl Handle {
         self.inner.ends.mailbox.push(Order::SetProfile(profile))
     }
 
+    /// Tells everybody this, once, and this node's own subscribers, too ([`Self::rumors`]). Members that are reached get it
+    /// within some gossip intervals, and for `Config::rumor_ttl` those who missed it get it by the sync behind. Nothing says who
+    /// has got it.
+    ///
+    /// # Errors
+    /// [`CommandError`] when the command is not accepted; [`CommandError::TooLong`] when it does not fit into a datagram.
+    pub fn broadcast(&self, topic: &str, payload: &[u8]) -> Result<(), CommandError> {
+        self.inner.limits.check_rumor(topic, payload).map_err(CommandError::TooLong)?;
+        self.inner.ends.mailbox.push(Order::Broadcast { topic: topic.into(), payload: payload.into() })
+    }
+
+    /// Writes an entry of this node's own state, in the place of the one with this key, if there is one. It is there until it is
+    /// deleted, or this process ends; everybody finds it in his view ([`crate::MemberView::get`]). The value that is there
+    /// already changes nothing.
+    ///
+    /// # Errors
+    /// [`CommandError`] when the command is not accepted. [`CommandError::TooLong`] names a limit that this entry is beyond, and
+    /// [`CommandError::StateFull`] says that all entries accepted so far leave no room for it.
+    pub fn put(&self, key: &str, value: &[u8]) -> Result<(), CommandError> {
+        self.put_for(key, value, None)
+    }
+
+    /// The same, for a while: the entry vanishes everywhere when so much time has passed since it was last put.
+    ///
+    /// # Errors
+    /// As [`Self::put`]; the longest time is `Config::TTL_MAX`.
+    pub fn put_with_ttl(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), CommandError> {
+        self.put_for(key, value, Some(ttl))
+    }
+
+    pub(crate) fn put_for(&self, key: &str, value: &[u8], ttl: Option<Duration>) -> Result<(), CommandError> {
+        let Ends { own, mailbox, .. } = &self.inner.ends;
+        self.inner.limits.check_put(key, value, ttl).map_err(CommandError::TooLong)?;
+        own.put(mailbox, key, value, ttl).map(Due::wake)
+    }
+
+    /// Deletes an entry of this node's own state, if it is there.
+    ///
+    /// # Errors
+    /// [`CommandError`] when the command is not accepted.
+    pub fn delete(&self, key: &str) -> Result<(), CommandError> {
+        let Ends { own, mailbox, .. } = &self.inner.ends;
+        self.inner.limits.check_key(key).map_err(CommandError::TooLong)?;
+        own.delete(mailbox, key).map(Due::wake)
+    }
+
     /// This node's identity.
     pub fn id(&self) -> NodeId {
         self.inner.id
@@ -131,6 +202,17 @@ impl Handle {
     /// What happens from now on. To miss nothing, subscribe first and read the view then.
     pub fn events(&self) -> Events {
         Events::new(&self.inner.ends.events)
+    }
+
+    /// Rumors of this topic, or of all, from now on, those that this node broadcasts included.
+    pub fn rumors(&self, topic: Option<&str>) -> Rumors {
+        Rumors::new(&self.inner.ends.rumors, topic)
+    }
+
+    /// What is in the states of all members under keys that begin so, and every change of it from now on. An empty prefix is
+    /// that of all keys. It shows what [`Self::view`] does: this node alone where [`crate::Setup::publish_members`] says so.
+    pub fn watch(&self, prefix: &str) -> Watch {
+        Watch::new(&self.inner.ends.view, prefix)
     }
 
     /// Blocks the thread until there is a view of another version than `seen`, and returns it. `None` when there is none

@@ -2,7 +2,8 @@
 //! resolves the names of seeds, and the one that writes a recorder's files.
 //!
 //! - [`Setup`] says how a node starts, and makes the two ends:
-//! - [`Handle`], for the embedder: commands in, [`View`]s (level) and [`Events`] (edge) out;
+//! - [`Handle`], for the embedder: commands in, [`View`]s (level) and [`Events`] (edge) out, [`Rumors`], and a
+//!   [`Watch`] of what members put into their states;
 //! - [`Pump`], for the binding: datagrams, deadlines and commands in, sealed datagrams out;
 //! - [`bind()`]: from an address and a set-up to both ends;
 //! - [`Engine`]: a pump on a [`Socket`] that never blocks, which is all but the waiting; on a [`Reactor`], a future;
@@ -17,6 +18,8 @@
 #![forbid(unsafe_code)]
 
 mod advertise;
+#[cfg(all(test, not(loom)))]
+mod app_tests;
 mod bind;
 mod bind_error;
 mod cell;
@@ -28,16 +31,20 @@ mod held;
 #[cfg(all(test, loom))]
 mod loom_models;
 mod mailbox;
+mod own_state;
 mod pump;
 mod reads;
 mod recorder;
 mod resolver;
+mod ring;
 mod rows;
+mod rumors;
 mod seal;
 mod seed;
 mod seeds;
 mod setup;
 mod socket;
+mod state;
 mod sync;
 mod task;
 #[cfg(all(test, not(loom)))]
@@ -46,8 +53,10 @@ mod test_net;
 mod test_socket;
 #[cfg(all(test, not(loom)))]
 mod test_task;
+mod typed;
 mod view;
 mod waiters;
+mod watch;
 
 pub use swim_core;
 pub use swim_trace;
@@ -63,12 +72,16 @@ pub use mailbox::{CommandError, Mailbox, Waker};
 pub use pump::{Counters, DriverStats, Pump};
 pub use recorder::{Dumps, Recorder, RecorderStats, Recording};
 pub use resolver::{Query, Resolver};
+pub use rumors::{Heard, RumorView, Rumors};
 pub use seal::{Plain, Refused, Seal};
 pub use seed::{Seed, SeedError};
 pub use setup::{Setup, SetupError};
 pub use socket::SocketOptions;
+pub use state::EntryView;
 pub use task::Reactor;
+pub use typed::StateError;
 pub use view::{MemberView, View};
+pub use watch::{Change, Watch};
 
 #[cfg(test)]
 mod tests {
@@ -84,7 +97,11 @@ mod tests {
         everywhere::<MemberView>();
         everywhere::<Resolver>();
         everywhere::<Seed>();
+        everywhere::<EntryView>();
+        everywhere::<RumorView>();
         anywhere::<Events>();
+        anywhere::<Rumors>();
+        anywhere::<Watch>();
         anywhere::<Pump>();
         anywhere::<Query>();
     }

@@ -19,6 +19,7 @@ mod events;
 mod mailbox;
 mod pump;
 mod recorder;
+mod state;
 
 /// What a thread sleeps on, and is woken by.
 struct Sleeper(StdArc<Bell>);

@@ -11,8 +11,9 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{self, Context, Poll};
+use std::time::Duration;
 
-use swim_core::{Command, Profile};
+use swim_core::{Command, Profile, TooLong};
 
 use crate::advertise::OnlyHere;
 use crate::seed::Name;
@@ -29,6 +30,18 @@ pub(crate) enum Order {
     Seeds(Box<[SocketAddr]>),
     Leave,
     SetProfile(Profile),
+    Broadcast {
+        topic: Box<str>,
+        payload: Box<[u8]>,
+    },
+    Put {
+        key: Box<str>,
+        value: Box<[u8]>,
+        ttl: Option<Duration>,
+    },
+    Delete {
+        key: Box<str>,
+    },
 }
 
 impl Order {
@@ -38,7 +51,15 @@ impl Order {
             Self::Seeds(addrs) => Command::Seeds(addrs),
             Self::Leave => Command::Leave,
             Self::SetProfile(profile) => Command::SetProfile(profile),
+            Self::Broadcast { topic, payload } => Command::Broadcast { topic, payload },
+            Self::Put { key, value, ttl } => Command::Put { key, value, ttl: *ttl },
+            Self::Delete { key } => Command::Delete { key },
         }
+    }
+
+    /// Whether it is one of those that [`crate::own_state::OwnState`] numbers.
+    pub(crate) fn is_of_state(&self) -> bool {
+        matches!(self, Self::Put { .. } | Self::Delete { .. })
     }
 }
 
@@ -68,6 +89,15 @@ pub enum CommandError {
     },
     /// A join names a seed on another machine, and the node advertises an address that means another node there.
     OnlyHere(OnlyHere),
+    /// A rumor or an entry can never be sent, whoever asks for it.
+    TooLong(TooLong),
+    /// A put finds no room in this node's state: delete entries first, or make them smaller.
+    StateFull {
+        /// What all entries would count with it: keys, values, and `Config::ENTRY_COST` each.
+        bytes: usize,
+        /// How many there may be: `Config::state_bytes`.
+        max: usize,
+    },
 }
 
 impl fmt::Display for CommandError {
@@ -85,6 +115,13 @@ impl fmt::Display for CommandError {
                  `seeds_max` in the config"
             ),
             Self::OnlyHere(e) => write!(f, "{e}"),
+            Self::TooLong(e) => write!(f, "{e}"),
+            Self::StateFull { bytes, max } => write!(
+                f,
+                "this node's state would count {bytes} bytes (keys, values, and {} for each entry), and at most {max} may be \
+                 there: delete entries first, or raise `state_bytes` in the config of all nodes",
+                swim_core::Config::ENTRY_COST
+            ),
         }
     }
 }
@@ -130,6 +167,16 @@ impl Wake {
             Self::Thread(waker) => waker(),
             Self::Task(waker) => waker.wake(),
         }
+    }
+}
+
+/// Whom to wake for an order that was accepted, once no lock is held.
+#[must_use]
+pub(crate) struct Due(Option<Wake>);
+
+impl Due {
+    pub(crate) fn wake(self) {
+        wake(self.0);
     }
 }
 
@@ -202,6 +249,11 @@ impl Mailbox {
     }
 
     pub(crate) fn push(&self, order: Order) -> Result<(), CommandError> {
+        self.enqueue(order).map(Due::wake)
+    }
+
+    /// The same, for a caller that holds a lock and must wake nobody meanwhile.
+    pub(crate) fn enqueue(&self, order: Order) -> Result<Due, CommandError> {
         let mut state = lock(&self.state);
         if state.closed {
             return Err(CommandError::Closed);
@@ -211,10 +263,7 @@ impl Mailbox {
         }
         state.queue.push_back(order);
         self.pending.store(true, Ordering::Release);
-        let waker = state.whom_to_wake();
-        drop(state);
-        wake(waker);
-        Ok(())
+        Ok(Due(state.whom_to_wake()))
     }
 
     /// The last handle is gone: the node is asked to leave after everything else.

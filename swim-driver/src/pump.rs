@@ -13,8 +13,10 @@ use crate::advertise;
 use crate::cell::ViewCell;
 use crate::events::EventRing;
 use crate::mailbox::{Answer, Mailbox, Order};
+use crate::own_state::OwnState;
 use crate::recorder::Tap;
 use crate::resolver::{Query, Resolver};
+use crate::rumors::{Heard, RumorRing};
 use crate::seal::{Refused, Seal};
 use crate::seeds::Seeds;
 use crate::socket::Speaks;
@@ -41,6 +43,13 @@ pub struct Pump {
     mailbox: Arc<Mailbox>,
     view: Arc<ViewCell<View>>,
     events: Arc<EventRing>,
+    rumors: Arc<RumorRing>,
+    /// How much room handles think that the node's own state has.
+    own: Arc<OwnState>,
+    /// Orders of it that the node was given.
+    given: u64,
+    /// What the node had counted as refused when `own` was last made anew.
+    refused: u64,
     /// What the socket can send to.
     speaks: Speaks,
     /// The time of the last input.
@@ -72,6 +81,8 @@ pub(crate) struct Ends {
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) view: Arc<ViewCell<View>>,
     pub(crate) events: Arc<EventRing>,
+    pub(crate) rumors: Arc<RumorRing>,
+    pub(crate) own: Arc<OwnState>,
     pub(crate) counters: Arc<Mutex<Counters>>,
 }
 
@@ -119,6 +130,8 @@ pub struct DriverStats {
     pub names_refused: u64,
     /// Events that subscribers were told they have missed.
     pub events_missed: u64,
+    /// Rumors that subscribers were told they have missed.
+    pub rumors_missed: u64,
 }
 
 impl DriverStats {
@@ -139,7 +152,7 @@ impl Pump {
         resolver: Resolver,
         speaks: Speaks,
         now: Instant,
-        Ends { mailbox, view, events, counters }: Ends,
+        Ends { mailbox, view, events, rumors, own, counters }: Ends,
         tap: Option<Tap>,
     ) -> Self {
         let (me, seeds) = (own_row(&node), Seeds::new(&node));
@@ -151,6 +164,10 @@ impl Pump {
             mailbox,
             view,
             events,
+            rumors,
+            own,
+            given: 0,
+            refused: 0,
             speaks,
             now,
             me,
@@ -190,6 +207,7 @@ impl Pump {
             if let Order::Join { addrs, names } = &order {
                 self.stats.names_refused += self.seeds.on_join(now, addrs, names);
             }
+            self.given += u64::from(order.is_of_state());
             self.input(now, Input::Command(order.as_command()));
         }
         self.resolve();
@@ -301,7 +319,7 @@ impl Pump {
 
     /// What was counted so far.
     pub fn stats(&self) -> DriverStats {
-        DriverStats { events_missed: self.events.missed(), ..self.stats }
+        DriverStats { events_missed: self.events.missed(), rumors_missed: self.rumors.missed(), ..self.stats }
     }
 
     /// The largest datagram that is ever sent, envelope included.
@@ -363,6 +381,7 @@ impl Pump {
             self.batch.iter().for_each(|event| tap.event(event));
             tap.drained();
         }
+        self.follow_own_state();
         let me = own_row(&self.node);
         if self.batch.is_empty() && self.me == me {
             return;
@@ -370,8 +389,25 @@ impl Pump {
         self.me = me;
         self.seeds.on_events(self.now, &self.batch, &self.node);
         self.view.publish(|view| View::follow(view, &self.node, &self.batch));
+        if self.batch.iter().any(Heard::is_told_by) && self.rumors.is_heard() {
+            Heard::in_events(&self.batch, &self.node, |heard| self.rumors.push(heard));
+        }
         self.events.push(&self.batch);
         self.batch.clear();
+    }
+
+    /// Lets handles know what has become of this node's state that no order of theirs says.
+    fn follow_own_state(&mut self) {
+        let Self { node, own, .. } = self;
+        let me = node.me().id();
+        let is_own = |event: &Event| matches!(*event, Event::StateChanged { id } if id == me);
+        if self.batch.iter().any(|event| is_own(event) || matches!(event, Event::Lagged { .. })) {
+            own.vanished(self.given, |key| node.get(me, key).is_some());
+        }
+        let refused = node.stats().commands_refused;
+        if self.refused != refused && own.anew(self.given, node.state(me).map(|e| (e.key, e.value.len()))) {
+            self.refused = refused;
+        }
     }
 
     /// The address to hand to the socket for this peer.
@@ -399,7 +435,7 @@ impl Pump {
         self.publish_counters();
         self.mailbox.close();
         // All is closed before any task is woken: a waker is foreign code, and may panic.
-        let waiting = [self.events.close(), self.view.close()];
+        let waiting = [self.events.close(), self.rumors.close(), self.view.close()];
         waiting.into_iter().for_each(Woken::wake);
     }
 }

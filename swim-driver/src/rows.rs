@@ -44,30 +44,26 @@ impl Rows {
     }
 
     pub(crate) fn get(&self, id: NodeId) -> Option<&MemberView> {
-        let mut path = Path::of(id);
-        let mut chunk = &*self.root;
-        loop {
-            match chunk {
-                Chunk::Leaf(rows) => return rows.iter().find(|row| row.id() == id),
-                Chunk::Branch { children, .. } => {
-                    let slot;
-                    (slot, path) = path.step();
-                    chunk = children[slot].as_deref()?;
-                }
-            }
-        }
+        self.root.find(Path::of(id), id)
     }
 
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
+    /// Calls for every row that may not be the same in both: then and now. What both share is passed over, so it costs by
+    /// the change.
+    pub(crate) fn differing<'a>(&'a self, now: &'a Self, tell: &mut Pair<'_, 'a>) {
+        Chunk::differing(Some(&self.root), Some(&now.root), 0, tell);
+    }
+
     pub(crate) fn iter(&self) -> Iter<'_> {
-        let mut iter = Iter { leaf: [].iter(), branches: Vec::new(), left: self.len };
-        iter.enter(&self.root);
-        iter
+        self.root.iter(self.len)
     }
 }
+
+/// What is told of a row that may not be the same: then and now.
+type Pair<'f, 'a> = dyn FnMut(Option<&'a MemberView>, Option<&'a MemberView>) + 'f;
 
 impl Default for Chunk {
     fn default() -> Self {
@@ -132,9 +128,55 @@ impl Chunk {
 
     /// All rows below, as one leaf.
     fn gather(&self, rows: usize) -> Self {
+        Self::Leaf(self.iter(rows).cloned().collect())
+    }
+
+    fn find(&self, mut path: Path, id: NodeId) -> Option<&MemberView> {
+        let mut chunk = self;
+        loop {
+            match chunk {
+                Self::Leaf(rows) => return rows.iter().find(|row| row.id() == id),
+                Self::Branch { children, .. } => {
+                    let slot;
+                    (slot, path) = path.step();
+                    chunk = children[slot].as_deref()?;
+                }
+            }
+        }
+    }
+
+    /// All rows below, which are so many.
+    fn iter(&self, rows: usize) -> Iter<'_> {
         let mut iter = Iter { leaf: [].iter(), branches: Vec::new(), left: rows };
         iter.enter(self);
-        Self::Leaf(iter.cloned().collect())
+        iter
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Leaf(rows) => rows.len(),
+            Self::Branch { rows, .. } => *rows,
+        }
+    }
+
+    /// Both are at this depth, on the same path.
+    fn differing<'a>(then: Option<&'a Arc<Self>>, now: Option<&'a Arc<Self>>, depth: u32, tell: &mut Pair<'_, 'a>) {
+        let (then, now) = match (then, now) {
+            (None, None) => return,
+            (Some(then), None) => return then.iter(then.len()).for_each(|row| tell(Some(row), None)),
+            (None, Some(now)) => return now.iter(now.len()).for_each(|row| tell(None, Some(row))),
+            (Some(then), Some(now)) if Arc::ptr_eq(then, now) => return,
+            (Some(then), Some(now)) => (&**then, &**now),
+        };
+        if let (Self::Branch { children: then, .. }, Self::Branch { children: now, .. }) = (then, now) {
+            let both = then.iter().zip(now);
+            return both.for_each(|(then, now)| Self::differing(then.as_ref(), now.as_ref(), depth + 1, tell));
+        }
+        // One of them is a leaf, of few rows.
+        let at = |id: NodeId| Path { depth, ..Path::of(id) };
+        then.iter(then.len()).for_each(|row| tell(Some(row), now.find(at(row.id()), row.id())));
+        let new = now.iter(now.len()).filter(|row| then.find(at(row.id()), row.id()).is_none());
+        new.for_each(|row| tell(None, Some(row)));
     }
 
     fn is_empty(&self) -> bool {

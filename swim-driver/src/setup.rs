@@ -13,9 +13,11 @@ use crate::cell::ViewCell;
 use crate::events::EventRing;
 use crate::handle::Handle;
 use crate::mailbox::{CommandError, Mailbox};
+use crate::own_state::OwnState;
 use crate::pump::{Ends, Pump};
 use crate::recorder::Recording;
 use crate::resolver::Resolver;
+use crate::rumors::RumorRing;
 use crate::seal::{Plain, Seal as _};
 use crate::seed::Seed;
 use crate::socket::{SocketOptions, Speaks};
@@ -118,14 +120,16 @@ impl Setup {
             mailbox: Arc::new(Mailbox::new()),
             view: Arc::new(ViewCell::new(View::of(&node, shown))),
             events: Arc::new(EventRing::default()),
+            rumors: Arc::new(RumorRing::default()),
+            own: Arc::new(OwnState::new(node.config())),
             counters: Arc::default(),
         };
-        let seeds_max = node.config().seeds_max;
+        let limits = node.config().clone();
         let speaks = Speaks::of(bound, &self.socket);
         let envelope = seal.header_len() + seal.trailer_len();
         let recorded = self.record.zip(header).map(|(record, header)| record.start(header, envelope));
         let (recorder, tap) = recorded.unzip();
-        let handle = Handle::new((id, addr, bound), seeds_max, ends.clone(), recorder);
+        let handle = Handle::new((id, addr, bound), limits, ends.clone(), recorder);
         if !self.seeds.is_empty() {
             handle.join(&self.seeds).map_err(|e| match e {
                 CommandError::OnlyHere(e) => SetupError::OnlyHere(e),

@@ -1,9 +1,9 @@
 //! Everything that crosses threads is built from what this module exports, so that a model checker can take its place:
 //! under `cfg(loom)` these are loom's types, and `loom_models` runs what stands on them through all interleavings.
 //!
-//! Only the two ends, the mailbox, the view cell, the event ring, the recorder's ring and the counters use it. What they
-//! hand out (`Arc<View>`, the rows in it, the binding's waker, sealed blocks) is never changed while it is shared, has
-//! nothing to interleave, and keeps the standard `Arc`.
+//! Only the two ends, the mailbox, the view cell, the rings of events and rumors, the mirror of the own state, the
+//! recorder's ring and the counters use it. What they hand out (`Arc<View>`, the rows in it, rumors, the binding's waker,
+//! sealed blocks) is never changed while it is shared, has nothing to interleave, and keeps the standard `Arc`.
 
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ pub(crate) use loom::sync::atomic::{AtomicBool, Ordering};
 pub(crate) use loom::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 /// Locks, poisoned or not. Nothing under these locks leaves a half-made state behind that a later reader could not
-/// bear; and a pump that panics closes all three while it unwinds, where a second panic would abort the process.
+/// bear; and a pump that panics closes all of them while it unwinds, where a second panic would abort the process.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -119,5 +119,10 @@ pub(crate) fn same((handle, pump): &(Option<Handle>, Pump)) {
     for m in node.members().filter(|m| all || m.id() == view.me().id()) {
         let row = view.member(m.id()).expect("every row is in the view");
         assert_eq!((row.status(), row.addr(), row.profile()), (m.status(), m.addr(), m.profile()));
+        assert_eq!(
+            (row.entries().len(), row.state_version()),
+            (node.state(m.id()).count(), node.state_version(m.id()))
+        );
+        assert!(node.state(m.id()).all(|entry| row.get(entry.key) == Some(entry.value)));
     }
 }

@@ -368,7 +368,7 @@ pub struct EventShown {
     /// What it says; as [`EventJson`] has it.
     #[serde(flatten, serialize_with = "event_json")]
     pub event: Event,
-    /// The name of the member that it is about.
+    /// The name of the member that it is about, or whose rumor it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The name of the accuser.
@@ -380,7 +380,8 @@ impl EventShown {
     /// Of an event, with the names that were seen.
     pub(crate) fn of(event: &Event, names: &Names) -> Self {
         let by = if let Event::MemberSuspect { by: Some(by), .. } = event { names.owned(*by) } else { None };
-        Self { event: *event, name: event.member().and_then(|id| names.owned(id)), by_name: by }
+        let about = if let Event::Rumor { id } = event { Some(id.origin) } else { event.member() };
+        Self { event: *event, name: about.and_then(|id| names.owned(id)), by_name: by }
     }
 }
 

@@ -25,8 +25,20 @@ pub enum Filter {
 }
 
 /// The kinds of inputs.
-const KINDS: [&str; 9] =
-    ["datagram", "timeout", "join", "seeds", "leave", "set_profile", "send_failed", "send_blocked", "send_resumed"];
+const KINDS: [&str; 12] = [
+    "datagram",
+    "timeout",
+    "join",
+    "seeds",
+    "leave",
+    "set_profile",
+    "broadcast",
+    "put",
+    "delete",
+    "send_failed",
+    "send_blocked",
+    "send_resumed",
+];
 
 impl FromStr for Filter {
     type Err = String;

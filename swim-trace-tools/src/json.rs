@@ -5,9 +5,10 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use swim_core::{Event, Incarnation, NodeId, Profile};
+use swim_core::{Event, Incarnation, NodeId, Profile, RumorId};
 use swim_trace::Recorded;
 
 pub use crate::hex::{Digits, Hex};
@@ -121,6 +122,28 @@ pub enum InputJson<'a> {
     Leave,
     /// Say this of yourself.
     SetProfile(ProfileJson<'a>),
+    /// Tell everybody this.
+    Broadcast {
+        /// At most 64 bytes.
+        topic: Cow<'a, str>,
+        /// What it says.
+        payload: Hex<'a>,
+    },
+    /// Write an entry of the state.
+    Put {
+        /// 1 to 64 bytes.
+        key: Cow<'a, str>,
+        /// At most 1024 bytes.
+        value: Hex<'a>,
+        /// Microseconds after which it vanishes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ttl_us: Option<u64>,
+    },
+    /// Delete an entry of it.
+    Delete {
+        /// 1 to 64 bytes.
+        key: Cow<'a, str>,
+    },
     /// Sending failed.
     SendFailed {
         /// Where it should have gone.
@@ -142,6 +165,16 @@ impl<'a> InputJson<'a> {
             Recorded::Seeds(seeds) => Self::Seeds(Cow::Borrowed(seeds)),
             Recorded::Leave => Self::Leave,
             Recorded::SetProfile(profile) => Self::SetProfile(profile.into()),
+            Recorded::Broadcast { topic, payload } => {
+                Self::Broadcast { topic: Cow::Borrowed(topic), payload: payload.as_ref().into() }
+            }
+            Recorded::Put { key, value, ttl } => Self::Put {
+                key: Cow::Borrowed(key),
+                value: value.as_ref().into(),
+                // As it is recorded, it has no more.
+                ttl_us: ttl.map(|ttl| u64::try_from(ttl.as_micros()).unwrap_or(u64::MAX - 1)),
+            },
+            Recorded::Delete { key } => Self::Delete { key: Cow::Borrowed(key) },
             Recorded::SendFailed { to } => Self::SendFailed { to: *to },
             Recorded::SendBlocked => Self::SendBlocked,
             Recorded::SendResumed => Self::SendResumed,
@@ -161,6 +194,11 @@ impl<'a> InputJson<'a> {
             Self::Seeds(seeds) => Recorded::Seeds(seeds.into_owned()),
             Self::Leave => Recorded::Leave,
             Self::SetProfile(profile) => Recorded::SetProfile(profile.profile()?),
+            Self::Broadcast { topic, payload } => Recorded::Broadcast { topic, payload: payload.0 },
+            Self::Put { key, value, ttl_us } => {
+                Recorded::Put { key, value: value.0, ttl: ttl_us.map(Duration::from_micros) }
+            }
+            Self::Delete { key } => Recorded::Delete { key },
             Self::SendFailed { to } => Recorded::SendFailed { to },
             Self::SendBlocked => Recorded::SendBlocked,
             Self::SendResumed => Recorded::SendResumed,
@@ -188,11 +226,13 @@ pub enum EventJson {
     Diverged {},
     Left {},
     Health { score: u32 },
+    Rumor { origin: Id, epoch: u32, seq: u32 },
+    StateChanged { id: Id },
     Lagged { missed: u64 },
 }
 
 /// The names of all events, as they stand in JSON.
-pub const EVENTS: [&str; 16] = [
+pub const EVENTS: [&str; 18] = [
     "member_up",
     "member_restarted",
     "member_updated",
@@ -208,6 +248,8 @@ pub const EVENTS: [&str; 16] = [
     "diverged",
     "left",
     "health",
+    "rumor",
+    "state_changed",
     "lagged",
 ];
 
@@ -238,6 +280,8 @@ impl EventJson {
             Event::Diverged => Self::Diverged {},
             Event::Left => Self::Left {},
             Event::Health { score } => Self::Health { score },
+            Event::Rumor { id: RumorId { origin, epoch, seq } } => Self::Rumor { origin: Id(origin), epoch, seq },
+            Event::StateChanged { id } => Self::StateChanged { id: Id(id) },
             Event::Lagged { missed } => Self::Lagged { missed },
             _ => return None,
         })
@@ -267,6 +311,8 @@ impl EventJson {
             Self::Diverged {} => Event::Diverged,
             Self::Left {} => Event::Left,
             Self::Health { score } => Event::Health { score },
+            Self::Rumor { origin, epoch, seq } => Event::Rumor { id: RumorId { origin: origin.0, epoch, seq } },
+            Self::StateChanged { id } => Event::StateChanged { id: id.0 },
             Self::Lagged { missed } => Event::Lagged { missed },
         }
     }
@@ -290,7 +336,9 @@ pub fn event_name(event: &Event) -> &'static str {
         Event::Diverged => 12,
         Event::Left => 13,
         Event::Health { .. } => 14,
-        Event::Lagged { .. } => 15,
+        Event::Rumor { .. } => 15,
+        Event::StateChanged { .. } => 16,
+        Event::Lagged { .. } => 17,
         _ => return "other",
     };
     EVENTS[index]
@@ -321,6 +369,8 @@ mod tests {
             Event::Diverged,
             Event::Left,
             Event::Health { score: 8 },
+            Event::Rumor { id: RumorId { origin: id, epoch: u32::MAX, seq: 1 } },
+            Event::StateChanged { id },
             Event::Lagged { missed: u64::MAX },
         ];
         for event in events {

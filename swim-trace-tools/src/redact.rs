@@ -33,6 +33,10 @@ pub struct Redacted {
     pub metadata: usize,
     /// Different names of nodes that were replaced.
     pub names: usize,
+    /// Different keys and values of nodes' states that were replaced.
+    pub entries: usize,
+    /// Different topics and payloads of rumors that were replaced.
+    pub rumors: usize,
     /// Where the original is cut off or damaged. What is behind is left out.
     #[serde(serialize_with = "crate::json::maybe_text")]
     pub damage: Option<TraceError>,
@@ -97,7 +101,7 @@ impl From<ReplayError> for RedactError {
     }
 }
 
-/// Replaces metadata, and with `names` the names of nodes and of the cluster, too.
+/// Replaces metadata, keys and values of states, topics and payloads of rumors, and with `names` the names of nodes and of the cluster, too.
 ///
 /// Equal values stay equal and different ones different; pseudonyms are numbers in the order in which values first appear. Blocks
 /// and notes of later versions, and what no replay reaches, are left out; datagrams that are no frames lose their content, and
@@ -123,7 +127,10 @@ pub fn payload(trace: &Trace<'_>, names: bool) -> Result<Redacted, RedactError> 
     let bytes = finished(trace, redactor.finish());
     check(&bytes)?;
     let count = |what| map.count(what);
-    Ok(Redacted { bytes, steps, left_out, metadata: count(Opaque::Meta), names: count(Opaque::Name), damage })
+    let (metadata, names) = (count(Opaque::Meta), count(Opaque::Name));
+    let entries = count(Opaque::Key) + count(Opaque::Value);
+    let rumors = count(Opaque::Topic) + count(Opaque::Payload);
+    Ok(Redacted { bytes, steps, left_out, metadata, names, entries, rumors, damage })
 }
 
 /// Notes every value, in order.
@@ -139,6 +146,15 @@ fn collect(trace: &Trace<'_>, seen: &mut Pseudonyms) -> Result<(), RedactError> 
     while let Some(Ok(item)) = cursor.next() {
         match item {
             Item::Input { input: Recorded::SetProfile(profile), .. } => note_profile(seen, &profile),
+            Item::Input { input: Recorded::Broadcast { topic, payload }, .. } => {
+                seen.note(Opaque::Topic, topic.as_bytes());
+                seen.note(Opaque::Payload, &payload);
+            }
+            Item::Input { input: Recorded::Put { key, value, .. }, .. } => {
+                seen.note(Opaque::Key, key.as_bytes());
+                seen.note(Opaque::Value, &value);
+            }
+            Item::Input { input: Recorded::Delete { key }, .. } => seen.note(Opaque::Key, key.as_bytes()),
             Item::Input { input: Recorded::Datagram { bytes, .. }, .. } => {
                 for (what, place) in wire::opaque(&bytes).unwrap_or_default() {
                     seen.note(what, bytes.get(place).unwrap_or_default());
@@ -408,9 +424,16 @@ impl Pseudonyms {
     }
 
     fn cluster(&self, config: &mut Config) {
-        let mut name = std::mem::take(&mut config.cluster).into_bytes();
-        self.replace(Opaque::Cluster, &mut name);
-        config.cluster = text(name);
+        config.cluster = self.text(Opaque::Cluster, std::mem::take(&mut config.cluster));
+    }
+
+    fn text(&self, what: Opaque, value: String) -> String {
+        text(self.bytes(what, value.into_bytes()))
+    }
+
+    fn bytes(&self, what: Opaque, mut value: Vec<u8>) -> Vec<u8> {
+        self.replace(what, &mut value);
+        value
     }
 
     /// A frame; what is none is dropped by the node, whatever it is, and is none afterwards.
@@ -428,6 +451,16 @@ impl Pseudonyms {
     fn input(&self, input: &Recorded<'_>) -> Recorded<'static> {
         match input.clone().into_owned() {
             Recorded::SetProfile(profile) => Recorded::SetProfile(self.profile(&profile)),
+            Recorded::Broadcast { topic, payload } => Recorded::Broadcast {
+                topic: self.text(Opaque::Topic, topic.into_owned()).into(),
+                payload: self.bytes(Opaque::Payload, payload.into_owned()).into(),
+            },
+            Recorded::Put { key, value, ttl } => Recorded::Put {
+                key: self.text(Opaque::Key, key.into_owned()).into(),
+                value: self.bytes(Opaque::Value, value.into_owned()).into(),
+                ttl,
+            },
+            Recorded::Delete { key } => Recorded::Delete { key: self.text(Opaque::Key, key.into_owned()).into() },
             Recorded::Datagram { from, bytes } => {
                 let mut bytes = bytes.into_owned();
                 self.frame(&mut bytes);

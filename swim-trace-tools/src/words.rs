@@ -46,6 +46,12 @@ pub fn input(input: &InputShown) -> String {
             Recorded::SetProfile(profile) => {
                 format!("set_profile: name {}, {} bytes of metadata", shown(profile.name()), profile.meta().len())
             }
+            Recorded::Broadcast { topic, payload } => format!("broadcast: {}, {} bytes", shown(topic), payload.len()),
+            Recorded::Put { key, value, ttl: None } => format!("put: {}, {} bytes", shown(key), value.len()),
+            Recorded::Put { key, value, ttl: Some(ttl) } => {
+                format!("put: {}, {} bytes for {}.{:06} s", shown(key), value.len(), ttl.as_secs(), ttl.subsec_micros())
+            }
+            Recorded::Delete { key } => format!("delete: {}", shown(key)),
             Recorded::SendFailed { to } => format!("send_failed to {to}"),
             Recorded::Timeout | Recorded::Leave | Recorded::SendBlocked | Recorded::SendResumed => input.name().into(),
             other => shown(&format!("{other:?}")).into_owned(),
@@ -159,7 +165,9 @@ pub fn event(told: &EventShown) -> String {
         Event::MemberUp { id, incarnation }
         | Event::MemberRestarted { id, incarnation }
         | Event::MemberRefuted { id, incarnation } => format!("{kind} {} {incarnation}", about(id)),
-        Event::MemberUpdated { id } | Event::MemberForgotten { id } => format!("{kind} {}", about(id)),
+        Event::MemberUpdated { id } | Event::MemberForgotten { id } | Event::StateChanged { id } => {
+            format!("{kind} {}", about(id))
+        }
         Event::MemberMoved { id, from } => format!("{kind} {} from {from}", about(id)),
         Event::MemberSuspect { id, incarnation, by } => {
             let by = match (&told.by_name, by) {
@@ -179,6 +187,7 @@ pub fn event(told: &EventShown) -> String {
         Event::Joined { members } | Event::Converged { members } => format!("{kind}, {members} live"),
         Event::Diverged | Event::Left => kind.into(),
         Event::Health { score } => format!("{kind} {score}"),
+        Event::Rumor { id } => format!("{kind} {} of {} in epoch {}", id.seq, about(id.origin), id.epoch),
         Event::Lagged { missed } => format!("{kind}, {missed} missed"),
         other => shown(&format!("{other:?}")).into_owned(),
     }
@@ -205,6 +214,23 @@ pub fn seconds(micros: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn application_data_is_one_line() {
+        let told = |recorded: Recorded<'static>| input(&InputShown::Other(recorded));
+        let broadcast = Recorded::Broadcast { topic: "de\nploys".into(), payload: b"v17"[..].into() };
+        assert_eq!(told(broadcast), "broadcast: de\\nploys, 3 bytes");
+        let put = |ttl| Recorded::Put { key: "role".into(), value: b"db"[..].into(), ttl };
+        assert_eq!(told(put(None)), "put: role, 2 bytes");
+        let ttl = std::time::Duration::from_micros(1_500_001);
+        assert_eq!(told(put(Some(ttl))), "put: role, 2 bytes for 1.500001 s");
+        assert_eq!(told(Recorded::Delete { key: "\u{1b}[2J".into() }), "delete: \\u{1b}[2J");
+        let id = swim_core::RumorId { origin: swim_core::NodeId::new(26), epoch: 3, seq: 7 };
+        let shown =
+            |event, name: Option<&str>| super::event(&EventShown { event, name: name.map(Into::into), by_name: None });
+        assert_eq!(shown(Event::Rumor { id }, Some("web-1")), "rumor 7 of web-1 in epoch 3");
+        assert_eq!(shown(Event::StateChanged { id: id.origin }, None), "state_changed 000000000000001a");
+    }
 
     #[test]
     fn a_name_commands_no_terminal() {

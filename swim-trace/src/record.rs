@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use swim_core::{Command, Event, Input, Instant, Profile};
 
@@ -23,6 +24,9 @@ mod kind {
     pub(super) const SEND_FAILED: u8 = 8;
     pub(super) const SEND_BLOCKED: u8 = 9;
     pub(super) const SEND_RESUMED: u8 = 10;
+    pub(super) const BROADCAST: u8 = 11;
+    pub(super) const PUT: u8 = 12;
+    pub(super) const DELETE: u8 = 13;
     pub(super) const SENT: u8 = super::NOTES;
     pub(super) const EVENT: u8 = super::NOTES + 1;
     /// The time of the next input, where its own field cannot tell: it is more than an hour after the one before, or earlier.
@@ -53,6 +57,27 @@ pub enum Recorded<'a> {
     Leave,
     /// [`Command::SetProfile`].
     SetProfile(Profile),
+    /// [`Command::Broadcast`].
+    Broadcast {
+        /// Its topic.
+        topic: Cow<'a, str>,
+        /// What it says.
+        payload: Cow<'a, [u8]>,
+    },
+    /// [`Command::Put`].
+    Put {
+        /// The entry's key.
+        key: Cow<'a, str>,
+        /// Its value.
+        value: Cow<'a, [u8]>,
+        /// After which time it vanishes, in whole microseconds.
+        ttl: Option<Duration>,
+    },
+    /// [`Command::Delete`].
+    Delete {
+        /// The entry's key.
+        key: Cow<'a, str>,
+    },
     /// [`Input::SendFailed`].
     SendFailed {
         /// Where it should have gone.
@@ -74,6 +99,9 @@ impl Recorded<'_> {
             Self::Seeds(seeds) => Input::Command(Command::Seeds(seeds)),
             Self::Leave => Input::Command(Command::Leave),
             Self::SetProfile(profile) => Input::Command(Command::SetProfile(profile)),
+            Self::Broadcast { topic, payload } => Input::Command(Command::Broadcast { topic, payload }),
+            Self::Put { key, value, ttl } => Input::Command(Command::Put { key, value, ttl: *ttl }),
+            Self::Delete { key } => Input::Command(Command::Delete { key }),
             Self::SendFailed { to } => Input::SendFailed { to: *to },
             Self::SendBlocked => Input::SendBlocked,
             Self::SendResumed => Input::SendResumed,
@@ -82,13 +110,18 @@ impl Recorded<'_> {
 
     /// The same, borrowing nothing.
     pub fn into_owned(self) -> Recorded<'static> {
+        let text = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        let bytes = |bytes: Cow<'_, [u8]>| Cow::Owned(bytes.into_owned());
         match self {
-            Self::Datagram { from, bytes } => Recorded::Datagram { from, bytes: Cow::Owned(bytes.into_owned()) },
+            Self::Datagram { from, bytes: frame } => Recorded::Datagram { from, bytes: bytes(frame) },
             Self::Timeout => Recorded::Timeout,
             Self::Join(seeds) => Recorded::Join(seeds),
             Self::Seeds(seeds) => Recorded::Seeds(seeds),
             Self::Leave => Recorded::Leave,
             Self::SetProfile(profile) => Recorded::SetProfile(profile),
+            Self::Broadcast { topic, payload } => Recorded::Broadcast { topic: text(topic), payload: bytes(payload) },
+            Self::Put { key, value, ttl } => Recorded::Put { key: text(key), value: bytes(value), ttl },
+            Self::Delete { key } => Recorded::Delete { key: text(key) },
             Self::SendFailed { to } => Recorded::SendFailed { to },
             Self::SendBlocked => Recorded::SendBlocked,
             Self::SendResumed => Recorded::SendResumed,
@@ -104,6 +137,9 @@ impl Recorded<'_> {
             Self::Seeds(_) => "seeds",
             Self::Leave => "leave",
             Self::SetProfile(_) => "set_profile",
+            Self::Broadcast { .. } => "broadcast",
+            Self::Put { .. } => "put",
+            Self::Delete { .. } => "delete",
             Self::SendFailed { .. } => "send_failed",
             Self::SendBlocked => "send_blocked",
             Self::SendResumed => "send_resumed",
@@ -226,6 +262,21 @@ fn put_rare(out: &mut Builder, elapsed: u32, check: u32, input: &Input<'_>) {
             body.extend_from_slice(profile.meta());
             kind::SET_PROFILE
         }
+        Input::Command(Command::Broadcast { topic, payload }) => {
+            put_text(&mut body, topic);
+            body.extend_from_slice(clipped(payload));
+            kind::BROADCAST
+        }
+        Input::Command(Command::Put { key, value, ttl }) => {
+            put_text(&mut body, key);
+            body.extend_from_slice(&ttl.map_or(NO_TTL, micros).to_le_bytes());
+            body.extend_from_slice(clipped(value));
+            kind::PUT
+        }
+        Input::Command(Command::Delete { key }) => {
+            put_text(&mut body, key);
+            kind::DELETE
+        }
         Input::SendFailed { to } => {
             put_addr(&mut body, to);
             kind::SEND_FAILED
@@ -236,6 +287,27 @@ fn put_rare(out: &mut Builder, elapsed: u32, check: u32, input: &Input<'_>) {
         _ => 0,
     };
     out.put(&head(kind, elapsed, check, body.len()), &body);
+}
+
+/// In the place of a ttl where there is none. No ttl is as long.
+const NO_TTL: u64 = u64::MAX;
+
+/// A ttl, as exactly as nodes count; one that is beyond that is beyond what they take.
+fn micros(ttl: Duration) -> u64 {
+    u64::try_from(ttl.as_micros()).map_or(NO_TTL - 1, |micros| micros.min(NO_TTL - 1))
+}
+
+/// A topic or a key, whose length is one byte: an embedder may name longer ones, which the node refuses. It does so with as
+/// much as is kept here, too.
+fn put_text(out: &mut Vec<u8>, text: &str) {
+    let len = (0..=text.len().min(255)).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+    out.push(len as u8);
+    out.extend_from_slice(&text.as_bytes()[..len]);
+}
+
+/// Of a payload or a value that is longer than any datagram, so that the node refuses it, no more than shows that.
+fn clipped(bytes: &[u8]) -> &[u8] {
+    &bytes[..bytes.len().min(1 << 16)]
 }
 
 pub(crate) fn put_sent(out: &mut Builder, to: SocketAddr, frame: &[u8]) {
@@ -359,6 +431,16 @@ fn read_input<'a>(kind: u8, body: &mut Bytes<'a>) -> Result<Record<'a>, &'static
         kind::SEEDS => Recorded::Seeds(addrs(body).ok_or("the seeds")?),
         kind::LEAVE => Recorded::Leave,
         kind::SET_PROFILE => Recorded::SetProfile(profile(body).ok_or("a profile")?),
+        kind::BROADCAST => {
+            let topic = text(body).ok_or("the topic of a rumor")?;
+            Recorded::Broadcast { topic, payload: Cow::Borrowed(body.rest()) }
+        }
+        kind::PUT => {
+            let key = text(body).ok_or("the key of an entry")?;
+            let ttl = Some(body.u64().ok_or("the ttl of an entry")?).filter(|&ttl| ttl != NO_TTL);
+            Recorded::Put { key, value: Cow::Borrowed(body.rest()), ttl: ttl.map(Duration::from_micros) }
+        }
+        kind::DELETE => Recorded::Delete { key: text(body).ok_or("the key of an entry")? },
         kind::SEND_FAILED => Recorded::SendFailed { to: addr(body).ok_or("an address that could not be sent to")? },
         kind::SEND_BLOCKED => Recorded::SendBlocked,
         kind::SEND_RESUMED => Recorded::SendResumed,
@@ -390,6 +472,12 @@ fn addrs(bytes: &mut Bytes<'_>) -> Option<Vec<SocketAddr>> {
         addrs.push(addr(bytes)?);
     }
     Some(addrs)
+}
+
+/// A topic or a key.
+fn text<'a>(bytes: &mut Bytes<'a>) -> Option<Cow<'a, str>> {
+    let len = bytes.u8()?;
+    std::str::from_utf8(bytes.take(len.into())?).ok().map(Cow::Borrowed)
 }
 
 fn profile(bytes: &mut Bytes<'_>) -> Option<Profile> {

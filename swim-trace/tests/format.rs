@@ -3,6 +3,7 @@
 mod util;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use swim_core::{Command, Config, Event, Identity, Input, Instant, Node, NodeId, Profile};
 use swim_trace::{Damage, Header, Index, Item, Recorded, Replay, Tape, Trace, block};
@@ -158,6 +159,100 @@ fn every_input_comes_back() {
     }
     assert_eq!((n, told), (inputs.len(), true));
     assert_eq!(Replay::new(&trace).unwrap().run().0.divergences, 0);
+}
+
+/// What a trace has of these inputs.
+fn recorded(inputs: &[Input<'_>]) -> Vec<Recorded<'static>> {
+    let (bytes, _) = three(true, true);
+    let mut out = bytes[..Trace::open(&bytes).unwrap().blocks().nth(1).unwrap().unwrap().offset].to_vec();
+    let mut builder = block::Builder::new(0, Instant::from_millis(5), Vec::new());
+    inputs.iter().for_each(|input| builder.input(Instant::from_millis(6), 0, input));
+    block::finish(&builder.seal(0), &mut out);
+    let trace = Trace::open(&out).unwrap();
+    let (mut cursor, mut read) = (trace.cursor(), Vec::new());
+    while let Some(item) = cursor.next() {
+        if let Item::Input { input, .. } = item.unwrap() {
+            let owned: Recorded<'static> = input.clone().into_owned();
+            assert_eq!(owned, input);
+            read.push(owned);
+        }
+    }
+    read
+}
+
+/// So do rumors and entries.
+#[test]
+fn application_data_comes_back() {
+    let put = |key, value, ttl| Input::Command(Command::Put { key, value, ttl });
+    let inputs = [
+        Input::Command(Command::Broadcast { topic: "deploys", payload: &[0, 255] }),
+        Input::Command(Command::Broadcast { topic: "", payload: b"" }),
+        put("role", b"db", None),
+        put("röle", b"", Some(Duration::from_micros(1))),
+        put("k", &[7; 1_024], Some(Config::TTL_MAX)),
+        Input::Command(Command::Delete { key: "role" }),
+        Input::Command(Command::Delete { key: "" }),
+    ];
+    let read = recorded(&inputs);
+    assert_eq!(read.iter().map(Recorded::as_input).collect::<Vec<_>>(), inputs);
+    let names = ["broadcast", "broadcast", "put", "put", "put", "delete", "delete"];
+    assert_eq!(read.iter().map(Recorded::name).collect::<Vec<_>>(), names);
+}
+
+/// What a node refuses is kept as far as it takes to be refused again, for the same reason.
+#[test]
+fn what_is_refused_is_refused_again() {
+    let (long, wide) = ("k".repeat(300), "ö".repeat(128));
+    let forever = Some(Duration::MAX);
+    let inputs = [
+        Input::Command(Command::Broadcast { topic: &long, payload: &[1; 1 << 17] }),
+        Input::Command(Command::Put { key: &wide, value: &[1; 1 << 17], ttl: forever }),
+        Input::Command(Command::Delete { key: &long }),
+    ];
+    let read = recorded(&inputs);
+    let config = Config::lan("c");
+    for (input, read) in inputs.iter().zip(&read) {
+        match (*input, read.as_input()) {
+            (Input::Command(Command::Broadcast { .. }), Input::Command(Command::Broadcast { topic, payload })) => {
+                assert_eq!((topic.len(), config.check_rumor(topic, payload).unwrap_err().what()), (255, "topic"));
+                assert_eq!(config.check_rumor("", payload).unwrap_err().what(), "payload");
+            }
+            (Input::Command(Command::Put { .. }), Input::Command(Command::Put { key, value, ttl })) => {
+                assert_eq!((key.len(), config.check_put(key, value, ttl).unwrap_err().what()), (254, "key"));
+                assert_eq!(config.check_put("k", value, ttl).unwrap_err().what(), "value");
+                assert_eq!(config.check_put("k", b"", ttl).unwrap_err().what(), "ttl");
+            }
+            (Input::Command(Command::Delete { .. }), Input::Command(Command::Delete { key })) => {
+                assert!(config.check_key(key).is_err());
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// A run with them replays, as every other.
+#[test]
+fn application_data_replays() {
+    let mut net = util::Net::new(&["a", "b"], true);
+    net.join(1, 0);
+    net.run(500);
+    for (ttl, key) in [(None, "role"), (Some(Duration::from_micros(1_234_567)), "lease"), (None, "gone")] {
+        net.give(0, Input::Command(Command::Put { key, value: b"value", ttl }));
+    }
+    net.give(0, Input::Command(Command::Broadcast { topic: "deploys", payload: b"v17" }));
+    net.run(500);
+    net.give(0, Input::Command(Command::Delete { key: "gone" }));
+    net.give(1, Input::Command(Command::Put { key: "role", value: b"other", ttl: None }));
+    net.run(4_000);
+    for _ in 0..2 {
+        let (bytes, node) = net.end(0);
+        let trace = Trace::open(&bytes).unwrap();
+        let mut replay = Replay::new(&trace).unwrap();
+        while let Some(step) = replay.step() {
+            assert!(!step.unwrap().diverged);
+        }
+        assert_eq!(replay.node().map(Node::snapshot), Some(node.snapshot()));
+    }
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bind_mio::swim_core::{Event, Incarnation, NodeId, State};
-use bind_mio::swim_driver::{MemberView, View};
+use bind_mio::swim_core::{Event, Incarnation, NodeId, RumorId, State};
+use bind_mio::swim_driver::{Change, MemberView, RumorView, View};
 use serde::Serialize;
 
 use crate::output::shown;
@@ -53,6 +53,9 @@ enum What {
     MemberRefuted,
     MemberDown { left: bool },
     MemberForgotten,
+    StateSet { key: String, value: String, version: u32 },
+    StateDeleted { key: String },
+    Rumor { topic: Option<String>, payload: Option<String>, lamport: Option<u64>, epoch: u32, seq: u32 },
     Lagged { missed: u64 },
     Other { text: String },
 }
@@ -93,6 +96,35 @@ impl Known {
         record
     }
 
+    /// One change of a member's state; `None` where there is nothing to print. The view is as of the change, or later.
+    pub(super) fn change(&mut self, at: Duration, change: &Change, view: &View) -> Option<Record> {
+        let (member, what) = match change {
+            Change::Set { member, entry } => {
+                let (key, value) = (entry.key().into(), text(entry.value()));
+                (*member, What::StateSet { key, value, version: entry.version() })
+            }
+            Change::Deleted { member, last } => (*member, What::StateDeleted { key: last.key().into() }),
+            // Whoever reads lines has the last value of each key anyway.
+            Change::Resync => return None,
+        };
+        let row = view.member(member).or_else(|| self.rows.get(&member));
+        Some(Record::new(at, Who::new(member, row, None), what))
+    }
+
+    /// A rumor that was heard; what it says, unless it was missed.
+    pub(super) fn rumor(&self, at: Duration, id: RumorId, rumor: Option<&RumorView>, view: &View) -> Record {
+        let RumorId { origin, epoch, seq } = id;
+        let what = What::Rumor {
+            topic: rumor.map(|rumor| rumor.topic().into()),
+            payload: rumor.map(|rumor| text(rumor.payload())),
+            lamport: rumor.map(RumorView::lamport),
+            epoch,
+            seq,
+        };
+        let row = view.member(origin).or_else(|| self.rows.get(&origin));
+        Record::new(at, Who::new(origin, row, None), what)
+    }
+
     fn what(&self, event: &Event, view: &View) -> What {
         match *event {
             Event::MemberUp { id, .. } => What::MemberUp { meta: self.meta(id) },
@@ -121,8 +153,13 @@ impl Known {
     }
 
     fn meta(&self, id: NodeId) -> String {
-        self.rows.get(&id).map(|row| String::from_utf8_lossy(row.meta()).into_owned()).unwrap_or_default()
+        self.rows.get(&id).map(|row| text(row.meta())).unwrap_or_default()
     }
+}
+
+/// What may be anything, as text.
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 impl Who {
@@ -204,6 +241,8 @@ impl Record {
             What::MemberDown { left: false } => ("dead", Some(State::Dead)),
             What::MemberDown { left: true } => ("left", Some(State::Left)),
             What::MemberForgotten => ("forgotten", None),
+            What::StateSet { .. } | What::StateDeleted { .. } => ("state", None),
+            What::Rumor { .. } => ("rumor", None),
             What::Lagged { .. } => ("lagged", None),
             What::Other { .. } => ("other", None),
         }
@@ -228,6 +267,12 @@ impl Record {
             What::MemberSuspect { by_name: None, .. } | What::MemberDown { .. } | What::MemberForgotten => {
                 String::new()
             }
+            What::StateSet { key, value, .. } => format!("{} = {}", shown(key), shown(value)),
+            What::StateDeleted { key } => format!("{} deleted", shown(key)),
+            What::Rumor { topic: Some(topic), payload: Some(payload), .. } => {
+                format!("{}: {}", shown(topic), shown(payload))
+            }
+            What::Rumor { .. } => "what it says was missed".into(),
             What::Lagged { missed } => format!("{missed} events are lost: nobody read this output"),
             What::Other { text } => text.clone(),
         }
@@ -286,6 +331,21 @@ mod tests {
         assert!(text(&record(false)).ends_with("this one stays)"));
         let wanted = format!(r#"{{"event":"conflict","with":"{with}","parked":true,"at_ms":0,"#);
         assert!(record(true).json().starts_with(&wanted), "{:?}", record(true));
+    }
+
+    #[test]
+    fn a_rumor_is_a_line_and_an_object() {
+        let (view, addr) = alone();
+        let me = view.me().id();
+        let id = RumorId { origin: me, epoch: 7, seq: 3 };
+        let record = Known::default().rumor(Duration::ZERO, id, None, &view);
+        assert_eq!(
+            text(&record),
+            format!("+0.000s     rumor      web-1         {addr:<15}  (what it says was missed)")
+        );
+        let who = format!(r#""at_ms":0,"id":"{me}","name":"web-1","addr":"{addr}","incarnation":"7.0"}}"#);
+        let wanted = r#"{"event":"rumor","topic":null,"payload":null,"lamport":null,"epoch":7,"seq":3,"#;
+        assert_eq!(record.json(), format!("{wanted}{who}"));
     }
 
     #[test]

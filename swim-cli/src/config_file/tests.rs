@@ -45,6 +45,7 @@ fn every_field_can_be_set() {
             Value::Bool(yes) => (!yes).into(),
             Value::String(word) if word == "always" => "pings".into(),
             Value::String(_) => "other".into(),
+            Value::Object(_) if choice(value).is_some() => serde_json::json!({ "coin": 2 }),
             Value::Object(_) => serde_json::to_value(Duration::from_millis(1_234)).unwrap(),
             Value::Null | Value::Array(_) => panic!("{key} is of a kind that no file can set"),
         };
@@ -82,6 +83,10 @@ fn values_of_another_kind_are_refused() {
     refused("sync_rate = 5_000_000_000", &[], &["sync_rate cannot be so large"]);
     refused("cluster = 1", &[], &["cluster must be text"]);
     refused("buddy = 'often'", &[], &["buddy cannot be that", "`never`, `pings`, `always`", "buddy = \"always\""]);
+    refused("rumor_stop = 'coin'", &[], &["rumor_stop must be a choice and its number, like \"budget:170\""]);
+    refused("rumor_stop = 2", &[], &["rumor_stop must be a choice and its number in quotes"]);
+    refused("rumor_stop = 'dice:6'", &[], &["rumor_stop cannot be that", "`coin`", "rumor_stop = \"budget:170\""]);
+    refused("rumor_stop = 'coin:0'", &[], &["swim.toml:1: config: rumor_stop must be a budget"]);
     refused("[lan]\nmtu = 1", &[], &["no field lan"]);
     refused("preset = 'man'", &[], &["swim.toml:1: preset must be one of \"local\", \"lan\", \"wan\""]);
     refused("", &["mtu=many"], &["--set mtu=many: mtu must be a whole number"]);
@@ -136,6 +141,23 @@ fn the_flight_recorder_has_a_section() {
         ("[record]\nring = '8M'", "swim.toml:2: ring must be a size: \"8M\" is no size: write it like 8MiB or 500kB"),
         ("[record]\nring = 1.5", "swim.toml:2: ring must be a size: write it like \"8MiB\""),
         ("[record]\nring = '1kB'", "at least 64KiB"),
+    ] {
+        let found = file(text).map(drop).unwrap_err();
+        assert!(found.contains(why), "{text}: {found}");
+    }
+}
+
+/// So has what the node puts into its state.
+#[test]
+fn tags_have_a_section() {
+    let text = "cluster = 'c'\n[tags]\nrole = 'db'\n\"zone/rack\" = '7'\n";
+    assert_eq!(resolved(text, &[]), Ok(Config::lan("c")));
+    let tags = file(text).unwrap().tags().to_vec();
+    assert_eq!(tags, [("role".to_owned(), "db".to_owned()), ("zone/rack".into(), "7".into())]);
+    assert_eq!(file("cluster = 'c'").unwrap().tags(), []);
+    for (text, why) in [
+        ("mtu = 900\n[tags]\nrole = 1", "swim.toml:3: the tag role must be text, in quotes"),
+        ("\ntags = 'db'", "swim.toml:2: tags must be a section, [tags], with lines of its own"),
     ] {
         let found = file(text).map(drop).unwrap_err();
         assert!(found.contains(why), "{text}: {found}");

@@ -36,8 +36,8 @@ pub(crate) struct CatArgs {
 
 pub(super) const HELP: &str = "\
 Filters:
-  kind=KIND      the input: datagram, timeout, join, seeds, leave, set_profile, send_failed,
-                 send_blocked, send_resumed
+  kind=KIND      the input: datagram, timeout, join, seeds, leave, set_profile, broadcast,
+                 put, delete, send_failed, send_blocked, send_resumed
   message=NAME   the datagram that came, and with --outputs one that was sent: ping, ack, ping_req,
                  relayed_ack, nack, not_me, pull, page, compare, differ, push, digest, delta,
                  gossip (a frame without message), malformed

@@ -34,9 +34,10 @@ pub(crate) struct PayloadArgs {
 }
 
 const HELP: &str = "\
-Metadata is replaced everywhere: in the header, in datagrams, in keyframes and in outputs. Equal values stay
-equal and different ones different, so the redacted trace replays step by step as the original does; both
-are played side by side to see that. It has to be done with the build that recorded the trace.
+Metadata, the states of nodes and rumors are replaced everywhere: in the header, in inputs, in datagrams,
+in keyframes and in outputs. Equal values stay equal and different ones different, so the redacted trace
+replays step by step as the original does; both are played side by side to see that. It has to be done
+with the build that recorded the trace.
 
 Ids, addresses, times and traffic stay. An id that was made from a name is a hash of it: whoever guesses
 the name can tell.";
@@ -63,12 +64,14 @@ fn run_payload(args: &PayloadArgs) -> Result<(), Failure> {
 }
 
 fn sentence(redacted: &Redacted, args: &PayloadArgs) -> String {
-    let Redacted { steps, left_out, metadata, names, .. } = redacted;
+    let Redacted { steps, left_out, metadata, names, entries, rumors, .. } = redacted;
     let names = if args.names { format!(" and {names} names") } else { String::new() };
+    let some = |n: usize, of: &str| if n > 0 { format!(", {n} {of}") } else { String::new() };
+    let (entries, rumors) = (some(*entries, "keys and values"), some(*rumors, "topics and payloads"));
     let left =
         if *left_out > 0 { format!(", {left_out} inputs that no replay reaches left out") } else { String::new() };
     format!(
-        "{metadata} values of metadata{names} replaced; {steps} steps go as before{left}: {}",
+        "{metadata} values of metadata{names}{entries}{rumors} replaced; {steps} steps go as before{left}: {}",
         args.output.display()
     )
 }

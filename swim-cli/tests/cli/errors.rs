@@ -37,6 +37,13 @@ fn names_that_do_not_fit() {
 }
 
 #[test]
+fn tags_that_do_not_fit() {
+    agent(&["--tag", "role"], 2, &["--tag", "write it like role=db"]);
+    agent(&["--tag", "=db"], 2, &["the tag \"\"", "the key is empty"]);
+    agent(&["--tag", &format!("role={}", "x".repeat(1_025))], 2, &["the tag \"role\"", "1025 bytes", "at most 1024"]);
+}
+
+#[test]
 fn addresses_that_do_not_parse() {
     agent_with("--bind", "localhost", 2, &["'localhost'", "--bind", "192.0.2.7:7946"]);
     agent(&["--join", "10.0.0.1"], 2, &["'10.0.0.1'", "--join", "192.0.2.7:7946"]);

@@ -41,6 +41,23 @@ fn two_meet_and_one_leaves() {
     }
 }
 
+/// What a node puts into its state when it starts, all others are told.
+#[test]
+fn tags_are_told_to_all() {
+    let (mut a, addr_a) = Swim::agent("a", &["--format", "jsonl", "--tag", "role=db=1", "--tag", "zone=x"]);
+    let (mut b, _) = Swim::agent("b", &["--join", &addr_a, "--format", "jsonl"]);
+    for swim in [&mut a, &mut b] {
+        let mut tags: Vec<_> = (0..2).map(|_| swim.stdout.find_event("state_set")).collect();
+        tags.sort_by_key(|tag| tag["key"].to_string());
+        for (tag, (key, value)) in tags.iter().zip([("role", "db=1"), ("zone", "x")]) {
+            assert_eq!((&tag["name"], &tag["key"], &tag["value"]), (&"a".into(), &key.into(), &value.into()));
+            assert!(tag["version"].is_u64() && tag["incarnation"].is_string(), "{tag}");
+        }
+    }
+    b.signal("-TERM");
+    assert_eq!(b.exit_code(), Some(0));
+}
+
 #[test]
 fn people_read_who_has_come_and_who_has_left() {
     let (mut a, addr_a) = Swim::agent("a", &[]);

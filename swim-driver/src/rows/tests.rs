@@ -170,3 +170,38 @@ fn ids_that_fall_into_one_place_are_kept_apart() {
     rows.check();
     assert_eq!((rows.len(), rows.chunks().len()), (0, 1), "nothing is left behind");
 }
+
+/// The difference is that of two maps, and what both share is not looked at.
+#[test]
+fn the_difference_costs_by_the_change() {
+    fn holds(common: Vec<u16>, changes: Vec<(u16, bool)>) -> bool {
+        // Ids that hash into one place make paths long.
+        let id = |n: u16| if n % 3 == 0 { u64::from(n) << 48 } else { u64::from(n) };
+        let mut then = Rows::default();
+        common.iter().for_each(|&n| drop(then.insert(MemberView::sample(id(n), 0))));
+        let mut now = then.clone();
+        for &(n, put) in &changes {
+            let n = id(n % 64 + common.first().copied().unwrap_or(0) / 2);
+            if put { drop(now.insert(MemberView::sample(n, 1))) } else { drop(now.remove(NodeId::new(n))) }
+        }
+        let (mut told, mut differing) = (BTreeSet::new(), BTreeSet::new());
+        then.differing(&now, &mut |before, after| {
+            let id = before.or(after).expect("one of both is there").id();
+            assert!(told.insert(id), "each is told once");
+            assert_eq!((before, after), (then.get(id), now.get(id)));
+            if before != after {
+                differing.insert(id);
+            }
+        });
+        let ids = then.iter().chain(now.iter()).map(MemberView::id);
+        differing == ids.filter(|&id| then.get(id) != now.get(id)).collect()
+    }
+    QuickCheck::new().tests(200).quickcheck(holds as fn(Vec<u16>, Vec<(u16, bool)>) -> bool);
+    let mut then = Rows::default();
+    (0..10_000).for_each(|n| drop(then.insert(MemberView::sample(n, 0))));
+    let mut now = then.clone();
+    now.insert(MemberView::sample(77, 1));
+    let mut told = 0;
+    then.differing(&now, &mut |_, _| told += 1);
+    assert!(told <= LEAF_MAX, "{told} rows for one that has changed");
+}

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use swim_core::{Command, Config, Event, Identity, Incarnation, Input, Instant, Node, NodeId, Profile};
+use swim_core::{Command, Config, Event, Identity, Incarnation, Input, Instant, Node, NodeId, Profile, RumorId};
 use swim_trace::block::{self, Builder};
 use swim_trace::{Digest, Header, Index, Trace};
 use swim_trace_tools::jsonl::{from_jsonl, to_jsonl};
@@ -65,6 +66,10 @@ fn input(input: Input<'_>) -> Vec<u8> {
     record(|builder| builder.input(Instant::from_micros(300), 0xdead_beef, &input))
 }
 
+fn put(key: &str, value: &[u8], ttl: Option<Duration>) -> Vec<u8> {
+    input(Input::Command(Command::Put { key, value, ttl }))
+}
+
 fn events() -> Vec<(&'static str, Event)> {
     let (id, incarnation) = (NodeId::new(0x1234), Incarnation::new(2, 3));
     vec![
@@ -83,6 +88,8 @@ fn events() -> Vec<(&'static str, Event)> {
         ("event diverged", Event::Diverged),
         ("event left", Event::Left),
         ("event health", Event::Health { score: 1 }),
+        ("event rumor", Event::Rumor { id: RumorId { origin: id, epoch: 2, seq: 300 } }),
+        ("event state_changed", Event::StateChanged { id }),
         ("event lagged", Event::Lagged { missed: 5 }),
     ]
 }
@@ -143,6 +150,10 @@ fn known() -> BTreeMap<&'static str, Vec<u8>> {
         ("seeds", input(Input::Command(Command::Seeds(&[])))),
         ("leave", input(Input::Command(Command::Leave))),
         ("set_profile", input(Input::Command(Command::SetProfile(&profile)))),
+        ("broadcast", input(Input::Command(Command::Broadcast { topic: "deploys", payload: b"v17" }))),
+        ("put", put("role", b"db", None)),
+        ("put, with a ttl", put("lease", b"", Some(Duration::from_millis(1_500)))),
+        ("delete", input(Input::Command(Command::Delete { key: "role" }))),
         ("send_failed", input(Input::SendFailed { to: seeds[1] })),
         ("send_blocked", input(Input::SendBlocked)),
         ("send_resumed", input(Input::SendResumed)),

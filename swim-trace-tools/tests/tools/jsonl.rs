@@ -1,11 +1,12 @@
 //! Binary, as lines, and binary again: the same bytes.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use crate::util::three;
 use quickcheck::{Arbitrary, Gen, QuickCheck};
 use serde_json::Value;
-use swim_core::{Command, Config, Identity, Input, Instant, Node, NodeId, Profile};
+use swim_core::{Command, Config, Event, Identity, Input, Instant, Node, NodeId, Profile, RumorId};
 use swim_trace::{Block, Header, Index, Replay, Tape, Trace, block};
 use swim_trace_tools::convert::{Change, Needed, convert, keyframes_needed};
 use swim_trace_tools::jsonl::{JsonlError, Written, from_jsonl, is_jsonl, to_jsonl};
@@ -244,6 +245,36 @@ fn every_input_comes_back() {
         "{text}"
     );
     assert!(text.contains(r#""at_us":150,"#), "{text}");
+}
+
+/// So do rumors and entries; what is not there is not written.
+#[test]
+fn application_data_comes_back() {
+    let trace = Trace::open(&RUNS[0]).unwrap();
+    let mut bytes = Vec::new();
+    block::start(trace.header(), &mut bytes);
+    let began = trace.header().began;
+    let mut builder = block::Builder::new(0, began, Vec::new());
+    let mut give = |command| builder.input(began, 0, &Input::Command(command));
+    give(Command::Broadcast { topic: "deploys \"é", payload: &[0, 255] });
+    give(Command::Put { key: "role", value: b"db", ttl: None });
+    give(Command::Put { key: "lease", value: b"", ttl: Some(Duration::from_micros(1_500_001)) });
+    give(Command::Delete { key: "role" });
+    builder.event(&Event::Rumor { id: RumorId { origin: NodeId::new(26), epoch: 3, seq: 1 } });
+    builder.event(&Event::StateChanged { id: NodeId::new(26) });
+    block::finish(&builder.seal(1), &mut bytes);
+    let text = assert_same(&bytes);
+    let lines = [
+        r#""in":{"broadcast":{"topic":"deploys \"é","payload":"00ff"}}}"#,
+        r#""in":{"put":{"key":"role","value":"6462"}}}"#,
+        r#""in":{"put":{"key":"lease","value":"","ttl_us":1500001}}}"#,
+        r#""in":{"delete":{"key":"role"}}}"#,
+        r#"{"event":"rumor","origin":"000000000000001a","epoch":3,"seq":1}"#,
+        r#"{"event":"state_changed","id":"000000000000001a"}"#,
+    ];
+    for (line, end) in text.lines().skip(2).zip(lines) {
+        assert!(line.ends_with(end), "{line}");
+    }
 }
 
 /// Notes of a later version stay.

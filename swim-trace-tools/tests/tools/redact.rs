@@ -1,5 +1,7 @@
 //! What users said is gone from a trace, and nothing else is.
 
+use std::time::Duration;
+
 use crate::util::Net;
 use swim_core::{Command, Input, Node, NodeId, Profile};
 use swim_trace::{Index, Item, Recorded, Replay, Summary, Trace, block};
@@ -222,4 +224,35 @@ fn ids_addresses_and_times_stay() {
         found
     };
     assert_eq!(inputs(&was), inputs(&is));
+}
+
+/// Keys, values, topics and payloads, wherever they are: in commands, datagrams and keyframes.
+#[test]
+fn states_and_rumors_are_gone_as_well() {
+    let mut net = Net::of(CLUSTER, &SAID[..3], true);
+    (1..3).for_each(|i| net.join(i, 0));
+    net.run(500);
+    let put = |key, value, ttl| Input::Command(Command::Put { key, value, ttl });
+    for i in 0..3 {
+        net.give(i, put("hidden-role", b"hidden-primary", None));
+        net.give(i, put("hidden-lease", b"hidden-holder", Some(Duration::from_secs(2))));
+        net.give(i, put("hidden-gone", b"hidden-gone-too", None));
+        net.give(i, Input::Command(Command::Broadcast { topic: "hidden-topic", payload: b"hidden-news" }));
+        net.run(300);
+        let taped = &mut net.nodes[0];
+        taped.tape.keyframe(&taped.node);
+        net.give(i, Input::Command(Command::Delete { key: "hidden-gone" }));
+        net.run(300);
+    }
+    net.run(4_000);
+    let taped = &mut net.nodes[0];
+    taped.tape.keyframe(&taped.node);
+    net.run(300);
+    let bytes = net.end(0).0;
+    assert!(holds(&content(&bytes), b"hidden-primary") && holds(&content(&bytes), b"hidden-topic"));
+    let redacted = redacted(&bytes, true);
+    assert!(!holds(&content(&redacted.bytes), b"hidden"));
+    assert_eq!((redacted.entries, redacted.rumors), (6, 2));
+    let (before, after) = (story(&bytes), story(&redacted.bytes));
+    assert_eq!(before.0, after.0);
 }

@@ -1,9 +1,12 @@
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::thread;
 
+use futures_core::Stream;
 use quickcheck::{Arbitrary, Gen, QuickCheck};
+use swim_core::Event;
 
 use super::*;
+use crate::events::{EventRing, Events};
 use crate::test_task::Task;
 
 const LONG: Duration = Duration::from_secs(60);
@@ -58,7 +61,7 @@ fn what_all_have_had_takes_no_room() {
         assert_eq!([first.try_recv(), first.try_recv()], [Ok(health(score)); 2]);
         assert_eq!(first.try_recv(), Err(TryRecvError::Empty));
     }
-    assert!(lock(&ring.state).events.capacity() < 16);
+    assert!(lock(&ring.state).items.capacity() < 16);
     let mut second = Events::new(&ring);
     ring.push(&[health(1), health(2)]);
     assert_eq!([first.try_recv(), first.try_recv()], [Ok(health(1)), Ok(health(2))]);
@@ -122,13 +125,13 @@ fn who_waits_is_woken_by_every_event_and_by_the_end() {
 fn nothing_is_kept_for_nobody() {
     let ring = ring();
     ring.push(&[health(0)]);
-    assert_eq!(lock(&ring.state).events.len(), 0);
+    assert_eq!(lock(&ring.state).items.len(), 0);
     let (first, second) = (Events::new(&ring), Events::new(&ring));
     ring.push(&[health(1)]);
     drop(first);
-    assert_eq!(lock(&ring.state).events.len(), 1, "one is still there");
+    assert_eq!(lock(&ring.state).items.len(), 1, "one is still there");
     drop(second);
-    assert_eq!(lock(&ring.state).events.capacity(), 0);
+    assert_eq!(lock(&ring.state).items.capacity(), 0);
     let mut third = Events::new(&ring);
     ring.push(&[health(2)]);
     assert_eq!(third.try_recv(), Ok(health(2)));
