@@ -18,7 +18,7 @@ use crate::identity::Addr;
 use crate::members::{Members, ensure};
 use crate::outbox::{Intent, What};
 use crate::status::NodeId;
-use crate::storage::NONE;
+use crate::storage::{NONE, make_room};
 use crate::time::Instant;
 
 /// Digests under way at a time.
@@ -29,6 +29,9 @@ pub(crate) const DIGEST_MAX: usize = 16;
 
 /// Wants looked through for more of the same peer.
 const LOOK_MAX: usize = 256;
+
+/// Wants for which room is taken in advance: as many as are under way when a few datagrams were lost.
+const QUEUE_ROOM: usize = LANES * DIGEST_MAX;
 
 /// Times a digest is asked.
 const TRIES: u8 = 8;
@@ -120,10 +123,17 @@ impl Fetch {
     }
 
     fn mark(&mut self, slot: u32, wanted: bool) {
+        self.admit(slot);
+        self.wanted[slot as usize] = wanted;
+    }
+
+    /// There is something of this member, so it may be wanted: takes the room for that now.
+    pub(crate) fn admit(&mut self, slot: u32) {
         if self.wanted.len() <= slot as usize {
+            make_room(&mut self.wanted, slot as usize + 1);
             self.wanted.resize(slot as usize + 1, false);
         }
-        self.wanted[slot as usize] = wanted;
+        self.queue.reserve(QUEUE_ROOM.saturating_sub(self.queue.len()));
     }
 
     /// This live peer has more of this member than this node: its state up to `version`, its rumors up to `last`.

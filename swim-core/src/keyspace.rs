@@ -30,16 +30,14 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use self::record::{
-    CONFIRMED, DROPPED, EXPIRED, EXPIRES, Record, Records, TOMBSTONE, UNSEEN, compact, records, reflag, set_flags,
-    set_version,
+    CONFIRMED, DROPPED, EXPIRED, EXPIRES, Record, Records, TOMBSTONE, UNSEEN, append, compact, find, records, reflag,
+    set_flags, set_version,
 };
 use crate::config::Config;
 use crate::node::Entry;
 use crate::time::Instant;
 
-#[cfg(test)]
-pub(crate) use self::apply::Refusal;
-pub(crate) use self::apply::{Applied, Delta};
+pub(crate) use self::apply::{Applied, Delta, Refusal};
 
 /// Most bytes that an entry takes on the wire beside its key and value: version 5, lengths 1 and 2, remaining time 5.
 const WIRE_HEAD: usize = 13;
@@ -287,7 +285,6 @@ impl Keyspace {
     }
 
     /// Is it being reset?
-    #[cfg(test)]
     pub(crate) fn is_sweeping(&self) -> bool {
         self.sweep
     }
@@ -394,7 +391,7 @@ impl Keyspace {
     }
 
     fn check_records(&self) -> Result<(), &'static str> {
-        let (mut last, mut keys) = (0, Vec::new());
+        let (mut last, mut keys) = (0, SmallVec::<[&str; 32]>::new());
         for (_, r) in records(&self.bytes) {
             let key = core::str::from_utf8(r.key).map_err(|_| "keyspace: a key is not UTF-8")?;
             if !storable(key, r.value) || r.is(TOMBSTONE) && !r.value.is_empty() {
@@ -424,7 +421,7 @@ impl Keyspace {
     }
 
     fn find(&self, key: &[u8]) -> Option<(usize, Record<'_>)> {
-        records(&self.bytes).find(|(_, r)| r.key == key && !r.is(DROPPED))
+        find(&self.bytes, key)
     }
 
     fn recount(&mut self) {

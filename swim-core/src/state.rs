@@ -9,10 +9,13 @@
 //! A member without state costs nothing here. Times are the driver's: a value whose time is over while this node sleeps is
 //! over when it wakes.
 
+use alloc::vec::Vec;
+
 use serde::{Deserialize, Serialize};
 
+use crate::config::Config;
 use crate::cx::Cx;
-use crate::keyspace::{Applied, Delta, KeyEntry, Keyspace, Written};
+use crate::keyspace::{Applied, Delta, KeyEntry, Keyspace, Refusal, Written};
 use crate::members::{ME, ensure};
 use crate::storage::{Buckets, Deadlines, NONE, Slab, Slots, Take};
 use crate::time::{Instant, micros};
@@ -47,6 +50,9 @@ pub(crate) struct State {
     deadlines: Deadlines,
     /// Bytes of all keyspaces.
     stored: usize,
+    /// Entries of the delta that is being taken over.
+    #[serde(skip)]
+    staged: Vec<u8>,
 }
 
 /// What became of a delta.
@@ -56,15 +62,22 @@ pub(crate) enum Outcome {
     Stale,
     /// It begins behind what is known here.
     Gap,
-    /// Beyond what a state may have.
-    Refused,
+    /// Beyond what a state may have; `no_room`: beyond what all may have together.
+    Refused { no_room: bool },
     /// Taken over; something can be seen of it, or not.
     Taken { changed: bool },
 }
 
 impl State {
     pub(crate) fn new() -> Self {
-        Self { places: Slots::new(), held: Slab::new(0), news: Buckets::new(), deadlines: Deadlines::new(), stored: 0 }
+        Self {
+            places: Slots::new(),
+            held: Slab::new(0),
+            news: Buckets::new(),
+            deadlines: Deadlines::new(),
+            stored: 0,
+            staged: Vec::new(),
+        }
     }
 
     // --- reading
@@ -147,22 +160,23 @@ impl State {
         cx: &Cx,
     ) -> Outcome {
         let place = self.take_place(slot);
-        let Some(held) = self.held.get_mut(place) else { return Outcome::Refused };
+        let Some(held) = self.held.get_mut(place) else { return Outcome::Refused { no_room: true } };
         let (before, version) = (held.map.stored_bytes(), held.map.version());
+        let swept = held.map.is_sweeping();
         let left = cx.config.state_total.saturating_sub(self.stored);
-        let live_max = cx.config.state_bytes.min(before.saturating_add(left));
-        let applied = held.map.apply(delta, now, live_max);
+        let applied = held.map.apply(delta, now, cx.config.state_bytes, before.saturating_add(left), &mut self.staged);
         let (after, reached) = (held.map.stored_bytes(), held.map.version());
         self.account(place, before, after);
         match applied {
             Applied::Stale => Outcome::Stale,
             Applied::Gap => Outcome::Gap,
-            Applied::Refused(_) => Outcome::Refused,
+            Applied::Refused(refusal) => Outcome::Refused { no_room: refusal == Refusal::NoRoom },
             Applied::Done { changed, .. } => {
                 if news {
                     // After a reset it begins anew.
-                    self.enqueue(place, if reached < version { 0 } else { version });
+                    self.enqueue(place, if swept || reached < version { 0 } else { version });
                 }
+                self.hush(place);
                 Outcome::Taken { changed }
             }
         }
@@ -209,6 +223,7 @@ impl State {
             let version = self.version(slot);
             self.news.remove(place);
             self.enqueue(place, version);
+            self.hush(place);
         }
     }
 
@@ -220,10 +235,6 @@ impl State {
         let held = &mut self.held;
         self.news.visit(limit, SKIPS_MAX, |place, _| {
             let Some(held) = held.get_mut(place).filter(|held| held.round != round) else { return Take::Skip };
-            if held.map.gc() > held.map.version() {
-                // At the beginning of a reset there is nothing that could be told.
-                return Take::Taken;
-            }
             // Too much for everybody: only that it is there.
             let from = held.from.min(held.map.version());
             let whole = held.map.tail(from, EAGER_MAX) == from;
@@ -273,6 +284,13 @@ impl State {
         self.news.enqueue(place);
     }
 
+    /// What has not been swept up to its gc may be deleted, so nobody is told of it. When the sweep is over it is news anew.
+    fn hush(&mut self, place: u32) {
+        if self.held.get(place).is_some_and(|held| held.map.gc() > held.map.version()) {
+            self.news.remove(place);
+        }
+    }
+
     /// Takes the room again that a restored copy lacks.
     pub(crate) fn reserve(&mut self) {
         self.news.grow(self.held.slots());
@@ -280,14 +298,16 @@ impl State {
     }
 
     /// Every index against its plain meaning.
-    pub(crate) fn check(&self, is_member: impl Fn(u32) -> bool, state_bytes: usize) -> Result<(), &'static str> {
+    pub(crate) fn check(&self, is_member: impl Fn(u32) -> bool, config: &Config) -> Result<(), &'static str> {
         self.news.check()?;
         self.deadlines.check()?;
         let (mut stored, mut news, mut due) = (0_usize, 0, 0);
         for (place, held) in self.held.iter() {
+            let told = self.news.contains(place);
+            ensure(!told || held.map.gc() <= held.map.version(), "what is told can be told")?;
             ensure(is_member(held.slot), "a state is a member's")?;
             ensure(self.place(held.slot) == Some(place), "a state is at its place")?;
-            held.map.check(state_bytes)?;
+            held.map.check(config.state_bytes)?;
             ensure(held.slot != ME || held.map.is_settled(), "nothing of my own state is missing")?;
             ensure(
                 held.map.next_expiry() != Instant::NEVER || self.deadlines.get(place).is_none(),
@@ -298,13 +318,15 @@ impl State {
                 "a deadline for it",
             )?;
             stored = stored.saturating_add(held.map.stored_bytes());
-            news += usize::from(self.news.contains(place));
+            news += usize::from(told);
             due += usize::from(self.deadlines.get(place).is_some());
         }
         let placed = (0..self.places.len()).filter(|&slot| self.places.at(slot) != NONE).count();
         ensure(placed == self.held.len(), "one place per state")?;
         ensure(news == self.news.len() && due == self.deadlines.len(), "news and deadlines are of states")?;
-        ensure(stored == self.stored, "the bytes of all states are counted")
+        ensure(stored == self.stored, "the bytes of all states are counted")?;
+        let mine = self.map(ME).map_or(0, Keyspace::stored_bytes);
+        ensure(stored.saturating_sub(mine) <= config.state_total, "the states of all others are bounded")
     }
 
     /// Rewrites keys (`false`) and values (`true`) in place.

@@ -124,7 +124,7 @@ pub struct Stats {
     pub digests_sent: u64,
     /// Digests of others not answered, because `sync_rate` was used up.
     pub digests_refused: u64,
-    /// Bytes of states not taken over because `state_total` was reached.
+    /// Of the deltas refused, those for which `state_total` left no room.
     pub state_refused: u64,
     /// Intents dropped because the outbox was full.
     pub outbox_full: u64,

@@ -8,7 +8,7 @@ mod util;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use swim_core::wire::{Detail, Item, Message, More};
+use swim_core::wire::{Change, Detail, Item, Message, More, StateEntry, StateHead};
 use swim_core::{Config, Identity, Input, Instant, Node, NodeId, Profile, Status};
 use util::{Peer, addr, inc, peer, row, written};
 
@@ -83,6 +83,10 @@ fn tell(node: &mut Node, from: &Peer, rows: &[Item<'_>], message: Option<Message
         w.close_section();
     });
     counted(|| node.handle(NOW, Input::Datagram { from: from.addr, bytes: &frame }));
+    drain(node);
+}
+
+fn drain(node: &mut Node) {
     let mut out = [0; 1_400];
     while counted(|| node.poll_transmit(&mut out)).is_some() {}
     while node.poll_event().is_some() {}
@@ -127,5 +131,53 @@ fn a_row_is_small() {
         let (grown, grown_peak) = per_row(n, 16, &meta);
         println!("{n:6} {what:17} {reserved:9.1} {reserved_peak:5.1} {grown:13.1} {grown_peak:5.1}");
         assert!(reserved < most && grown < 1.2 * most && grown_peak < 1.6 * most, "{n} members, {what}");
+    }
+}
+
+/// A frame of this member with its state: so many keys of 8 bytes with values of 24, written one after the other or at once.
+fn state_frames(of: &Peer, keys: u32, at_once: bool) -> Vec<Vec<u8>> {
+    let names: Vec<String> = (0..keys).map(|k| format!("key-{k:04}")).collect();
+    let entry = |v: u32| StateEntry {
+        version: v,
+        key: &names[v as usize - 1],
+        change: Change::Put { value: &[7; 24], ttl_ms: None },
+    };
+    let frame = |from: u32, upto: u32| {
+        written(of, |w| {
+            assert!(w.open_states());
+            let head = StateHead { id: of.id, epoch: util::EPOCH, version: upto, gc: 0, from };
+            assert_eq!(w.state(&head, usize::MAX, (from + 1..=upto).map(entry)), Some(upto));
+            w.close_section();
+        })
+    };
+    if at_once { vec![frame(0, keys)] } else { (0..keys).map(|v| frame(v, v + 1)).collect() }
+}
+
+/// What a member costs that says something of itself, beside its row: its keyspace, and the little that finds it.
+#[test]
+fn a_state_is_small() {
+    const KEYS: u32 = 5;
+    let n = LARGE;
+    println!("bytes per member   row   state, of which records");
+    for (how, at_once) in [("at once", true), ("one by one", false)] {
+        let before = LIVE.get();
+        let mut node = lone(n as usize + 1);
+        tell(&mut node, &peer(1), &[row(&peer(1))], None);
+        for i in 2..=n {
+            tell(&mut node, &peer(1), &[row(&peer(i))], Some(Message::Push));
+        }
+        let rows = LIVE.get();
+        for i in 1..=n {
+            for bytes in state_frames(&peer(i), KEYS, at_once) {
+                counted(|| node.handle(NOW, Input::Datagram { from: peer(i).addr, bytes: &bytes }));
+                drain(&mut node);
+            }
+        }
+        assert_eq!(node.state(peer(n).id).count(), KEYS as usize);
+        let per = |bytes: isize| bytes as f64 / f64::from(n);
+        let (row, state, records) = (per(rows - before), per(LIVE.get() - rows), per(node.state_stored() as isize));
+        println!("{n:6} {how:11} {row:5.1} {state:7.1} {records:7.1}");
+        assert!(state < 340.0, "{state} bytes for {records} bytes of records, {how}");
+        counted(|| drop(node));
     }
 }

@@ -1,12 +1,16 @@
 //! The promise *quiet*: after its members are admitted, a node allocates nothing to probe, answer, gossip, suspect or
 //! refute. Counted by the allocator itself, switched on only inside calls of `Node`.
 
+mod util;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
+use swim_core::wire::{Message, Summary};
 use swim_core::{Command, Config, Event, Identity, Input, Instant, Node, NodeId, Profile, Stats};
 
 struct Counting;
@@ -150,17 +154,24 @@ impl Net {
     }
 }
 
-#[test]
-fn two_hundred_nodes_for_ten_minutes() {
-    const SECOND: u64 = 1_000_000;
-    let n = 200;
-    let mut net = Net::new(n, &Config::lan("quiet"));
+const SECOND: u64 = 1_000_000;
+
+/// So many nodes that have met within a minute.
+fn met(n: usize, config: &Config) -> Net {
+    let mut net = Net::new(n, config);
     for i in 1..n {
         net.handle(i, Input::Command(Command::Join(&[addr(0)])));
         net.run_to(net.now + 10_000);
     }
     net.run_to(60 * SECOND);
     assert!(net.nodes.iter().all(|x| x.live_count() == n), "everybody is admitted before counting begins");
+    net
+}
+
+#[test]
+fn two_hundred_nodes_for_ten_minutes() {
+    let n = 200;
+    let mut net = met(n, &Config::lan("quiet"));
     assert!(allocations() > 0, "the counter counts: admitting members allocates");
 
     // Warm-up under the loss that is counted: what grows on first use has grown.
@@ -181,4 +192,152 @@ fn two_hundred_nodes_for_ten_minutes() {
     println!("  {syncs} syncs with {pages} pages, {pushed} rows pushed");
     assert!(syncs > 100 && pages > 100 && pushed > 100, "and syncs that bring something");
     assert_eq!(allocations() - before, 0);
+}
+
+impl Net {
+    fn put(&mut self, i: usize, key: &str, value: &[u8]) {
+        self.handle(i, Input::Command(Command::Put { key, value, ttl: None }));
+    }
+
+    fn broadcast(&mut self, i: usize, payload: &[u8]) {
+        self.handle(i, Input::Command(Command::Broadcast { topic: "topic", payload }));
+    }
+
+    fn run_for(&mut self, micros: u64) {
+        self.run_to(self.now + micros);
+    }
+
+    fn sum(&self, of: fn(&Stats) -> u64) -> u64 {
+        self.nodes.iter().map(|x| of(x.stats())).sum()
+    }
+
+    fn agree(&self) -> bool {
+        self.nodes.iter().all(|x| x.app_hash() == self.nodes[0].app_hash())
+    }
+}
+
+/// Probes, acks, gossip and syncs of nodes that hold states and rumors of each other, of which nothing changes.
+#[test]
+fn states_and_rumors_at_rest() {
+    let mut config = Config::lan("rest");
+    config.rumor_ttl = Duration::from_secs(3_600);
+    let mut net = met(50, &config);
+    for i in 0..50 {
+        (0..4).for_each(|k| net.put(i, &format!("key-{k}"), &[1; 40]));
+        net.broadcast(i, &[2; 100]);
+        net.run_for(SECOND / 10);
+    }
+    net.loss_percent = 15;
+    net.run_for(120 * SECOND);
+    assert!(net.agree() && net.nodes.iter().all(|x| x.rumors_kept() == 50 && x.state_stored() > 50 * 4 * 40));
+    let (before, suspected) = (allocations(), net.suspected);
+    net.run_for(300 * SECOND);
+    assert!(net.suspected - suspected > 50, "there was gossip");
+    assert_eq!(allocations() - before, 0);
+}
+
+/// Owners that write values of the same size again and again: one key each, or several at once.
+#[test]
+fn the_same_keys_for_a_minute() {
+    let mut net = met(50, &Config::lan("keys"));
+    net.loss_percent = 10;
+    let write = |net: &mut Net, seconds: u64| {
+        for step in 0..seconds * 10 {
+            let value = [step as u8; 24];
+            net.put(7, "load", &value);
+            if step % 10 == 0 {
+                (0..4).for_each(|k| net.put(31, ["a", "b", "c", "d"][k], &value));
+            }
+            net.run_for(SECOND / 10);
+        }
+    };
+    write(&mut net, 180);
+    let (before, applied) = (allocations(), net.sum(|s| s.deltas_applied));
+    write(&mut net, 60);
+    let applied = net.sum(|s| s.deltas_applied) - applied;
+    println!("{applied} deltas applied, {} digests", net.sum(|s| s.digests_sent));
+    assert!(applied > 5_000, "{applied} deltas were applied");
+    assert_eq!(allocations() - before, 0);
+}
+
+/// Rumors of everybody, one after the other, once as many are kept as ever will be.
+#[test]
+fn rumors_at_a_steady_rate() {
+    let mut config = Config::lan("rumors");
+    (config.rumors_max, config.rumor_bytes) = (128, 8_192);
+    let mut net = met(50, &config);
+    net.loss_percent = 10;
+    let tell = |net: &mut Net, seconds: u64| {
+        for step in 0..seconds * 5 {
+            net.broadcast(step as usize * 7 % 50, &[3; 100][..60 + step as usize % 40]);
+            net.run_for(SECOND / 5);
+        }
+    };
+    tell(&mut net, 120);
+    let (before, received) = (allocations(), net.sum(|s| s.rumors_received));
+    tell(&mut net, 60);
+    let received = net.sum(|s| s.rumors_received) - received;
+    assert!(received > 49 * 280 && net.sum(|s| s.rumors_evicted) > 0, "{received} rumors were received");
+    assert_eq!(allocations() - before, 0);
+}
+
+/// What does allocate, as `docs/data.md` lists it, does so once.
+#[test]
+fn what_allocates() {
+    let mut config = Config::lan("first");
+    (config.rumor_ttl, config.rumors_max) = (Duration::from_secs(5), 16);
+    let mut net = met(3, &config);
+    let mut cost = |what: &str, act: &mut dyn FnMut(&mut Net)| {
+        let before = allocations();
+        act(&mut net);
+        net.run_for(20 * SECOND);
+        assert!(net.agree());
+        println!("{what:60} {}", allocations() - before);
+        allocations() - before
+    };
+    assert_eq!(cost("nothing", &mut |_| {}), 0);
+    assert!(cost("the first write of a member", &mut |net| net.put(1, "k", b"1")) > 0);
+    assert!(cost("the first write of another", &mut |net| net.put(2, "k", b"1")) > 0);
+    assert_eq!(cost("another value of the same size", &mut |net| net.put(1, "k", b"2")), 0);
+    assert!(cost("a state larger than it was", &mut |net| net.put(1, "k", &[3; 500])) > 0);
+    assert_eq!(cost("a smaller one", &mut |net| net.put(1, "k", &[4; 90])), 0);
+    assert_eq!(cost("as large as it was", &mut |net| net.put(1, "k", &[5; 500])), 0);
+    assert!(cost("the first rumor of a member", &mut |net| net.broadcast(1, b"1")) > 0);
+    assert_eq!(cost("the second, when the first is gone", &mut |net| net.broadcast(1, b"2")), 0);
+    assert!(cost("more at once than ever", &mut |net| (0..16).for_each(|_| net.broadcast(1, b"3"))) > 0);
+    assert_eq!(cost("as many once more", &mut |net| (0..16).for_each(|_| net.broadcast(1, b"4"))), 0);
+}
+
+/// So does a queue of what is wanted that is longer than any before.
+#[test]
+fn a_long_queue() {
+    let (mut b, peers) = util::Bench::with_peers(util::config(), 150);
+    let teller = peers[0];
+    let mut ahead = |version: u32, of: &[util::Peer]| {
+        let told = |p: &util::Peer| Summary { id: p.id, epoch: util::EPOCH, version, last: 0, floor: 0 };
+        let bytes = util::written(&teller, |w| assert!(w.summaries(of.iter().map(told))));
+        let before = allocations();
+        let now = b.now;
+        counted(|| b.node.handle(now, Input::Datagram { from: teller.addr, bytes: &bytes }));
+        let cost = allocations() - before;
+        // Whoever is asked has nothing.
+        let (mut buf, mut asked) = ([0; 1_400], Vec::new());
+        while let Some(t) = b.node.poll_transmit(&mut buf) {
+            let frame = swim_core::wire::Frame::parse(&buf[..t.len]).unwrap();
+            asked.extend(frame.message.filter(|m| matches!(m, Message::Digest { .. })));
+        }
+        while let Some(Message::Digest { nonce }) = asked.pop() {
+            let nothing = util::written(&teller, |w| assert!(w.message(Message::Delta { nonce })));
+            b.recv_from(teller.addr, &nothing);
+            asked.extend(
+                std::mem::take(&mut b.sent)
+                    .iter()
+                    .filter_map(|s| s.message())
+                    .filter(|m| matches!(m, Message::Digest { .. })),
+            );
+        }
+        cost
+    };
+    assert!(ahead(1, &peers) > 0, "all at once are more than there is room for");
+    assert_eq!([ahead(2, &peers[10..30]), ahead(3, &peers), ahead(4, &peers)], [0; 3]);
 }

@@ -2,9 +2,9 @@
 
 mod util;
 
-use swim_core::wire::{Detail, Item, Message, More, Opaque, opaque};
-use swim_core::{Input, Node, NodeId, Status};
-use util::{Bench, Peer, config, frame, ms, peer};
+use swim_core::wire::{Change, Detail, Item, Message, More, Opaque, StateEntry, StateHead, opaque};
+use swim_core::{Command, Input, Node, NodeId, Rumor, RumorId, Status};
+use util::{Bench, EPOCH, Peer, config, frame, ms, peer, written};
 
 /// What peers say about themselves: short enough to lie in the row, and not.
 const SAID: [(&str, &[u8]); 3] =
@@ -126,6 +126,97 @@ fn same_events(node: &mut Node, other: &mut Node) -> usize {
         }
         count += 1;
     }
+}
+
+/// What this peer says: one write to its state behind the versions before, and a rumor.
+fn data_of(p: &Peer, n: u32) -> Vec<u8> {
+    written(p, |w| {
+        let keys = ["secret-key-a", "secret-key-b", "secret-key-c"];
+        let change = match n % 5 {
+            0 => Change::Delete { ttl_ms: 5_000 },
+            1 => Change::Put { value: b"secret-value", ttl_ms: Some(900) },
+            // The same as before, or another one, of equal length.
+            _ => Change::Put { value: [b"secret-one", b"secret-two"][n as usize % 2], ttl_ms: None },
+        };
+        let entry = StateEntry { version: n + 1, key: keys[n as usize % 3], change };
+        let head = StateHead { id: p.id, epoch: EPOCH, version: n + 1, gc: 0, from: n };
+        assert!(w.open_states() && w.state(&head, usize::MAX, [entry].into_iter()).is_some());
+        w.close_section();
+        let id = RumorId { origin: p.id, epoch: EPOCH, seq: n + 1 };
+        let rumor =
+            Rumor { id, lamport: n.into(), topic: ["", "secret-topic"][n as usize % 2], payload: b"secret-payload" };
+        assert!(w.open_rumors() && w.rumor(&rumor));
+        w.close_section();
+    })
+}
+
+/// Keys, values, topics and payloads, of others and of its own.
+#[test]
+fn states_and_rumors_are_replaced_and_go_on_alike() {
+    let (mut node, mut other) = (told(), told());
+    let (mut now, mut sent, mut events) = (node.poll_timeout().unwrap(), 0, 0);
+    for n in 0..120 {
+        if n == 40 {
+            other = node.clone();
+            let (mut seen, before) = (Vec::new(), node.snapshot());
+            other
+                .map_opaque(&mut |what, bytes| {
+                    seen.push(what);
+                    rotate(what, bytes);
+                })
+                .unwrap();
+            for what in [Opaque::Key, Opaque::Value, Opaque::Topic, Opaque::Payload] {
+                assert!(seen.contains(&what), "{what:?}");
+            }
+            let after = other.snapshot();
+            assert!(holds(&before, b"secret-key") && holds(&before, b"secret-payload") && before.len() == after.len());
+            assert!(!holds(&after, b"secret"));
+            assert_eq!(other.check(), Ok(()));
+        }
+        let mapped = n >= 40;
+        let bytes = data_of(&peer(n % 2), n / 2);
+        let text = |text: &str| {
+            let mut bytes = text.as_bytes().to_vec();
+            if mapped {
+                rotate(Opaque::Key, &mut bytes);
+            }
+            String::from_utf8(bytes).unwrap()
+        };
+        let (key, value) = (text("secret-mine"), text(["secret-this", "secret-that"][n as usize / 3 % 2]));
+        let theirs = if mapped { rotated(bytes.clone()) } else { bytes.clone() };
+        let from = peer(n % 2).addr;
+        let put = |key, value| Input::Command(Command::Put { key, value, ttl: None });
+        let tell = |topic, payload| Input::Command(Command::Broadcast { topic, payload });
+        let same = ("secret-mine", ["secret-this", "secret-that"][n as usize / 3 % 2]);
+        let steps = [
+            (Input::Datagram { from, bytes: &bytes }, Input::Datagram { from, bytes: &theirs }),
+            (put(same.0, same.1.as_bytes()), put(&key, value.as_bytes())),
+            (tell(same.0, same.1.as_bytes()), tell(&key, value.as_bytes())),
+            (Input::Timeout, Input::Timeout),
+        ];
+        for (mine, theirs) in steps {
+            node.handle(now, mine);
+            other.handle(now, theirs);
+            if mapped {
+                (sent, events) =
+                    (sent + same_frames(&mut node, &mut other), events + same_events(&mut node, &mut other));
+            } else {
+                [&mut node, &mut other].into_iter().for_each(|n| while n.poll_transmit(&mut [0; 1_400]).is_some() {});
+                [&mut node, &mut other].into_iter().for_each(|n| while n.poll_event().is_some() {});
+            }
+        }
+        assert_eq!((node.poll_timeout(), node.app_hash()), (other.poll_timeout(), other.app_hash()));
+        now = now + ms(137);
+    }
+    assert!(sent > 100 && events > 100, "{sent} datagrams, {events} events");
+    node.map_opaque(&mut rotate).unwrap();
+    assert_eq!(node.snapshot(), other.snapshot());
+    let spoil = |what: Opaque, bytes: &mut [u8]| {
+        if what == Opaque::Key {
+            bytes.fill(0xff);
+        }
+    };
+    assert!(node.map_opaque(&mut { spoil }).is_err(), "a key has to stay one");
 }
 
 /// A name has to stay one.

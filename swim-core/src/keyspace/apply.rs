@@ -1,12 +1,14 @@
 //! A delta, applied whole or not at all.
 //!
-//! Its entries are appended behind the records that are held, and what goes is marked; when the result is too large,
-//! the appended ones are cut off again and the marks taken back. So nothing is copied, and nothing allocated once there
-//! is room.
+//! Its entries are staged in a buffer that all keyspaces share, and what goes is marked; when the result is too large, the
+//! marks are taken back. Else what goes makes room first: so a map never has more room than for what it held at most, and
+//! nothing is allocated once it has.
+
+use alloc::vec::Vec;
 
 use super::{
-    CONFIRMED, Change, DROPPED, EXPIRED, KeyEntry, Keyspace, Record, TOMBSTONE, UNSEEN, compact, fits, records, reflag,
-    set_flags, storable, tally,
+    CONFIRMED, Change, DROPPED, EXPIRED, KeyEntry, Keyspace, Record, TOMBSTONE, Tally, UNSEEN, append, compact, find,
+    fits, records, reflag, set_flags, storable, tally,
 };
 use crate::time::Instant;
 
@@ -48,6 +50,8 @@ pub(crate) enum Applied {
 pub(crate) enum Refusal {
     /// The result would be larger than a member's state may be.
     TooLarge,
+    /// The states of all members would be larger than they may be together.
+    NoRoom,
     /// It contradicts itself.
     Malformed,
 }
@@ -57,8 +61,6 @@ pub(crate) enum Refusal {
 struct Step {
     /// It starts a sweep.
     reset: bool,
-    /// Bytes of the records that were there before.
-    held: usize,
     upto: u32,
     goal: u32,
     gc: u32,
@@ -67,16 +69,24 @@ struct Step {
 }
 
 impl Step {
-    /// Was it there before, and is it, as far as told, not among what there is now?
-    fn is_unseen(&self, at: usize, r: &Record<'_>) -> bool {
-        at < self.held && !r.is(CONFIRMED) && (self.reset || r.is(UNSEEN))
+    /// Is this record, which was there before, as far as told not among what there is now?
+    fn is_unseen(&self, r: &Record<'_>) -> bool {
+        !r.is(CONFIRMED) && (self.reset || r.is(UNSEEN))
     }
 }
 
 impl Keyspace {
     /// Applies what another holder has told, if it follows what is here, and if the result is not too large: `live_max`
-    /// bytes of keys and values, twice as many in all, and double both until the version of the other is reached.
-    pub(crate) fn apply<'a, I>(&mut self, delta: Delta<I>, now: Instant, live_max: usize) -> Applied
+    /// bytes of keys and values, twice as many in all, and double both until the version of the other is reached; never more
+    /// than `stored_max` bytes in all. What `staged` holds is overwritten.
+    pub(crate) fn apply<'a, I>(
+        &mut self,
+        delta: Delta<I>,
+        now: Instant,
+        live_max: usize,
+        stored_max: usize,
+        staged: &mut Vec<u8>,
+    ) -> Applied
     where
         I: Iterator<Item = KeyEntry<'a>>,
     {
@@ -97,23 +107,23 @@ impl Keyspace {
         let settled = upto == goal;
         // Also without a reset, the other's gc is mine when I have what it has: what it has forgotten, I need not keep.
         let gc = if reset || settled { gc.max(self.gc) } else { self.gc };
-        let step = Step { reset, held: self.bytes.len(), upto, goal, gc, settled };
-        if let Err(refusal) = self.stage(entries, from, start, upto, now).and_then(|()| self.fit(&step, live_max)) {
-            self.bytes.truncate(step.held);
+        let step = Step { reset, upto, goal, gc, settled };
+        staged.clear();
+        let fits = self.stage(staged, entries, (from, start, upto), now);
+        if let Err(refusal) = fits.and_then(|()| self.fit(staged, &step, live_max, stored_max)) {
             reflag(&mut self.bytes, |_, r| r.flags & !(DROPPED | CONFIRMED));
             return Applied::Refused(refusal);
         }
         let from = self.version;
-        Applied::Done { changed: self.commit(&step), from }
+        Applied::Done { changed: self.commit(staged, &step), from }
     }
 
-    /// Appends what is new, marks what it replaces, and confirms what is here already.
+    /// Stages what is new, marks what it replaces, and confirms what is here already.
     fn stage<'a>(
         &mut self,
+        staged: &mut Vec<u8>,
         entries: impl Iterator<Item = KeyEntry<'a>>,
-        from: u32,
-        start: u32,
-        upto: u32,
+        (from, start, upto): (u32, u32, u32),
         now: Instant,
     ) -> Result<(), Refusal> {
         let mut last = from;
@@ -127,11 +137,12 @@ impl Keyspace {
             }
             last = e.version;
             if e.version > self.known {
-                if let Some((at, r)) = self.find(e.key.as_bytes()) {
-                    let flags = r.flags | DROPPED;
-                    set_flags(&mut self.bytes, at, flags);
+                for bytes in [&mut self.bytes, &mut *staged] {
+                    if let Some((at, flags)) = find(bytes, e.key.as_bytes()).map(|(at, r)| (at, r.flags)) {
+                        set_flags(bytes, at, flags | DROPPED);
+                    }
                 }
-                Record::of(&e, if over { EXPIRED } else { 0 }).write(&mut self.bytes);
+                Record::of(&e, if over { EXPIRED } else { 0 }).write(staged);
             } else if e.version > start {
                 // Covered before this sweep: what is not here was overwritten since, whoever still has it.
                 if let Some((at, r)) = self.find(e.key.as_bytes()).filter(|(_, r)| r.version == e.version) {
@@ -144,32 +155,43 @@ impl Keyspace {
     }
 
     /// Marks what goes at this step, and looks whether the rest may be here.
-    fn fit(&mut self, step: &Step, live_max: usize) -> Result<(), Refusal> {
+    fn fit(&mut self, staged: &mut [u8], step: &Step, live_max: usize, stored_max: usize) -> Result<(), Refusal> {
         let mark = |goes: bool, r: &Record<'_>| if goes { r.flags | DROPPED } else { r.flags };
-        reflag(&mut self.bytes, |at, r| {
-            mark(step.settled && (step.is_unseen(at, r) || r.is(TOMBSTONE) && r.version <= step.gc), r)
-        });
-        if fits(&tally(&self.bytes, true), live_max, step.settled) {
+        let forgotten = |r: &Record<'_>| step.settled && r.is(TOMBSTONE) && r.version <= step.gc;
+        reflag(&mut self.bytes, |_, r| mark(step.settled && step.is_unseen(r) || forgotten(r), r));
+        reflag(staged, |_, r| mark(forgotten(r), r));
+        let new = tally(staged, true);
+        let sum = |held: Tally| Tally { live: held.live + new.live, stored: held.stored + new.stored, ..held };
+        let allowed = |sums: &Tally| sums.stored <= stored_max && fits(sums, live_max, step.settled);
+        if allowed(&sum(tally(&self.bytes, true))) {
             return Ok(());
         }
         // What the sweep has passed and not seen is overwritten. It could have stayed until its successor comes.
-        reflag(&mut self.bytes, |at, r| mark(step.is_unseen(at, r) && r.version <= step.upto, r));
-        if fits(&tally(&self.bytes, true), live_max, step.settled) { Ok(()) } else { Err(Refusal::TooLarge) }
+        reflag(&mut self.bytes, |_, r| mark(step.is_unseen(r) && r.version <= step.upto, r));
+        let sums = sum(tally(&self.bytes, true));
+        match fits(&sums, live_max, step.settled) {
+            true if allowed(&sums) => Ok(()),
+            true => Err(Refusal::NoRoom),
+            false => Err(Refusal::TooLarge),
+        }
     }
 
     /// Makes it so; true when something visible changed.
-    fn commit(&mut self, step: &Step) -> bool {
-        let changed = records(&self.bytes).any(|(at, r)| r.is_visible() && (at < step.held) == r.is(DROPPED));
+    fn commit(&mut self, staged: &mut Vec<u8>, step: &Step) -> bool {
+        let goes = records(&self.bytes).any(|(_, r)| r.is_visible() && r.is(DROPPED));
+        let comes = records(staged).any(|(_, r)| r.is_visible() && !r.is(DROPPED));
         self.sweep = (self.sweep || step.reset) && !step.settled;
         let sweep = self.sweep;
-        reflag(&mut self.bytes, |at, r| {
-            let unseen = if sweep && step.is_unseen(at, r) { UNSEEN } else { 0 };
+        reflag(&mut self.bytes, |_, r| {
+            let unseen = if sweep && step.is_unseen(r) { UNSEEN } else { 0 };
             r.flags & !(UNSEEN | CONFIRMED) | unseen
         });
         compact(&mut self.bytes);
+        compact(staged);
+        append(&mut self.bytes, staged);
         (self.version, self.goal, self.gc) = (step.upto, step.goal, step.gc);
         self.known = self.known.max(step.upto);
         self.recount();
-        changed
+        goes || comes
     }
 }

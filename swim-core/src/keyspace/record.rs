@@ -7,7 +7,6 @@ use alloc::vec::Vec;
 
 use crate::config::Config;
 use crate::node::Entry;
-use crate::storage::make_room;
 use crate::time::Instant;
 
 use super::{Change, KeyEntry};
@@ -72,7 +71,7 @@ impl<'a> Record<'a> {
 
     /// Appends it.
     pub(super) fn write(&self, bytes: &mut Vec<u8>) {
-        make_room(bytes, bytes.len() + self.len());
+        make_room(bytes, self.len());
         bytes.extend_from_slice(&self.version.to_le_bytes());
         bytes.extend_from_slice(&[self.flags, self.key.len() as u8]);
         bytes.extend_from_slice(&(self.value.len() as u16).to_le_bytes());
@@ -128,6 +127,24 @@ impl<'a> Record<'a> {
         };
         Some(KeyEntry { version: self.version, key, change })
     }
+}
+
+/// Takes room for so many bytes more, and some: there are as many maps as members, so it is an eighth and no more.
+fn make_room(bytes: &mut Vec<u8>, more: usize) {
+    if bytes.capacity() - bytes.len() < more {
+        bytes.reserve_exact(more.max(bytes.len() / 8));
+    }
+}
+
+/// Puts records behind those that are there.
+pub(super) fn append(bytes: &mut Vec<u8>, records: &[u8]) {
+    make_room(bytes, records.len());
+    bytes.extend_from_slice(records);
+}
+
+/// The record of this key that stays.
+pub(super) fn find<'a>(bytes: &'a [u8], key: &[u8]) -> Option<(usize, Record<'a>)> {
+    records(bytes).find(|(_, r)| r.key == key && !r.is(DROPPED))
 }
 
 /// Gives the record at this place another version.

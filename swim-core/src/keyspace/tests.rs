@@ -31,7 +31,13 @@ fn gone(version: u32, key: &str) -> KeyEntry<'_> {
 /// Applies (version, gc, from, upto) with these entries, and checks what that leaves.
 fn apply(k: &mut Keyspace, head: (u32, u32, u32, u32), entries: &[KeyEntry<'_>]) -> Applied {
     let (version, gc, from, upto) = head;
-    let applied = k.apply(Delta { version, gc, from, upto, entries: entries.iter().copied() }, at(1), ROOM);
+    let applied = k.apply(
+        Delta { version, gc, from, upto, entries: entries.iter().copied() },
+        at(1),
+        ROOM,
+        usize::MAX,
+        &mut Vec::new(),
+    );
     k.check(ROOM).unwrap();
     applied
 }
@@ -132,7 +138,7 @@ fn a_holder_hides_what_is_over_and_passes_it_on() {
     // To whom it comes late, it never was visible.
     let since = holder.since(0, 0).unwrap();
     let delta = Delta { version: 2, gc: 0, from: since.from, upto: 2, entries: since.entries };
-    assert_eq!(late.apply(delta, at(6), ROOM), Applied::Done { changed: true, from: 0 });
+    assert_eq!(late.apply(delta, at(6), ROOM, usize::MAX, &mut Vec::new()), Applied::Done { changed: true, from: 0 });
     assert_eq!((shown(&late), late.version()), (shown(&holder), 2));
     // The owner's tombstone takes its place, which nobody sees.
     assert!(owner.on_due(at(6), Some((at(60), ROOM))));
@@ -222,7 +228,13 @@ fn what_is_too_large_is_refused_whole() {
     let refused = Applied::Refused(Refusal::TooLarge);
     let mut try_it = |head: (u32, u32, u32, u32), entries: &[KeyEntry<'_>]| {
         let (version, gc, from, upto) = head;
-        let applied = k.apply(Delta { version, gc, from, upto, entries: entries.iter().copied() }, at(1), 100);
+        let applied = k.apply(
+            Delta { version, gc, from, upto, entries: entries.iter().copied() },
+            at(1),
+            100,
+            usize::MAX,
+            &mut Vec::new(),
+        );
         k.check(100).unwrap();
         (applied, postcard::to_allocvec(&k).unwrap() == before)
     };

@@ -155,7 +155,10 @@ impl Node {
         let news = if answer { lane.is_some_and(|lane| self.fetch.is_news(lane, slot)) } else { true };
         match self.state.apply(slot, delta, news, now, &self.cx) {
             Outcome::Stale => self.cx.stats.deltas_stale += 1,
-            Outcome::Refused => self.cx.stats.deltas_refused += 1,
+            Outcome::Refused { no_room } => {
+                self.cx.stats.deltas_refused += 1;
+                self.cx.stats.state_refused += u64::from(no_room);
+            }
             Outcome::Gap => {
                 self.cx.stats.deltas_gapped += 1;
                 self.want(slot, peer, (item.version, 0), true);
@@ -179,7 +182,8 @@ impl Node {
         };
         let life = self.table[slot].status.incarnation().epoch();
         let offer = self.rumors.offer(slot, life, rumor, &mut self.cx);
-        if news && self.feedback.len() < FEEDBACK_MAX && matches!(offer, Offer::New | Offer::Known) {
+        let answered = news && self.counts_receivers() && self.feedback.len() < FEEDBACK_MAX;
+        if answered && matches!(offer, Offer::New | Offer::Known) {
             self.feedback.push((rumor.id, offer == Offer::Known));
         }
         if offer == Offer::New {
@@ -191,8 +195,7 @@ impl Node {
 
     /// Who counts receivers that knew a rumor is told which did.
     fn answer_rumors(&mut self, from: Addr, peer: u32) {
-        let counts = matches!(self.cx.config.rumor_stop, StopPolicy::Counter(_));
-        if counts && !self.feedback.is_empty() && self.is_at(peer, from) {
+        if !self.feedback.is_empty() && self.is_at(peer, from) {
             self.cx.send(Intent::to_member(from, peer, What::Known));
         }
     }
@@ -200,7 +203,7 @@ impl Node {
     /// How far a peer is with some member. `answer`: it says that it has no more of what I asked for, and whether I did.
     fn apply_summary(&mut self, s: &Summary, peer: u32, answer: Option<bool>) {
         if s.id == self.cx.me {
-            return self.on_own_shown(s.epoch, s.version, s.last);
+            self.on_own_shown(s.epoch, s.version, s.last);
         }
         let Some(slot) = self.slot_in_life(s.id, s.epoch) else { return };
         if answer == Some(true) {
@@ -215,7 +218,8 @@ impl Node {
         let holes = self.rumors.digest(slot).0 < last;
         // Where each of two is ahead in something, once is enough: what is asked for already was told, too.
         let told = self.fetch.is_wanted(slot);
-        if s.version > version || s.last > last || holes && s.last > 0 {
+        // Of my own nothing is wanted. Whoever lacks something of it is told like of any other: perhaps nobody else has it.
+        if slot != ME && (s.version > version || s.last > last || holes && s.last > 0) {
             self.want(slot, peer, (s.version, s.last), false);
         }
         if !told && (version > s.version || last > s.last) && self.to_tell.len() < TELL_MAX {
@@ -302,9 +306,24 @@ impl Node {
     fn remark(&mut self, slot: u32) {
         let mark = self.mark_of(slot);
         if mark != self.table.raw_mark(slot) {
+            self.reserve_app(slot);
             self.table.set_mark(slot, mark);
             self.app_recent.note(slot, false, self.cx.now);
         }
+    }
+
+    /// There is something of this member: takes the room now that telling and asking for it needs later.
+    fn reserve_app(&mut self, slot: u32) {
+        self.fetch.admit(slot);
+        let told = TELL_MAX.max(self.cx.config.mtu / wire::SUMMARY_LEN);
+        self.to_tell.reserve_exact(told.saturating_sub(self.to_tell.len()));
+        if self.counts_receivers() {
+            self.feedback.reserve_exact(FEEDBACK_MAX.saturating_sub(self.feedback.len()));
+        }
+    }
+
+    fn counts_receivers(&self) -> bool {
+        matches!(self.cx.config.rumor_stop, StopPolicy::Counter(_))
     }
 
     fn mark_of(&self, slot: u32) -> u64 {
@@ -410,7 +429,7 @@ impl Node {
     /// Every index of states and rumors against its plain meaning.
     pub(super) fn check_app(&self) -> Result<(), &'static str> {
         let is_member = |slot| self.table.get(slot).is_some();
-        self.state.check(is_member, self.cx.config.state_bytes)?;
+        self.state.check(is_member, &self.cx.config)?;
         self.rumors
             .check(&self.cx, |slot| self.table.get(slot).map(|row| (row.id, row.status.incarnation().epoch())))?;
         self.fetch.check(is_member)?;

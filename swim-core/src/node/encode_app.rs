@@ -75,7 +75,8 @@ impl Node {
                 let states = self.put_states(w, self.round);
                 w.release();
                 let rumors = self.put_rumors(w, self.round);
-                if intent.what == What::Gossip && !(states && rumors) {
+                // A follow-up is as long as can be, so none goes where an answer is bounded by what was sent.
+                if intent.what == What::Gossip && intent.room == u16::MAX && !(states && rumors) {
                     let what = What::More { round: self.round };
                     self.cx.follow_up(Intent::to_member(intent.to, intent.peer, what));
                 }

@@ -40,7 +40,7 @@ use crate::heal::Heal;
 use crate::health::Health;
 use crate::identity::{Addr, Identity, Profile};
 use crate::join::Join;
-use crate::members::{ME, Members as Table, Row};
+use crate::members::{ME, Members as Table, Row, ensure};
 use crate::outbox::Outbox;
 use crate::recent::Recent;
 use crate::rivals::Rivals;
@@ -395,6 +395,8 @@ impl Node {
         self.cx.outbox.check(&self.cx.config)?;
         self.cx.events.check(&self.cx.config)?;
         self.table.check()?;
+        let mine = |row: &Row| (row.id, row.addr) == (self.cx.me, self.cx.my_addr);
+        ensure(self.table.get(ME).is_some_and(mine), "this node's own row is its own")?;
         self.detect.check(&self.cx.config)?;
         self.suspicions.check(&self.cx.config)?;
         self.gossip.check(|s| self.table.get(s).is_some())?;

@@ -29,6 +29,8 @@ pub struct Net {
     /// All frames that were sent.
     pub seen: Vec<(usize, usize, Vec<u8>)>,
     pub keep_frames: bool,
+    /// Given whatever this node is given, and has to do whatever it does.
+    pub twin: Option<(usize, Node)>,
     queue: BinaryHeap<Reverse<(u64, u64, usize)>>,
     datagrams: std::collections::BTreeMap<u64, Datagram>,
     count: u64,
@@ -63,6 +65,7 @@ impl Net {
             down: vec![false; n],
             seen: Vec::new(),
             keep_frames: false,
+            twin: None,
             queue: BinaryHeap::new(),
             datagrams: std::collections::BTreeMap::new(),
             count: 0,
@@ -111,9 +114,18 @@ impl Net {
     }
 
     pub fn handle(&mut self, i: usize, input: Input<'_>) {
-        self.nodes[i].handle(Instant::from_micros(self.now), input);
-        let mut buf = [0; 2_000];
+        let now = Instant::from_micros(self.now);
+        self.nodes[i].handle(now, input);
+        let (mut buf, mut other_buf) = ([0; 2_000], [0; 2_000]);
+        let mut twin = self.twin.take_if(|twin| twin.0 == i);
+        if let Some((_, twin)) = &mut twin {
+            twin.handle(now, input);
+        }
         while let Some(sent) = self.nodes[i].poll_transmit(&mut buf) {
+            if let Some((_, twin)) = &mut twin {
+                assert_eq!(twin.poll_transmit(&mut other_buf), Some(sent), "the twin sends the same");
+                assert_eq!(buf[..sent.len], other_buf[..sent.len], "the twin sends the same bytes");
+            }
             let (to, bytes) = (index(sent.to), buf[..sent.len].to_vec());
             assert!(bytes.len() <= self.nodes[i].config().mtu, "no datagram above the mtu");
             if self.keep_frames {
@@ -130,8 +142,17 @@ impl Net {
             if let Event::Rumor { id } = event {
                 let rumor = self.nodes[i].rumor(id).expect("what an event names can be read until the next input");
                 self.heard[i].push((rumor.topic.into(), rumor.payload.into()));
+                assert!(twin.as_ref().is_none_or(|(_, twin)| twin.rumor(id) == Some(rumor)), "the twin has the rumor");
+            }
+            if let Some((_, twin)) = &mut twin {
+                assert_eq!(twin.poll_event(), Some(event), "the twin tells the same");
             }
             self.events[i].push(event);
+        }
+        if let Some((_, mut twin)) = twin {
+            assert_eq!((twin.poll_transmit(&mut other_buf), twin.poll_event()), (None, None), "the twin does no more");
+            assert_eq!(twin.poll_timeout(), self.nodes[i].poll_timeout(), "the twin waits as long");
+            self.twin = Some((i, twin));
         }
     }
 

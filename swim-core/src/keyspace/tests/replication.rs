@@ -53,7 +53,7 @@ impl Letter {
             };
             KeyEntry { version: *version, key, change }
         });
-        to.apply(Delta { version, gc, from, upto, entries }, now, LIVE)
+        to.apply(Delta { version, gc, from, upto, entries }, now, LIVE, usize::MAX, &mut Vec::new())
     }
 }
 
@@ -137,7 +137,7 @@ impl World {
             Applied::Gap => self.seen[2] += 1,
             Applied::Stale => self.seen[3] += 1,
             Applied::Refused(Refusal::TooLarge) => self.seen[4] += 1,
-            Applied::Refused(Refusal::Malformed) => panic!("malformed: {letter:?}"),
+            Applied::Refused(refusal) => panic!("{refusal:?}: {letter:?}"),
         }
         self.audit(to);
     }
@@ -354,7 +354,13 @@ fn a_sweep_that_needs_room_takes_it_from_the_past() {
     let mut k = written(&[("a", &[0; 49]), ("b", &[0; 49])]);
     let mut apply = |head: (u32, u32, u32, u32), entries: &[KeyEntry<'_>]| {
         let (version, gc, from, upto) = head;
-        let applied = k.apply(Delta { version, gc, from, upto, entries: entries.iter().copied() }, at(1), 100);
+        let applied = k.apply(
+            Delta { version, gc, from, upto, entries: entries.iter().copied() },
+            at(1),
+            100,
+            usize::MAX,
+            &mut Vec::new(),
+        );
         k.check(100).unwrap();
         (applied, k.iter().map(|e| e.version).collect::<Vec<_>>())
     };
