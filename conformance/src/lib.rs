@@ -24,7 +24,7 @@ mod suite;
 pub mod scenarios;
 
 pub use batch::{Seeds, Summary, batch, over_seeds, rerun, summary};
-pub use frames::{alive, claim, detail, frame, says};
+pub use frames::{alive, claim, detail, frame, rumor_frame, says, state_frame};
 pub use harness::{Harness, Link, Mark, Peer, Spec, Way, is_down, is_suspect};
 pub use inspect::{Inspect, Sent, Shared, Traffic};
 pub use real::{

@@ -90,6 +90,21 @@ macro_rules! suite {
                 doubled_and_overtaken_datagrams_change_nothing: 100,
                 p17_a_slow_way_kills_nobody: 100,
             }
+            state {
+                a_key_is_put_read_and_deleted: 100,
+                f1_two_at_once_after_silence: 100,
+                a_restart_replaces_the_state: 100,
+                a_late_joiner_has_all: 100,
+                g4_what_can_never_be_sent_is_refused: 100,
+                g11_the_same_value_is_no_news: 100,
+            }
+            rumors {
+                a_rumor_reaches_each_once: 100,
+                e3_a_leave_carries_rumors: 100,
+                f2_the_longest_rumor_is_sent: 100,
+                f7_alone_it_keeps_a_bounded_number: 100,
+                f8_the_same_words_again_are_heard_again: 100,
+            }
             handles {
                 the_last_handle_dropped_is_a_goodbye: 100,
                 one_handle_of_many_keeps_the_node: 100,
@@ -177,6 +192,28 @@ macro_rules! suite_inspect {
                 p13_both_make_first_contact_at_once: 100,
                 p20_after_a_heal_traffic_settles: 100,
                 p21_rows_come_without_gaps: 100,
+            }
+            carried {
+                f4_every_datagram_with_data_parses: 100,
+                f5_each_message_carries_its_own_data: 100,
+            }
+            state {
+                a_ttl_is_over_everywhere_at_once: 100,
+                g6_a_deleted_key_never_returns: 100,
+                g9_the_small_come_before_the_bulk: 100,
+                g10_the_last_words_of_the_dead: 100,
+                p11_the_largest_states_start_cold: 100,
+                p20_states_settle_after_a_heal: 100,
+                p21_a_state_comes_without_gaps: 100,
+            }
+            rumors {
+                f3_no_size_starves_another: 100,
+                f9_one_rumor_reaches_all: 100,
+                f9_one_rumor_reaches_a_thousand: 1..=10,
+                f9_one_write_reaches_all: 100,
+                p1_a_known_rumor_is_not_told_again: 100,
+                p2_a_storm_of_rumors_drains: 100,
+                p3_a_storm_holds_up_no_leave_and_no_refutation: 100,
             }
             verdicts {
                 p5_a_starved_node_accuses_nobody: 100,

@@ -19,3 +19,14 @@ fn p24_views_are_no_authority_for_ownership() {
         assert!(text.contains("eventually the same"), "{path} does not say what it is instead");
     }
 }
+
+/// P24, for states and rumors: the document that says what is promised says so.
+#[test]
+fn p24_states_and_rumors_are_no_authority_for_ownership() {
+    let text = words("docs/data.md");
+    assert!(
+        text.contains("**never authority for exclusive ownership**"),
+        "docs/data.md does not say what a state is not"
+    );
+    assert!(text.contains("Everything here is **eventual**"), "docs/data.md does not say what it is instead");
+}

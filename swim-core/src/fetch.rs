@@ -169,8 +169,11 @@ impl Fetch {
             return;
         };
         self.lanes[lane].addr = addr;
+        // A few wants share the free lanes, since each lane brings one datagram per round trip.
+        let free = self.lanes.iter().skip(lane).filter(|l| l.asked.is_empty()).count().max(1);
+        let most = self.queue.len().div_ceil(free).min(DIGEST_MAX);
         let (mut at, mut looked) = (0, 0);
-        while at < self.queue.len() && looked < LOOK_MAX && self.lanes[lane].asked.len() < DIGEST_MAX {
+        while at < self.queue.len() && looked < LOOK_MAX && self.lanes[lane].asked.len() < most {
             looked += 1;
             let want = self.queue[at];
             if (want.peer, want.peer_id) != (first.peer, first.peer_id) {
@@ -230,7 +233,8 @@ impl Fetch {
         self.round_trip = self.round_trip.min(cx.now.micros_since(l.asked_at));
         let asked = core::mem::take(&mut l.asked);
         (l.due, l.tries) = (Instant::NEVER, 0);
-        let fulfilled = |a: &Asked| done(a.want.slot) || has(&a.want);
+        // Who was told only now that something is gone goes on behind that.
+        let fulfilled = |a: &Asked| has(&a.want) || done(a.want.slot) && progress(a.want.slot) == a.at;
         // An answer with nothing for anybody: the peer cannot, or will not.
         let fruitless = asked.iter().all(|a| !fulfilled(a) && progress(a.want.slot) == a.at);
         for a in asked.iter().rev() {

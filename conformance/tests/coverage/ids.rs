@@ -8,6 +8,7 @@ pub(crate) const SECTIONS: &[(&str, &[(&str, &str)])] = &[
     ("Suspicion, refutation, incarnation", SUSPICION),
     ("Leave", LEAVE),
     ("News", NEWS),
+    ("State and anti-entropy", STATE),
     ("Sockets", SOCKETS),
     ("Time", TIME),
     ("Outages of large systems", PRODUCTION),
@@ -20,6 +21,7 @@ pub(crate) const OTHERS: &[(&str, &str)] = &[("I1", "an answer has a bounded siz
 pub(crate) const FEW: &[(&str, &str)] = &[
     ("b7_contact_with_the_dead_decays", "seven hours of virtual time of sixty nodes, fifty of which die"),
     ("b8_a_joiner_learns_of_all", "a hundred joins within one seed"),
+    ("f9_one_rumor_reaches_a_thousand", "the size is the point; its smaller sibling has the seeds"),
     ("f9_one_update_reaches_a_thousand", "the size is the point; its smaller sibling has the seeds"),
 ];
 
@@ -129,8 +131,34 @@ const NEWS: &[(&str, &str)] = &[
     ("F5", "Each message carries what belongs to it, and nothing else."),
     ("F6", "A retention shorter than the spread of news is refused."),
     ("F7", "With no peers the queue stays bounded."),
-    ("F8", "The same profile, set again after another, is told again."),
-    ("F9", "An update reaches all in a number of rounds that grows with log N, told by each so often at most."),
+    (
+        "F8",
+        "The same profile, set again after another, is told again; the same rumor is another one, also in a next life.",
+    ),
+    (
+        "F9",
+        "An update, a write or a rumor reaches all in a number of rounds that grows with log N, told by each so often at most.",
+    ),
+];
+
+const STATE: &[(&str, &str)] = &[
+    ("G1", "A delta that contradicts itself is refused, and none is fatal."),
+    (
+        "G2",
+        "Nobody else writes a member's state or broadcasts in its name. Shown more of its present life than it has written, it takes the next.",
+    ),
+    (
+        "G3",
+        "A version, a number or a Lamport time far ahead is bound to one life of the member, which the member ends, or is followed by a part only.",
+    ),
+    ("G4", "What can never be sent is refused when it is put, with the limit, and keeps nothing else back."),
+    ("G5", "What is said of many identities, live and dead, comes in pieces that fit."),
+    ("G6", "A deleted key does not return, however long a holder of it was away."),
+    ("G7", "Deltas that come again, in another order or from before a reset, change nothing for who has more."),
+    ("G8", "An answer fits into one datagram, whatever was asked, and only members get one."),
+    ("G9", "The first keys of every member come before the bulk of any."),
+    ("G10", "The last writes of the dead spread for as long as their row is kept."),
+    ("G11", "The same value again is no new version and no event, and a delete is told as a delete."),
 ];
 
 const SOCKETS: &[(&str, &str)] = &[

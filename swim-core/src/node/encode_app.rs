@@ -29,6 +29,9 @@ const FLOOR_PART: usize = 3;
 /// Each member that a digest asks about gets so much of its state, if it has it, before any gets more.
 const FIRST_KEYS: usize = 160;
 
+/// What stands in front of the items of a section, at most.
+const SECTION_HEAD: usize = 4;
+
 /// The longest time on the wire.
 const TTL_MAX_MS: u64 = Config::TTL_MAX.as_millis() as u64;
 
@@ -148,25 +151,23 @@ impl Node {
         let Ok(frame) = Frame::parse(&self.asked) else { return };
         let Some(Message::Digest { nonce }) = frame.message else { return };
         let asked: SmallVec<[Asked; DIGEST_MAX]> = frame.digests().take(DIGEST_MAX).map(|d| self.asked_of(d)).collect();
-        let nothing = asked.iter().filter(|a| !a.state && !a.rumors);
-        w.summaries(nothing.map(|a| self.summary(a.slot, a.digest.id, a.digest.epoch)));
-        let rumors = asked.iter().any(|a| a.rumors);
-        let room = w.room();
-        // Every other time, so that neither a large value nor a large rumor waits for the other for ever.
-        w.hold(if rumors && nonce % 2 == 0 { room / 2 } else { 0 });
-        let with_state = asked.iter().filter(|a| a.state).count();
-        let (most, now) = ((w.room() / with_state.max(1)).max(FIRST_KEYS), self.driver_now());
-        if with_state > 0 && w.open_states() {
-            for Asked { slot, digest: d, .. } in asked.iter().filter(|a| a.state) {
-                let Some(map) = self.state.map(*slot) else { continue };
-                let sent = put_state(w, (d.id, d.epoch), map, (d.version, d.gc), most, now);
-                self.cx.stats.deltas_sent += u64::from(sent);
-            }
-            w.close_section();
-        }
+        // Who lacks nothing that is kept is told so. A digest names 64 rumors behind the first that is lacking, so what is given
+        // may all be known: then it helps that what is not kept need not be waited for.
+        let told = asked.iter().filter(|a| !a.state && a.rumor == 0 || a.gone > a.digest.floor);
+        w.summaries(told.map(|a| Summary { floor: a.gone, ..self.summary(a.slot, a.digest.id, a.digest.epoch) }));
+        // What the first rumor takes. It is kept free every other time, so that one which needs more than half of the room does
+        // not wait for as long as states are lacking, nor an entry that does for rumors.
+        let first = asked.iter().map(|a| a.rumor).find(|&len| len > 0).unwrap_or(0);
+        let (rumors, room, states_first) = (first > 0, w.room(), nonce & 1 == 1);
+        let half = if rumors { room / 2 } else { 0 };
+        w.hold(if states_first { half } else { half.max(first + SECTION_HEAD).min(room) });
+        let some = self.put_delta_states(w, &asked);
         w.release();
+        if states_first && rumors && !some {
+            self.put_delta_states(w, &asked);
+        }
         if rumors && w.open_rumors() {
-            for Asked { slot, digest: d, .. } in asked.iter().filter(|a| a.rumors) {
+            for Asked { slot, digest: d, .. } in asked.iter().filter(|a| a.rumor > 0) {
                 let sent = &mut self.cx.stats.rumors_sent;
                 self.rumors.visit_lacking(*slot, d.floor, d.seen, |rumor| {
                     let fits = w.rumor(rumor);
@@ -179,19 +180,38 @@ impl Node {
         self.budget.spend(w.written());
     }
 
+    /// The states that are lacking, in equal parts; `false` when nothing of them finds room.
+    fn put_delta_states(&mut self, w: &mut Writer<'_>, asked: &[Asked]) -> bool {
+        let with_state = asked.iter().filter(|a| a.state).count();
+        let (most, now) = ((w.room() / with_state.max(1)).max(FIRST_KEYS), self.driver_now());
+        if with_state == 0 || !w.open_states() {
+            return false;
+        }
+        let mut some = false;
+        for Asked { slot, digest: d, .. } in asked.iter().filter(|a| a.state) {
+            let Some(map) = self.state.map(*slot) else { continue };
+            let sent = put_state(w, (d.id, d.epoch), map, (d.version, d.gc), most, now);
+            self.cx.stats.deltas_sent += u64::from(sent);
+            some |= sent;
+        }
+        w.close_section();
+        some
+    }
+
     /// What this node has for whoever asks about a member, in the life that it is about.
     fn asked_of(&self, digest: Digest) -> Asked {
         let of_life = |&s: &u32| self.table[s].status.incarnation().epoch() == digest.epoch;
         let Some(slot) = self.table.find(digest.id).filter(of_life) else {
-            return Asked { slot: NONE, digest, state: false, rumors: false };
+            return Asked { slot: NONE, digest, state: false, rumor: 0, gone: 0 };
         };
-        let mut rumors = false;
-        self.rumors.visit_lacking(slot, digest.floor, digest.seen, |_| {
-            rumors = true;
+        let (mut rumor, mut gone) = (0, self.rumors.digest(slot).0);
+        self.rumors.visit_lacking(slot, digest.floor, digest.seen, |first| {
+            rumor = wire::rumor_len(first.topic.len(), first.payload.len());
+            gone = gone.min(first.id.seq.saturating_sub(1));
             false
         });
         let state = self.state.map(slot).is_some_and(|map| map.since(digest.version, digest.gc).is_some());
-        Asked { slot, digest, state, rumors }
+        Asked { slot, digest, state, rumor, gone }
     }
 
     /// How far this node is with a member.
@@ -227,9 +247,12 @@ struct Asked {
     /// `NONE` when it is not known in the life that was asked about.
     slot: u32,
     digest: Digest,
-    /// There is state that the asker lacks, and there are rumors.
+    /// There is state that the asker lacks.
     state: bool,
-    rumors: bool,
+    /// Bytes of the first kept rumor that it lacks, 0 where there is none.
+    rumor: usize,
+    /// All rumors up to this one were seen here, and of those that it lacks none is kept.
+    gone: u32,
 }
 
 /// A delta for a holder that is as far as `(version, gc)`. `false` when nothing of it fits.

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 
+pub mod data;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
