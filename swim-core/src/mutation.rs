@@ -46,6 +46,18 @@ pub enum Mutation {
     DeathWithoutEvent,
     /// Nobody knocks: neither at lost members nor at seeds.
     NobodyKnocks,
+    /// Nobody is told that tombstones were dropped, so who has missed a delete keeps what was deleted.
+    DroppedTombstonesUntold,
+    /// A rumor that is not kept any more is new again.
+    RumorsForgotten,
+    /// A delta is taken over although what comes before it is missing.
+    DeltaOverGap,
+    /// What others say of this node's own state is taken over.
+    PeersWriteMyState,
+    /// A tombstone lasts as long as ever at whoever hears of it.
+    TombstoneTimeBegins,
+    /// An answer holds what is newest, not what comes next.
+    AnswersNewestFirst,
 }
 
 #[cfg(swim_mutations)]
@@ -70,5 +82,11 @@ impl Mutation {
         Self::RefutationWaits,
         Self::DeathWithoutEvent,
         Self::NobodyKnocks,
+        Self::DroppedTombstonesUntold,
+        Self::RumorsForgotten,
+        Self::DeltaOverGap,
+        Self::PeersWriteMyState,
+        Self::TombstoneTimeBegins,
+        Self::AnswersNewestFirst,
     ];
 }

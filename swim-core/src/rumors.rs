@@ -27,6 +27,7 @@ use crate::config::Config;
 use crate::cx::Cx;
 use crate::hash::TableKey;
 use crate::members::{ME, ensure};
+use crate::mutation::Mutation;
 use crate::node::Rumor;
 use crate::status::{NodeId, RumorId};
 use crate::storage::{Take, make_room};
@@ -75,6 +76,9 @@ pub(crate) struct Rumors {
     lamport: u64,
     /// How long a rumor is kept, in microseconds.
     ttl: u64,
+    /// For how long this node has slept, in microseconds. That counts: others may have forgotten an origin meanwhile, and
+    /// whoever hears of it again takes its rumors, once more.
+    slept: u64,
     /// Counts inputs, to tell what the current one has brought. Copies are taken between inputs, so it is not written.
     #[serde(skip)]
     input: u64,
@@ -83,8 +87,8 @@ pub(crate) struct Rumors {
 impl Rumors {
     /// Allocates next to nothing. `key` places ids in the index, and may be that of the table.
     pub(crate) fn new(config: &Config, key: TableKey) -> Self {
-        let ttl = micros(config.rumor_ttl);
-        Self { kept: Arena::new(key), hot: Hot::new(), origins: Vec::new(), lamport: 0, ttl, input: 0 }
+        let ttl = ttl(config);
+        Self { kept: Arena::new(key), hot: Hot::new(), origins: Vec::new(), lamport: 0, ttl, slept: 0, input: 0 }
     }
 
     /// An input begins: what the one before has brought need not stay any longer.
@@ -116,9 +120,10 @@ impl Rumors {
         let len = item.topic.len() + item.payload.len();
         self.renew(slot, epoch);
         let offer = match self.see(slot, epoch, item.id) {
-            Offer::New if !self.make_room(slot, len, cx) => Offer::Full,
+            Offer::Known if cx.mutant(Mutation::RumorsForgotten) && self.kept.find(item.id).is_none() => Offer::New,
             offer => offer,
         };
+        let offer = if offer == Offer::New && !self.make_room(slot, len, cx) { Offer::Full } else { offer };
         match offer {
             Offer::New => {
                 self.hear(item.lamport, cx);
@@ -186,6 +191,12 @@ impl Rumors {
         }
     }
 
+    /// This node has slept for so long, all in all; what was kept long enough is dropped at once.
+    pub(crate) fn on_slept(&mut self, slept: u64, now: Instant) {
+        self.slept = slept;
+        self.on_due(now);
+    }
+
     /// Drops what was kept long enough.
     pub(crate) fn on_due(&mut self, now: Instant) {
         while let Some(place) = self.kept.oldest().filter(|_| self.next_deadline() <= now) {
@@ -250,10 +261,15 @@ impl Rumors {
         self.kept.bytes()
     }
 
-    /// When the next rumor has been kept long enough.
+    /// For how long this node has slept, as far as rumors know.
+    pub(crate) fn slept(&self) -> u64 {
+        self.slept
+    }
+
+    /// When the next rumor has been kept long enough, in awake time.
     pub(crate) fn next_deadline(&self) -> Instant {
         let oldest = self.kept.oldest().and_then(|place| self.kept.get(place));
-        oldest.map_or(Instant::NEVER, |kept| kept.at.plus_micros(self.ttl))
+        oldest.map_or(Instant::NEVER, |kept| kept.at.plus_micros(self.ttl).minus_micros(self.slept))
     }
 
     /// The number of this origin's newest rumor that is known of, 0 where none is.
@@ -300,9 +316,9 @@ impl Rumors {
     /// slot, `None` where there is none.
     pub(crate) fn check(&self, cx: &Cx, row: impl Fn(u32) -> Option<(NodeId, u32)>) -> Result<(), &'static str> {
         let config = &cx.config;
-        self.kept.check(cx.now)?;
+        self.kept.check(cx.now.plus_micros(self.slept))?;
         self.hot.check(&self.kept)?;
-        ensure(self.ttl == micros(config.rumor_ttl), "rumors are kept as long as the config has it")?;
+        ensure(self.ttl == ttl(config), "rumors are kept as long as the config has it")?;
         ensure(self.len() <= config.rumors_max, "more rumors than are kept")?;
         ensure(self.bytes() <= config.rumor_bytes, "rumors of more bytes than are kept")?;
         let mut chained = 0;
@@ -382,7 +398,7 @@ impl Rumors {
 
     /// Marks a new rumor as seen, keeps it and tells it. There is room.
     fn keep(&mut self, slot: u32, rumor: &Rumor<'_>, cx: &mut Cx) {
-        let kept = Kept::new(rumor, slot, cx.now, self.input);
+        let kept = Kept::new(rumor, slot, cx.now.plus_micros(self.slept), self.input);
         let origin = admitted(&mut self.origins, slot, rumor.id.epoch, &cx.config);
         cx.stats.rumors_missed += u64::from(origin.window.mark(rumor.id.seq));
         let place = self.kept.insert(kept, rumor.topic, rumor.payload, &mut origin.chain);
@@ -407,6 +423,12 @@ impl Rumors {
     fn origin(&self, slot: u32) -> Option<&Origin> {
         self.origins.get(slot as usize)?.as_deref()
     }
+}
+
+/// How long a rumor is kept, in microseconds. Whoever forgets a member forgets which of its rumors it has seen, so nobody may
+/// have one to tell by then.
+fn ttl(config: &Config) -> u64 {
+    micros(config.rumor_ttl).min(micros(config.tombstone_ttl) / 4)
 }
 
 /// What is known of this origin; nothing yet when it is heard of for the first time.

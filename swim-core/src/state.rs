@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::cx::Cx;
 use crate::keyspace::{Applied, Delta, KeyEntry, Keyspace, Refusal, Written};
 use crate::members::{ME, ensure};
+use crate::mutation::Mutation;
 use crate::storage::{Buckets, Deadlines, NONE, Slab, Slots, Take};
 use crate::time::{Instant, micros};
 
@@ -163,6 +164,8 @@ impl State {
         let Some(held) = self.held.get_mut(place) else { return Outcome::Refused { no_room: true } };
         let (before, version) = (held.map.stored_bytes(), held.map.version());
         let swept = held.map.is_sweeping();
+        let from = if cx.mutant(Mutation::DeltaOverGap) { delta.from.min(version) } else { delta.from };
+        let delta = Delta { from, ..delta };
         let left = cx.config.state_total.saturating_sub(self.stored);
         let applied = held.map.apply(delta, now, cx.config.state_bytes, before.saturating_add(left), &mut self.staged);
         let (after, reached) = (held.map.stored_bytes(), held.map.version());

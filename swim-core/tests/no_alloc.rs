@@ -220,7 +220,7 @@ impl Net {
 #[test]
 fn states_and_rumors_at_rest() {
     let mut config = Config::lan("rest");
-    config.rumor_ttl = Duration::from_secs(3_600);
+    (config.rumor_ttl, config.tombstone_ttl) = (Duration::from_secs(3_600), Duration::from_secs(14_400));
     let mut net = met(50, &config);
     for i in 0..50 {
         (0..4).for_each(|k| net.put(i, &format!("key-{k}"), &[1; 40]));

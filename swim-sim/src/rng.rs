@@ -67,6 +67,8 @@ pub(crate) enum Purpose {
     Swarm = 7,
     /// Whom the faults of a drill befall.
     Drill = 8,
+    /// What the nodes of a swarm run write and broadcast.
+    Data = 9,
 }
 
 /// The finaliser of SplitMix64: a bijection of 64 bits.

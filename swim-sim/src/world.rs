@@ -12,7 +12,7 @@ use crate::host::{Host, Life, NodeIx};
 use crate::link::Link;
 use crate::network::{Network, Sent};
 use crate::rng::{Purpose, Stream};
-use crate::swarm::Watch;
+use crate::swarm::{Op, Watch};
 
 /// Datagrams that a socket holds, unless a test says otherwise.
 pub(crate) const SOCKET_BUFFER: usize = 1_000;
@@ -136,7 +136,15 @@ impl World {
         if let Err(e) = give(self.handle(node)) {
             panic!("{node:?} takes no command: {e}");
         }
+        self.note_command(node, Op::Other);
         self.take_commands(node);
+    }
+
+    /// Lets the checkers know what waits in the mailbox of a process.
+    pub(crate) fn note_command(&mut self, node: NodeIx, op: Op) {
+        if let Some(watch) = &mut self.watch {
+            watch.data.given(node, self.hosts[node.index()].pump.node(), op);
+        }
     }
 
     /// Drops the world's handle of a node, as an embedder does that is done with it: unless a test holds another, the node says

@@ -5,13 +5,14 @@ use core::time::Duration;
 use smallvec::SmallVec;
 
 use super::Node;
-use crate::config::StopPolicy;
+use crate::config::{Config, StopPolicy};
 use crate::event::Event;
 use crate::fetch::{Progress, Want};
 use crate::hash::app_mark;
 use crate::identity::Addr;
 use crate::keyspace::{Change, Delta, KeyEntry, Written};
 use crate::members::{ME, ensure};
+use crate::mutation::Mutation;
 use crate::node::Rumor;
 use crate::outbox::{Intent, What};
 use crate::rumors::Offer;
@@ -120,8 +121,9 @@ impl Node {
             self.rumors.feedback(id, known, &self.cx);
         }
         self.to_tell.clear();
+        let page = matches!(frame.message, Some(Message::Page { .. }));
         for summary in frame.summaries() {
-            self.apply_summary(&summary, peer, answer.then_some(lane.is_some()));
+            self.apply_summary(&summary, peer, answer.then_some(lane.is_some()), page);
         }
         if !self.to_tell.is_empty() && self.is_at(peer, from) {
             self.answer_sync(Intent::to_member(from, peer, What::Summaries));
@@ -137,7 +139,7 @@ impl Node {
 
     /// One delta of somebody's state.
     fn apply_state(&mut self, item: &StateItem<'_>, peer: u32, lane: Option<usize>, answer: bool) {
-        if item.id == self.cx.me {
+        if item.id == self.cx.me && !self.cx.mutant(Mutation::PeersWriteMyState) {
             return self.on_own_shown(item.epoch, item.version, 0);
         }
         let Some(slot) = self.slot_in_life(item.id, item.epoch) else {
@@ -150,7 +152,7 @@ impl Node {
             gc: item.gc,
             from: item.from,
             upto: item.upto(),
-            entries: item.entries().map(|entry| key_entry(&entry, now)),
+            entries: item.entries().map(|entry| key_entry(&entry, now, &self.cx.config)),
         };
         let news = if answer { lane.is_some_and(|lane| self.fetch.is_news(lane, slot)) } else { true };
         match self.state.apply(slot, delta, news, now, &self.cx) {
@@ -201,7 +203,8 @@ impl Node {
     }
 
     /// How far a peer is with some member. `answer`: it says that it has no more of what I asked for, and whether I did.
-    fn apply_summary(&mut self, s: &Summary, peer: u32, answer: Option<bool>) {
+    /// `page`: it says so because our marks differ.
+    fn apply_summary(&mut self, s: &Summary, peer: u32, answer: Option<bool>, page: bool) {
         if s.id == self.cx.me {
             self.on_own_shown(s.epoch, s.version, s.last);
         }
@@ -222,7 +225,20 @@ impl Node {
         if slot != ME && (s.version > version || s.last > last || holes && s.last > 0) {
             self.want(slot, peer, (s.version, s.last), false);
         }
-        if !told && (version > s.version || last > s.last) && self.to_tell.len() < TELL_MAX {
+        if !told {
+            self.tell_back(s, slot, page);
+        }
+    }
+
+    /// Whoever is behind with a member is told, and asks for the rest. With the same versions and numbers, and yet other
+    /// marks, one of us misses a rumor; whether it is the other, the other knows, and it is told once per page, so that this
+    /// does not go to and fro.
+    fn tell_back(&mut self, s: &Summary, slot: u32, page: bool) {
+        let life = self.table[slot].status.incarnation().epoch();
+        let (version, last) = (self.state.version(slot), self.rumors.last(slot));
+        let holes = page && last == s.last && self.rumors.digest(slot).0 > s.floor;
+        let behind = version > s.version || last > s.last || holes;
+        if behind && life == s.epoch && self.to_tell.len() < TELL_MAX {
             self.to_tell.push(slot);
         }
     }
@@ -432,6 +448,7 @@ impl Node {
         self.state.check(is_member, &self.cx.config)?;
         self.rumors
             .check(&self.cx, |slot| self.table.get(slot).map(|row| (row.id, row.status.incarnation().epoch())))?;
+        ensure(self.rumors.slept() == self.slept, "rumors are kept in the driver's time")?;
         self.fetch.check(is_member)?;
         self.app_recent.check(is_member)?;
         for (slot, _) in self.table.iter() {
@@ -447,10 +464,13 @@ fn progress(state: &crate::state::State, rumors: &crate::rumors::Rumors, slot: u
 }
 
 /// An entry of the wire, whose times begin now.
-fn key_entry<'a>(entry: &StateEntry<'a>, now: Instant) -> KeyEntry<'a> {
+fn key_entry<'a>(entry: &StateEntry<'a>, now: Instant, config: &Config) -> KeyEntry<'a> {
     let after = |ms: u64| now.plus_micros(ms.saturating_mul(1_000));
     let change = match entry.change {
         wire::Change::Put { value, ttl_ms } => Change::Put { value, expires: ttl_ms.map(after) },
+        wire::Change::Delete { .. } if config.mutant(Mutation::TombstoneTimeBegins) => {
+            Change::Delete { purge_at: now.plus_micros(micros(config.tombstone_ttl)) }
+        }
         wire::Change::Delete { ttl_ms } => Change::Delete { purge_at: after(ttl_ms) },
     };
     KeyEntry { version: entry.version, key: entry.key, change }

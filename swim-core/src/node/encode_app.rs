@@ -11,6 +11,7 @@ use super::app::TELL_MAX;
 use crate::config::Config;
 use crate::fetch::DIGEST_MAX;
 use crate::keyspace::{Change, KeyEntry, Keyspace};
+use crate::mutation::Mutation;
 use crate::outbox::{Intent, What};
 use crate::status::NodeId;
 use crate::storage::{NONE, Take};
@@ -95,13 +96,13 @@ impl Node {
             return self.state.news() == 0;
         }
         let (limit, now) = (self.limit(), self.driver_now());
-        let (table, stats) = (&self.table, &mut self.cx.stats);
+        let (table, config, stats) = (&self.table, &self.cx.config, &mut self.cx.stats);
         let mut all = true;
         self.state.fill(limit, round, |slot, map, from| {
             let row = &table[slot];
             let epoch = row.status.incarnation().epoch();
             let entries = map.behind(from).map(|entry| state_entry(&entry, now));
-            let head = StateHead { id: row.id, epoch, version: map.version(), gc: map.gc(), from };
+            let head = StateHead { id: row.id, epoch, version: map.version(), gc: told_gc(map, config), from };
             match w.state(&head, usize::MAX, entries).is_some() {
                 true => {
                     stats.deltas_sent += 1;
@@ -190,7 +191,7 @@ impl Node {
         let mut some = false;
         for Asked { slot, digest: d, .. } in asked.iter().filter(|a| a.state) {
             let Some(map) = self.state.map(*slot) else { continue };
-            let sent = put_state(w, (d.id, d.epoch), map, (d.version, d.gc), most, now);
+            let sent = put_state(w, d, map, (most, now), &self.cx.config);
             self.cx.stats.deltas_sent += u64::from(sent);
             some |= sent;
         }
@@ -255,18 +256,25 @@ struct Asked {
     gone: u32,
 }
 
-/// A delta for a holder that is as far as `(version, gc)`. `false` when nothing of it fits.
+/// A delta for a holder that is so far. `false` when nothing of it fits.
 fn put_state(
     w: &mut Writer<'_>,
-    (id, epoch): (NodeId, u32),
+    holder: &Digest,
     map: &Keyspace,
-    (version, gc): (u32, u32),
-    most: usize,
-    now: Instant,
+    (most, now): (usize, Instant),
+    config: &Config,
 ) -> bool {
-    let Some(since) = map.since(version, gc) else { return false };
-    let head = StateHead { id, epoch, version: map.version(), gc: map.gc(), from: since.from };
-    w.state(&head, most, since.entries.map(|entry| state_entry(&entry, now))).is_some()
+    let Some(since) = map.since(holder.version, holder.gc) else { return false };
+    let newest = config.mutant(Mutation::AnswersNewestFirst);
+    let from = if newest { map.tail(since.from, most) } else { since.from };
+    let (id, epoch) = (holder.id, holder.epoch);
+    let head = StateHead { id, epoch, version: map.version(), gc: told_gc(map, config), from };
+    let entries = since.entries.skip_while(|entry| entry.version <= from);
+    w.state(&head, most, entries.map(|entry| state_entry(&entry, now))).is_some()
+}
+
+fn told_gc(map: &Keyspace, config: &Config) -> u32 {
+    if config.mutant(Mutation::DroppedTombstonesUntold) { 0 } else { map.gc() }
 }
 
 /// An entry as the wire has it: times are what is left of them.

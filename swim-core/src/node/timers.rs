@@ -41,6 +41,7 @@ impl Node {
         if self.leave.is_complete() {
             // While this node is gone, no time passes for it: a return finds its deadlines where they were.
             self.slept = self.last.micros_since(self.cx.now);
+            self.rumors.on_slept(self.slept, self.cx.now);
             return;
         }
         // `NEVER` saturates, so nobody is late for it.
@@ -48,6 +49,7 @@ impl Node {
         if late > self.cx.pace.probe_interval && self.cx.config.pause_guard {
             self.slept = self.slept.saturating_add(late);
             self.cx.now = self.cx.now.max(self.last.minus_micros(self.slept));
+            self.rumors.on_slept(self.slept, self.cx.now);
             self.on_woken();
         }
         self.cx.now = self.cx.now.max(self.last.minus_micros(self.slept));

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use swim_core::Config;
 
+use crate::swarm::data::KEYS_MAX;
 use crate::swarm::plan::Plan;
 
 /// How long a calm may last until everything that was asked for holds, term by term. They are added: what one waits for may
@@ -31,6 +32,8 @@ pub struct Bound {
     /// What was learnt is told: each update so many times, one tick after the other, and the bids of a life that goes past
     /// another one, a period each.
     pub gossip: Duration,
+    /// What nodes have said goes to everybody, and what was to vanish has vanished.
+    pub data: Duration,
 }
 
 impl Bound {
@@ -53,6 +56,7 @@ impl Bound {
             heal: knock * knocks,
             sync: (c.sync_backoff_max + c.sync_patience * 3 / 2) * 2,
             gossip: c.gossip_interval * (2 * c.retransmit_limit(n) as u32 + 2) + period * 8,
+            data: data(plan, n),
         }
     }
 
@@ -63,8 +67,8 @@ impl Bound {
 
     /// All of it.
     pub fn total(&self) -> Duration {
-        let Self { settle, recover, probe, suspect, join, heal, sync, gossip } = *self;
-        settle + recover + probe + suspect + join + heal + sync + gossip
+        let Self { settle, recover, probe, suspect, join, heal, sync, gossip, data } = *self;
+        settle + recover + probe + suspect + join + heal + sync + gossip + data
     }
 
     /// For how long what holds has to go on holding: every node is probed again, and a period more.
@@ -75,7 +79,7 @@ impl Bound {
 
 impl fmt::Display for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { settle, recover, probe, suspect, join, heal, sync, gossip } = *self;
+        let Self { settle, recover, probe, suspect, join, heal, sync, gossip, data } = *self;
         let terms = [
             ("settle", settle),
             ("recover", recover),
@@ -85,6 +89,7 @@ impl fmt::Display for Bound {
             ("heal", heal),
             ("sync", sync),
             ("gossip", gossip),
+            ("data", data),
         ];
         for (i, (name, term)) in terms.into_iter().enumerate() {
             let (comma, seconds) = (if i > 0 { ", " } else { "" }, term.as_millis() as f64 / 1e3);
@@ -92,6 +97,25 @@ impl fmt::Display for Bound {
         }
         Ok(())
     }
+}
+
+/// As long as one node may take that lacks everything and asks one other: as fast as that may answer. Before that, the hashes
+/// have to differ for long enough; and again for each who learns something that others do not know.
+fn data(plan: &Plan, n: usize) -> Duration {
+    use crate::swarm::fault::What;
+    if !plan.has_data() {
+        return Duration::ZERO;
+    }
+    let c = &plan.config;
+    let vanish = plan.faults.iter().map(|planned| match planned.fault.what {
+        What::Put { ttl, .. } => ttl.unwrap_or(Duration::ZERO),
+        _ => Duration::ZERO,
+    });
+    let states = n * (2 * c.state_bytes).min(KEYS_MAX * (Config::KEY_MAX + Config::VALUE_MAX));
+    let bytes = (states + c.rumor_bytes).div_ceil(c.sync_rate as usize) as u64;
+    let told = c.gossip_interval * Config::RETRANSMIT_MAX as u32;
+    let shown = c.sync_patience * 3 / 2 + c.sync_patience * 4 + c.probe_interval * n as u32;
+    vanish.max().unwrap_or(Duration::ZERO) + Duration::from_secs(bytes) + told + shown * 3
 }
 
 /// The longest that anything of the chaos takes to pass by itself.

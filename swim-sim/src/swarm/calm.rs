@@ -5,8 +5,10 @@ use std::time::Duration;
 use swim_core::State;
 
 use crate::host::NodeIx;
+use crate::rng::mix64;
 use crate::swarm::bound::Bound;
 use crate::swarm::chaos::Chaos;
+use crate::swarm::data::{self, Op};
 use crate::swarm::violation::Checker;
 use crate::world::World;
 
@@ -33,7 +35,7 @@ impl Chaos<'_> {
             return (bound.settle, bound);
         }
         let mut wanted = self.wanted();
-        while let Err(lack) = is_one(&self.world, &wanted) {
+        while let Err(lack) = self.is_one(&wanted) {
             if self.world.now() >= end {
                 self.report(lack);
                 break;
@@ -48,10 +50,48 @@ impl Chaos<'_> {
             wanted = self.wanted();
         }
         let took = self.world.now().since(began);
+        if !self.world.is_halted() && self.plan().has_data() {
+            self.tell_all(&wanted, bound.data);
+        }
         if !self.world.is_halted() {
             self.hold(&wanted, period);
         }
         (took, bound)
+    }
+
+    /// Somebody says something: that reaches everybody, and then there is rest again.
+    pub(crate) fn tell_all(&mut self, wanted: &[NodeIx], bound: Duration) {
+        const NUMBER: u64 = u64::MAX - 1;
+        let by = wanted[mix64(self.plan().seed) as usize % wanted.len()];
+        self.give(by, Op::Put { key: "calm".into(), value: data::bytes(NUMBER, 20), ttl: None });
+        self.give(by, Op::Broadcast { number: NUMBER, len: 20 });
+        let end = self.world.now() + bound;
+        loop {
+            let heard = wanted.iter().find(|&&node| !self.watch().data.has_heard(node, NUMBER));
+            let lack = match heard {
+                Some(&node) => (Checker::Unheard, Some(node), format!("a rumor by {by:?} does not reach it")),
+                None => match self.is_one(wanted) {
+                    Ok(()) => return,
+                    Err(lack) => lack,
+                },
+            };
+            if self.world.now() >= end {
+                return self.report(lack);
+            }
+            if !self.run_for(self.plan().config.gossip_interval) {
+                return;
+            }
+        }
+    }
+
+    /// Whether everybody knows everybody and what he says, and nothing is left to do.
+    fn is_one(&mut self, wanted: &[NodeIx]) -> Result<(), Lack> {
+        is_one(&self.world, wanted)?;
+        let data = &self.watch().data;
+        match wanted.iter().find(|&&node| data.is_mortal(node)) {
+            Some(&node) => Err((Checker::Settled, Some(node), "something that it says will vanish".into())),
+            None => Ok(()),
+        }
     }
 
     /// Whoever runs and is to run may not be declared dead from now on.
@@ -81,7 +121,7 @@ impl Chaos<'_> {
         if suspicions > 0 {
             self.report((Checker::Unrest, None, format!("{suspicions} suspicions although all is well")));
         }
-        if let Err((checker, node, text)) = is_one(&self.world, wanted) {
+        if let Err((checker, node, text)) = self.is_one(wanted) {
             self.report((Checker::Unrest, node, format!("what held does not: {checker}: {text}")));
         }
         // A ping and its ack for every probe, a pull and its page for every knock; probes as many as there are periods; and
@@ -128,10 +168,33 @@ pub(crate) fn is_one(world: &World, wanted: &[NodeIx]) -> Result<(), Lack> {
             let text = format!("its view hash is not that of {:?}, though they hold the same", wanted[0]);
             return Err((Checker::Agreement, Some(node), text));
         }
+        same_data(world, node, wanted)?;
+        if n.states_queued() + n.rumors_hot() > 0 {
+            let text = format!("{} states and {} rumors are left to tell", n.states_queued(), n.rumors_hot());
+            return Err((Checker::Settled, Some(node), text));
+        }
         if n.gossip_queued() > 0 || n.health() > 0 {
             let text = format!("{} pieces of news are left, and local health is {}", n.gossip_queued(), n.health());
             return Err((Checker::Settled, Some(node), text));
         }
+    }
+    Ok(())
+}
+
+/// Whether it holds of everybody what that one has written, and what the first holds of all.
+fn same_data(world: &World, node: NodeIx, wanted: &[NodeIx]) -> Result<(), Lack> {
+    let (n, first) = (world.node(node), world.node(wanted[0]));
+    for &peer in wanted {
+        let (owner, id) = (world.node(peer), world.node(peer).me().id());
+        let version = (owner.state_version(id), n.state_version(id));
+        if version.0 != version.1 || !owner.state(id).eq(n.state(id)) {
+            let text = format!("it is at version {} of {} of what {peer:?} says", version.1, version.0);
+            return Err((Checker::Agreement, Some(node), text));
+        }
+    }
+    if n.app_hash() != first.app_hash() {
+        let text = format!("its hash of states and rumors is not that of {:?}", wanted[0]);
+        return Err((Checker::Agreement, Some(node), text));
     }
     Ok(())
 }

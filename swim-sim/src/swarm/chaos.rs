@@ -2,20 +2,21 @@
 
 use std::time::Duration;
 
-use swim_driver::Setup;
+use swim_driver::{CommandError, Setup};
 
 use crate::fabric::Way;
 use crate::host::{Life as HostLife, NodeIx};
 use crate::latency::Latency;
 use crate::link::Link;
+use crate::swarm::data::{self, Op};
 use crate::swarm::fault::{Life, What};
-use crate::swarm::plan::{Plan, PlannedNode};
+use crate::swarm::plan::{Plan, PlannedFault, PlannedNode};
 use crate::swarm::replay::Lives;
 use crate::swarm::watch::Watch;
 use crate::world::World;
 
 /// A node of the plan in the world.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Place {
     /// Where its process runs, or ran last; `None` before it was started.
     ix: Option<NodeIx>,
@@ -23,6 +24,9 @@ struct Place {
     wanted: bool,
     /// The second process of its id.
     rival: Option<NodeIx>,
+    /// Two lives of it have had one epoch, so it writes nothing more: what two lives write under the same versions cannot be
+    /// told apart.
+    doubled: bool,
     meta: usize,
 }
 
@@ -43,6 +47,8 @@ enum Step {
     Start(usize),
     Begin(usize),
     End(usize),
+    /// What a burst does the so manieth time.
+    Write(usize, u64),
 }
 
 impl<'a> Chaos<'a> {
@@ -58,7 +64,7 @@ impl<'a> Chaos<'a> {
         let lives = Lives::new(NodeIx::new(recorded), plan.restored_permille);
         world.watch = Some(Box::new(Watch::new(lives, world.header_len)));
         let count = plan.nodes.iter().map(|node| node.number + 1).max().unwrap_or(0);
-        let place = |_| Place { ix: None, wanted: false, rival: None, meta: 0 };
+        let place = |_| Place { ix: None, wanted: false, rival: None, doubled: false, meta: 0 };
         Self { world, plan, places: (0..count).map(place).collect(), active: Vec::new(), zones: 0, node_micros: 0 }
     }
 
@@ -69,6 +75,10 @@ impl<'a> Chaos<'a> {
         for (i, planned) in plan.faults.iter().enumerate() {
             steps.push((planned.fault.from, Step::Begin(i)));
             steps.push((planned.fault.until.max(planned.fault.from), Step::End(i)));
+            let Some(every) = planned.fault.what.every() else { continue };
+            let times = std::iter::successors(Some(planned.fault.from), |at| Some(*at + every));
+            let times = times.take_while(|at| *at <= planned.fault.until);
+            steps.extend(times.zip(0..).map(|(at, time)| (at, Step::Write(i, time))));
         }
         steps.sort();
         for (at, step) in steps {
@@ -79,6 +89,7 @@ impl<'a> Chaos<'a> {
                 Step::Start(number) => self.start(number),
                 Step::Begin(fault) => self.begin(fault),
                 Step::End(fault) => self.end(fault),
+                Step::Write(burst, time) => self.write(burst, time),
             }
         }
         self.run_for(plan.chaos.saturating_sub(self.elapsed()));
@@ -148,7 +159,7 @@ impl<'a> Chaos<'a> {
             setup.meta = bytes(meta);
             setup.record = recorded.then(|| Lives::recording(self.plan.restored_permille));
         });
-        self.places[number] = Place { ix: Some(ix), wanted: true, rival: None, meta };
+        self.places[number] = Place { ix: Some(ix), wanted: true, meta, ..self.places[number] };
         self.join(ix, &self.planned(number).seeds.clone());
         self.apply_network();
     }
@@ -238,6 +249,7 @@ impl<'a> Chaos<'a> {
                 let mut struck = false;
                 for &node in nodes {
                     struck |= self.living(node).is_some();
+                    self.places[node].doubled |= *back == Some(Life::SameEpoch);
                     self.kill(node);
                     self.places[node].wanted &= back.is_some();
                 }
@@ -256,6 +268,39 @@ impl<'a> Chaos<'a> {
             What::Meta { node, len } => self.set_meta(*node, *len),
             What::Join { node, seeds } => self.living(*node).is_some_and(|ix| self.join(ix, seeds)),
             What::Conflict { node, .. } => self.double(*node),
+            What::Put { nodes, .. } | What::Delete { nodes, .. } | What::Broadcast { nodes, .. } => {
+                nodes.iter().any(|&node| self.living(node).is_some())
+            }
+        }
+    }
+
+    fn write(&mut self, burst: usize, time: u64) {
+        let PlannedFault { number, fault } = &self.plan.faults[burst];
+        let Some((node, op)) = data::op((self.plan.seed, *number), &fault.what, time) else { return };
+        if let Some(ix) = self.living(node).filter(|_| !self.places[node].doubled) {
+            self.give(ix, op);
+        }
+    }
+
+    /// An application gives its process a command. It may be too much for a process that is paused, or for its state.
+    pub(crate) fn give(&mut self, ix: NodeIx, op: Op) {
+        let handle = self.world.handle(ix);
+        let given = match &op {
+            Op::Put { key, value, ttl: None } => handle.put(key, value),
+            Op::Put { key, value, ttl: Some(ttl) } => handle.put_with_ttl(key, value, *ttl),
+            Op::Delete { key } => handle.delete(key),
+            Op::Broadcast { number, len } => handle.broadcast(&format!("{number:x}"), &data::bytes(*number, *len)),
+            Op::Other => return,
+        };
+        match given {
+            Ok(()) => {
+                self.world.note_command(ix, op);
+                self.world.take_commands(ix);
+            }
+            Err(CommandError::Full | CommandError::StateFull { .. }) => {
+                self.watch().coverage.count("writes refused", 1);
+            }
+            Err(e) => panic!("{ix:?} takes no {op:?}: {e}"),
         }
     }
 
@@ -304,7 +349,10 @@ impl<'a> Chaos<'a> {
             | What::Replace { .. }
             | What::Leave { back: false, .. }
             | What::Meta { .. }
-            | What::Join { .. } => {}
+            | What::Join { .. }
+            | What::Put { .. }
+            | What::Delete { .. }
+            | What::Broadcast { .. } => {}
         }
     }
 
@@ -355,6 +403,7 @@ impl<'a> Chaos<'a> {
         let Some(ix) = place.ix.filter(|_| place.wanted && place.rival.is_none()) else { return false };
         let (name, epoch) = (self.world.host(ix).setup.name.clone(), self.world.host(ix).setup.epoch);
         let meta = place.meta;
+        self.places[number].doubled = true;
         let rival = self.world.spawn_with(&name, |setup| (setup.epoch, setup.meta) = (epoch, bytes(meta)));
         self.places[number].rival = Some(rival);
         let mut seeds = self.planned(number).seeds.clone();

@@ -16,13 +16,16 @@ pub struct Coverage {
 }
 
 /// What cannot happen in these runs, and why.
-pub(crate) const IMPOSSIBLE: [(&str, &str); 8] = [
+pub(crate) const IMPOSSIBLE: [(&str, &str); 11] = [
     ("node: dropped_malformed", "the envelope's checksum refuses what was damaged before it is a frame"),
     ("node: members_refused", "who is refused is no member, so plans keep `members_max` large"),
     ("node: addresses_refused", "no plan has 64 nodes at one address"),
     ("node: dropped_after_leave", "a process ends with its goodbye"),
     ("node: sends_failed", "the sockets of a world never fail"),
     ("node: outbox_full", "the outbox has room for what an input can ask for at most"),
+    ("node: commands_refused", "handles refuse what finds no room, and a process ends with its goodbye"),
+    ("node: lamport_implausible", "nobody broadcasts for twelve days"),
+    ("node: state_refused", "whose state is refused is not the same at all, so plans keep `state_total` large"),
     ("network: injected", "nobody forges"),
     ("network: ruled out", "rules are a test's own"),
 ];
@@ -62,6 +65,8 @@ impl Coverage {
             Event::Diverged => "event: diverged",
             Event::Left => "event: left",
             Event::Health { .. } => "event: health",
+            Event::Rumor { .. } => "event: rumor",
+            Event::StateChanged { .. } => "event: state changed",
             Event::Lagged { .. } => "event: lagged",
             // The events of the core may become more; a batch that does not count one would not miss it.
             another => panic!("{another:?} is counted nowhere"),
@@ -140,14 +145,16 @@ impl Coverage {
         for kind in KINDS {
             all.count(&format!("fault: {kind}"), 0);
         }
-        for what in ["deaths refuted", "lives replayed", "lives replayed from a keyframe", "lives restored"] {
+        for what in
+            ["writes refused", "deaths refuted", "lives replayed", "lives replayed from a keyframe", "lives restored"]
+        {
             all.count(what, 0);
         }
         all
     }
 }
 
-const EVENTS: [&str; 18] = [
+const EVENTS: [&str; 20] = [
     "event: member up",
     "event: member restarted",
     "event: member updated",
@@ -165,5 +172,7 @@ const EVENTS: [&str; 18] = [
     "event: diverged",
     "event: left",
     "event: health",
+    "event: rumor",
+    "event: state changed",
     "event: lagged",
 ];

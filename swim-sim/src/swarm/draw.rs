@@ -11,6 +11,7 @@ use crate::fabric::Way;
 use crate::latency::{Latency, micros};
 use crate::link::{Link, millis, percent, secs};
 use crate::rng::{Purpose, Stream};
+use crate::swarm::data;
 use crate::swarm::fault::{Fault, Life, What};
 use crate::swarm::plan::{ANCHORS, Plan, PlannedFault, PlannedNode};
 use crate::world::SOCKET_BUFFER;
@@ -30,7 +31,8 @@ pub(crate) fn plan(seed: u64) -> Plan {
     let quiet = draws.chance(percent(7));
     let nodes = nodes(count, chaos, config.seeds_max, quiet, &mut draws);
     let link = if quiet || draws.chance(percent(25)) { Link::default() } else { weather(&config, &mut draws) };
-    let faults = if quiet { Vec::new() } else { Faults { count, chaos, config: &config, draws: &mut draws }.all() };
+    let mut faults = if quiet { Vec::new() } else { Faults { count, chaos, config: &config, draws: &mut draws }.all() };
+    faults.extend(data::draw(seed, (count, chaos), &mut config, &faults));
     let faults = faults.into_iter().enumerate();
     Plan {
         seed,

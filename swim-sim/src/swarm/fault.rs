@@ -136,6 +136,37 @@ pub enum What {
         /// How much later.
         latency: Duration,
     },
+    /// Entries are written: no fault, but it takes as long, and is dropped and named like one.
+    Put {
+        /// One of these at a time.
+        nodes: Vec<usize>,
+        /// One entry each time.
+        every: Duration,
+        /// Under one of so many keys of each.
+        keys: usize,
+        /// At most so many bytes.
+        len: usize,
+        /// They vanish by themselves.
+        ttl: Option<Duration>,
+    },
+    /// Entries are deleted.
+    Delete {
+        /// One of these at a time.
+        nodes: Vec<usize>,
+        /// One entry each time.
+        every: Duration,
+        /// Under one of so many keys of each.
+        keys: usize,
+    },
+    /// Rumors are broadcast.
+    Broadcast {
+        /// One of these at a time.
+        nodes: Vec<usize>,
+        /// One each time.
+        every: Duration,
+        /// At most so many bytes.
+        len: usize,
+    },
 }
 
 /// As what a process comes back.
@@ -150,7 +181,7 @@ pub enum Life {
 }
 
 /// The words for all kinds of faults.
-pub(crate) const KINDS: [&str; 21] = [
+pub(crate) const KINDS: [&str; 24] = [
     "cut",
     "slow",
     "pause",
@@ -172,6 +203,9 @@ pub(crate) const KINDS: [&str; 21] = [
     "black-hole",
     "conflict",
     "zone",
+    "put",
+    "delete",
+    "broadcast",
 ];
 
 impl What {
@@ -199,6 +233,22 @@ impl What {
             Self::BlackHole { .. } => "black-hole",
             Self::Conflict { .. } => "conflict",
             Self::Zone { .. } => "zone",
+            Self::Put { .. } => "put",
+            Self::Delete { .. } => "delete",
+            Self::Broadcast { .. } => "broadcast",
+        }
+    }
+
+    /// Whether it is what applications do, and nothing goes wrong.
+    pub(crate) const fn is_data(&self) -> bool {
+        self.every().is_some()
+    }
+
+    /// Of what applications do: how often.
+    pub(crate) const fn every(&self) -> Option<Duration> {
+        match self {
+            Self::Put { every, .. } | Self::Delete { every, .. } | Self::Broadcast { every, .. } => Some(*every),
+            _ => None,
         }
     }
 
@@ -216,7 +266,11 @@ impl What {
                 (*these, *those) = (some(these), some(those));
                 !these.is_empty() && !those.is_empty()
             }
-            Self::Kill { nodes, .. } | Self::Zone { nodes, .. } => {
+            Self::Kill { nodes, .. }
+            | Self::Zone { nodes, .. }
+            | Self::Put { nodes, .. }
+            | Self::Delete { nodes, .. }
+            | Self::Broadcast { nodes, .. } => {
                 *nodes = some(nodes);
                 !nodes.is_empty()
             }
@@ -272,6 +326,12 @@ impl fmt::Display for What {
                 write!(f, "{node}, the {} stays", if *second_stays { "second" } else { "first" })
             }
             Self::Zone { nodes, latency } => write!(f, "{nodes:?}, {latency:?} away"),
+            Self::Put { nodes, every, keys, len, ttl } => {
+                write!(f, "{nodes:?}, every {every:?}, {keys} keys, to {len} bytes")?;
+                ttl.map_or(Ok(()), |ttl| write!(f, ", for {ttl:?}"))
+            }
+            Self::Delete { nodes, every, keys } => write!(f, "{nodes:?}, every {every:?}, {keys} keys"),
+            Self::Broadcast { nodes, every, len } => write!(f, "{nodes:?}, every {every:?}, to {len} bytes"),
             Self::Pause { node }
             | Self::Block { node }
             | Self::Relocate { node }

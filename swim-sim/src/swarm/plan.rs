@@ -110,7 +110,13 @@ impl Plan {
     /// Whether nothing goes wrong in it: then nobody may be suspected.
     pub fn is_quiet(&self) -> bool {
         let calm = self.link.with_latency(Link::default().latency()) == Link::default();
-        calm && self.faults.is_empty() && self.link.latency_max < self.config.probe_timeout / 4
+        let spared = self.faults.iter().all(|planned| planned.fault.what.is_data());
+        calm && spared && self.link.latency_max < self.config.probe_timeout / 4
+    }
+
+    /// Whether anybody has anything to say in it but that he is there.
+    pub(crate) fn has_data(&self) -> bool {
+        self.faults.iter().any(|planned| planned.fault.what.is_data())
     }
 
     /// The command that runs it again, given what was left out.

@@ -227,6 +227,10 @@ impl Shadow {
             (rows, config.members_max, "rows"),
             (node.gossip_queued(), 2 * rows, "pieces of news"),
             (node.health() as usize, config.health_max as usize, "of health"),
+            (node.states_queued(), rows, "states that are news"),
+            (node.state_stored(), config.state_total, "bytes of states"),
+            (node.rumors_kept(), config.rumors_max, "rumors"),
+            (node.rumors_hot(), node.rumors_kept(), "hot rumors"),
         ];
         for (is, max, what) in bounds {
             if is > max {

@@ -46,6 +46,16 @@ pub enum Checker {
     Replay,
     /// A node that was written to a snapshot and read back in the middle goes on identically.
     Restore,
+    /// The entries of a node itself are those that it was told to write, at the versions that follow from that.
+    OwnState,
+    /// Nobody sees an entry that its owner has not written in the row's epoch, at that version.
+    NeverWritten,
+    /// What was deleted, overwritten or over is not seen again at the version that it had.
+    CameBack,
+    /// A rumor is delivered at most once in a life, as it was broadcast, and its origin has delivered none of a later time.
+    Rumor,
+    /// After the calm a rumor reaches everybody.
+    Unheard,
     /// A run without any fault suspects nobody.
     Quiet,
     /// After the calm everybody who runs is alive to everybody who runs.

@@ -12,6 +12,7 @@ use swim_driver::{Pump, Recorder};
 use crate::host::NodeIx;
 use crate::network::Sent;
 use crate::swarm::coverage::Coverage;
+use crate::swarm::reader::Data;
 use crate::swarm::replay::Lives;
 use crate::swarm::shadow::{Checked, Shadow};
 use crate::swarm::violation::{Checker, Violation};
@@ -67,6 +68,8 @@ pub(crate) struct Watch {
     pub(crate) violation: Option<Violation>,
     pub(crate) coverage: Coverage,
     pub(crate) lives: Lives,
+    /// What processes say and see.
+    pub(crate) data: Data,
     /// The highest incarnation that any process of an id has taken.
     taken: BTreeMap<NodeId, Incarnation>,
     /// The lives that nobody may declare dead, by their epochs, and where they are.
@@ -83,6 +86,7 @@ impl Watch {
             violation: None,
             coverage: Coverage::default(),
             lives,
+            data: Data::default(),
             taken: BTreeMap::new(),
             spared: BTreeMap::new(),
             shadows: Vec::new(),
@@ -109,6 +113,7 @@ impl Watch {
         }
         self.shadows[ix.index()] = Some(Shadow::new(node, clock));
         self.lives.begun(ix, recorder);
+        self.data.begun(ix, node);
         self.given((at, clock), node, Given::Start);
     }
 
@@ -177,7 +182,8 @@ impl Watch {
         let checked = shadow
             .check_turn(&self.turn, self.header_len, pump)
             .and_then(|()| shadow.check_table(&self.turn, node, &self.taken, &mut self.coverage))
-            .and_then(|()| check_spared(&self.turn, node, &self.spared));
+            .and_then(|()| check_spared(&self.turn, node, &self.spared))
+            .and_then(|()| self.data.settled(ix, &self.turn, pump));
         if let Err((checker, text)) = checked {
             self.report(checker, Some(ix), self.turn.at, text);
         }
