@@ -241,6 +241,11 @@ impl Rumors {
         self.hot.len() > 0
     }
 
+    /// Is any rumor of this origin still told?
+    pub(crate) fn tells_of(&self, slot: u32) -> bool {
+        self.has_hot() && self.origin(slot).is_some_and(|o| self.kept.of(&o.chain).any(|place| self.hot.is_hot(place)))
+    }
+
     /// Rumors that are told.
     pub(crate) fn hot_len(&self) -> usize {
         self.hot.len()

@@ -106,6 +106,11 @@ impl State {
         self.progress(slot).0
     }
 
+    /// Is this member's state still told?
+    pub(crate) fn is_news(&self, slot: u32) -> bool {
+        self.place(slot).is_some_and(|place| self.news.contains(place))
+    }
+
     /// Members whose state is news.
     pub(crate) fn news(&self) -> usize {
         self.news.len()

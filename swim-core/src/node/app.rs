@@ -400,8 +400,13 @@ impl Node {
             }
         }
         let answers = self.is_answer_to_probe(from, frame);
-        if answers && !agrees && !self.fetch.is_busy() {
-            self.tell_recent(from, peer);
+        let pings = matches!(frame.message, Some(Message::Ping { target, .. }) if target == self.cx.me);
+        if (answers || pings) && !agrees && !self.fetch.is_busy() {
+            self.note_recent();
+            // To a ping they go with the ack.
+            if answers && !self.to_tell.is_empty() {
+                self.cx.send(Intent::to_member(from, peer, What::Summaries));
+            }
         }
         let counts = !agrees || answers;
         let due = counts && self.app_views.on_report(agrees, self.table.live(), &mut self.cx);
@@ -413,17 +418,15 @@ impl Node {
         !agrees
     }
 
-    /// The peer that has answered a probe lacks something, or has more: it is told how far this node is with those who have
-    /// changed of late, but not just now, and asks for what it lacks, or tells in turn. Once per probe, so that neither adds
-    /// up nor goes to and fro; what is older is left to a sync.
-    fn tell_recent(&mut self, from: Addr, peer: u32) {
-        let patience = self.cx.pace.sync_patience;
-        let (since, until) = (self.cx.now.minus_micros(2 * patience), self.cx.now.minus_micros(patience / 2));
+    /// A peer that has pinged, or has answered a probe, lacks something, or has more. It is to be told how far this node is
+    /// with those who have changed of late and are no longer told by themselves, and asks for what it lacks, or tells in turn.
+    /// Once per probe, so that this neither adds up nor goes to and fro; what is older is left to a sync.
+    fn note_recent(&mut self) {
+        let since = self.cx.now.minus_micros(2 * self.cx.pace.sync_patience);
+        let recent = self.app_recent.between(since, self.cx.now).map(|(slot, _)| slot);
+        let told = recent.filter(|&slot| !self.state.is_news(slot) && !self.rumors.tells_of(slot));
         self.to_tell.clear();
-        self.to_tell.extend(self.app_recent.between(since, until).map(|(slot, _)| slot).take(TELL_MAX));
-        if !self.to_tell.is_empty() {
-            self.cx.send(Intent::to_member(from, peer, What::Summaries));
-        }
+        self.to_tell.extend(told.take(TELL_MAX));
     }
 
     /// As many members as this node tells have all states and rumors that it has. Those of the dead are in no hash, and the

@@ -27,6 +27,9 @@ const STATE_FLOOR: usize = 96;
 /// States and rumors that wait have one part in so many of what updates could fill.
 const FLOOR_PART: usize = 3;
 
+/// Members of whom an ack tells.
+const ACK_MAX: usize = 16;
+
 /// Each member that a digest asks about gets so much of its state, if it has it, before any gets more.
 const FIRST_KEYS: usize = 160;
 
@@ -69,9 +72,10 @@ impl Node {
                 self.put_rumors(w, round);
             }
             What::Delta { nonce: _ } => self.put_delta(w),
-            What::Page { .. } => self.put_summaries(w, false),
-            What::Summaries => self.put_summaries(w, true),
+            What::Page { .. } => self.put_summaries(w, usize::MAX),
+            What::Summaries => self.put_summaries(w, TELL_MAX),
             What::Known => _ = w.known(self.feedback.iter().copied()),
+            What::Message(Message::Ack { .. }) if !self.to_tell.is_empty() => self.put_summaries(w, ACK_MAX),
             _ if self.carries_news(intent) => {
                 self.round = self.round.wrapping_add(1).max(1);
                 let half = w.room() / 2;
@@ -228,13 +232,12 @@ impl Node {
         }
     }
 
-    /// How far this node is with those members of which the puller of a page, or (`told`) the sender of summaries, has shown
-    /// something else.
-    fn put_summaries(&self, w: &mut Writer<'_>, told: bool) {
+    /// How far this node is with those members of which the receiver has shown something else.
+    fn put_summaries(&self, w: &mut Writer<'_>, most: usize) {
         if !w.open_summaries() {
             return;
         }
-        for &slot in self.to_tell.iter().take(if told { TELL_MAX } else { usize::MAX }) {
+        for &slot in self.to_tell.iter().take(most) {
             if let Some(row) = self.table.get(slot) {
                 w.summary(&self.summary(slot, row.id, row.status.incarnation().epoch()));
             }

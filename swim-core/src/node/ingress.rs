@@ -42,6 +42,7 @@ impl Node {
             // Spoofing a source that is nobody's gains nothing.
             _ => bytes.len().saturating_mul(AMPLIFICATION_MAX).min(usize::from(u16::MAX) - 1) as u16,
         };
+        self.to_tell.clear();
         let bound = self.is_answer(from, &frame);
         let before = self.table.view_hash();
         let peer = self.apply_frame(from, &frame, peer, bound).unwrap_or(NONE);

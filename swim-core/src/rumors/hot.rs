@@ -45,6 +45,11 @@ impl Hot {
         self.queue.remove(place);
     }
 
+    /// Is it told?
+    pub(super) fn is_hot(&self, place: u32) -> bool {
+        self.queue.contains(place)
+    }
+
     /// Is it told, and has no copy been handed out yet?
     pub(super) fn is_untold(&self, place: u32) -> bool {
         self.queue.sent(place) == Some(0)
