@@ -36,6 +36,10 @@ const QUEUE_ROOM: usize = LANES * DIGEST_MAX;
 /// Times a digest is asked.
 const TRIES: u8 = 8;
 
+/// So many digests that ask for the same are given up before it is no longer wanted. A live peer whose answers are used up
+/// (`sync_rate`) has some again soon, and may not show again what it has; one that never answers is not live for long.
+const DIGESTS_IN_VAIN: u8 = 16;
+
 /// Members whose state or rumors can be wanted at a time; what is beyond is shown again by a later sync.
 const WANTS_MAX: usize = 1 << 16;
 
@@ -51,6 +55,8 @@ pub(crate) struct Want {
     pub(crate) last: u32,
     /// It is news, and told on when it comes.
     pub(crate) news: bool,
+    /// Digests that were given up since something of it came.
+    in_vain: u8,
 }
 
 /// How far this node is: what a digest says of a member.
@@ -80,9 +86,10 @@ struct Lane {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Fetch {
-    queue: VecDeque<Want>,
-    /// By slot: something of it is wanted, in the queue or in a lane.
-    wanted: Vec<bool>,
+    /// Slots that wait to be asked about.
+    queue: VecDeque<u32>,
+    /// By slot: something of it is wanted, in the queue or in a lane; the furthest that was shown, and by whom.
+    wanted: Vec<Option<Want>>,
     lanes: [Lane; LANES],
     next: Instant,
     /// How long an answer takes at most, in microseconds, as far as has been seen.
@@ -112,37 +119,45 @@ impl Fetch {
         self.next
     }
 
-    /// Something is wanted.
-    pub(crate) fn is_busy(&self) -> bool {
-        !self.queue.is_empty() || self.next != Instant::NEVER
-    }
-
-    /// Has it been asked of somebody what is new of this member, or will it be?
+    /// Is something new of this member asked for, or will it be?
     pub(crate) fn is_wanted(&self, slot: u32) -> bool {
-        self.wanted.get(slot as usize).copied().unwrap_or(false)
-    }
-
-    fn mark(&mut self, slot: u32, wanted: bool) {
-        self.admit(slot);
-        self.wanted[slot as usize] = wanted;
+        self.wanted(slot).is_some()
     }
 
     /// There is something of this member, so it may be wanted: takes the room for that now.
     pub(crate) fn admit(&mut self, slot: u32) {
         if self.wanted.len() <= slot as usize {
             make_room(&mut self.wanted, slot as usize + 1);
-            self.wanted.resize(slot as usize + 1, false);
+            self.wanted.resize(slot as usize + 1, None);
         }
         self.queue.reserve(QUEUE_ROOM.saturating_sub(self.queue.len()));
     }
 
-    /// This live peer has more of this member than this node: its state up to `version`, its rumors up to `last`.
-    pub(crate) fn want(&mut self, slot: u32, (peer, peer_id): (u32, NodeId), ahead: (u32, u32), news: bool) {
-        if self.is_wanted(slot) || self.queue.len() >= WANTS_MAX {
-            return;
+    fn wanted(&self, slot: u32) -> Option<Want> {
+        self.wanted.get(slot as usize).copied().flatten()
+    }
+
+    fn unwant(&mut self, slot: u32) {
+        if let Some(wanted) = self.wanted.get_mut(slot as usize) {
+            *wanted = None;
         }
-        self.mark(slot, true);
-        self.queue.push_back(Want { slot, peer, peer_id, version: ahead.0, last: ahead.1, news });
+    }
+
+    /// This live peer has more of this member than this node: its state up to `version`, its rumors up to `last`. While it is
+    /// wanted already, the furthest that is shown counts: it may not be shown again.
+    pub(crate) fn want(&mut self, slot: u32, (peer, peer_id): (u32, NodeId), ahead: (u32, u32), news: bool) {
+        self.admit(slot);
+        let Some(wanted) = self.wanted.get_mut(slot as usize) else { return };
+        if let Some(want) = wanted {
+            let (version, last) = (want.version.max(ahead.0), want.last.max(ahead.1));
+            if (version, last) == ahead && (version, last) != (want.version, want.last) {
+                (want.peer, want.peer_id) = (peer, peer_id);
+            }
+            (want.version, want.last, want.news) = (version, last, want.news || news);
+        } else if self.queue.len() < WANTS_MAX {
+            *wanted = Some(Want { slot, peer, peer_id, version: ahead.0, last: ahead.1, news, in_vain: 0 });
+            self.queue.push_back(slot);
+        }
     }
 
     /// Sends digests as long as a lane is free and something is wanted. `progress` tells how far this node is.
@@ -161,11 +176,15 @@ impl Fetch {
     /// Puts the first want and others of the same peer into a lane. Those of a peer that is not live any more are dropped: a
     /// sync with another shows them again.
     fn gather(&mut self, lane: usize, members: &Members, progress: impl Fn(u32) -> Progress) {
-        let Some(first) = self.queue.front().copied() else { return };
+        let Some(&slot) = self.queue.front() else { return };
+        let Some(first) = self.wanted(slot) else {
+            self.queue.pop_front();
+            return;
+        };
         let peer = members.get(first.peer).filter(|row| row.id == first.peer_id && row.status.is_live());
         let Some(addr) = peer.map(|row| row.addr) else {
             self.queue.pop_front();
-            self.mark(first.slot, false);
+            self.unwant(slot);
             return;
         };
         self.lanes[lane].addr = addr;
@@ -175,17 +194,18 @@ impl Fetch {
         let (mut at, mut looked) = (0, 0);
         while at < self.queue.len() && looked < LOOK_MAX && self.lanes[lane].asked.len() < most {
             looked += 1;
-            let want = self.queue[at];
+            let slot = self.queue[at];
+            let Some(want) = self.wanted(slot).filter(|_| members.get(slot).is_some()) else {
+                self.queue.remove(at);
+                self.unwant(slot);
+                continue;
+            };
             if (want.peer, want.peer_id) != (first.peer, first.peer_id) {
                 at += 1;
                 continue;
             }
             self.queue.remove(at);
-            if members.get(want.slot).is_some() {
-                self.lanes[lane].asked.push(Asked { want, at: progress(want.slot) });
-            } else {
-                self.mark(want.slot, false);
-            }
+            self.lanes[lane].asked.push(Asked { want, at: progress(slot) });
         }
     }
 
@@ -234,17 +254,22 @@ impl Fetch {
         let asked = core::mem::take(&mut l.asked);
         (l.due, l.tries) = (Instant::NEVER, 0);
         // Who was told only now that something is gone goes on behind that.
-        let fulfilled = |a: &Asked| has(&a.want) || done(a.want.slot) && progress(a.want.slot) == a.at;
+        let ended = |a: &Asked| done(a.want.slot) && progress(a.want.slot) == a.at;
         // An answer with nothing for anybody: the peer cannot, or will not.
-        let fruitless = asked.iter().all(|a| !fulfilled(a) && progress(a.want.slot) == a.at);
+        let fruitless = asked.iter().all(|a| !done(a.want.slot) && !has(&a.want) && progress(a.want.slot) == a.at);
         for a in asked.iter().rev() {
-            if fulfilled(a) || fruitless {
-                self.mark(a.want.slot, false);
-            } else if progress(a.want.slot) != a.at {
-                self.queue.push_back(a.want);
+            let slot = a.want.slot;
+            let Some(furthest) = self.wanted.get_mut(slot as usize).and_then(Option::as_mut) else { continue };
+            furthest.in_vain = 0;
+            let furthest = *furthest;
+            let another = (furthest.peer, furthest.peer_id) != (a.want.peer, a.want.peer_id);
+            if has(&furthest) || (ended(a) || fruitless) && !another {
+                self.unwant(slot);
+            } else if progress(slot) != a.at || another {
+                self.queue.push_back(slot);
             } else {
                 // Who got nothing has waited longest, and is asked for first.
-                self.queue.push_front(a.want);
+                self.queue.push_front(slot);
             }
         }
         self.settle();
@@ -264,17 +289,28 @@ impl Fetch {
             }
             let asked = core::mem::take(&mut l.asked);
             (l.due, l.tries) = (Instant::NEVER, 0);
-            asked.iter().for_each(|a| self.mark(a.want.slot, false));
+            asked.iter().for_each(|a| self.on_vain(a.want.slot));
         }
         self.settle();
     }
 
+    /// What a digest asked for in vain is asked for again when it is its turn, for a while.
+    fn on_vain(&mut self, slot: u32) {
+        let Some(want) = self.wanted.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        want.in_vain = want.in_vain.saturating_add(1);
+        if want.in_vain < DIGESTS_IN_VAIN {
+            self.queue.push_back(slot);
+        } else {
+            self.unwant(slot);
+        }
+    }
+
     /// The row is dropped: its slot will be another's.
     pub(crate) fn forget(&mut self, slot: u32) {
-        if self.is_wanted(slot) {
-            self.queue.retain(|want| want.slot != slot);
+        if self.wanted(slot).is_some() {
+            self.queue.retain(|&wanted| wanted != slot);
             self.lanes.iter_mut().for_each(|l| l.asked.retain(|a| a.want.slot != slot));
-            self.mark(slot, false);
+            self.unwant(slot);
             self.lanes.iter_mut().filter(|l| l.asked.is_empty()).for_each(|l| (l.due, l.tries) = (Instant::NEVER, 0));
             self.settle();
         }
@@ -282,7 +318,7 @@ impl Fetch {
 
     pub(crate) fn stop(&mut self) {
         self.queue.clear();
-        self.wanted.iter_mut().for_each(|wanted| *wanted = false);
+        self.wanted.iter_mut().for_each(|wanted| *wanted = None);
         self.lanes.iter_mut().for_each(|l| {
             l.asked.clear();
             (l.due, l.tries) = (Instant::NEVER, 0);
@@ -297,13 +333,13 @@ impl Fetch {
     /// Invariants.
     pub(crate) fn check(&self, is_member: impl Fn(u32) -> bool) -> Result<(), &'static str> {
         let mut wants = 0;
-        let asked = self.lanes.iter().flat_map(|l| l.asked.iter().map(|a| a.want));
-        for want in self.queue.iter().copied().chain(asked) {
-            ensure(want.slot != NONE && is_member(want.slot), "what is wanted is a member's")?;
-            ensure(self.is_wanted(want.slot), "what is wanted is marked")?;
+        let asked = self.lanes.iter().flat_map(|l| l.asked.iter().map(|a| a.want.slot));
+        for slot in self.queue.iter().copied().chain(asked) {
+            ensure(slot != NONE && is_member(slot), "what is wanted is a member's")?;
+            ensure(self.wanted(slot).is_some_and(|want| want.slot == slot), "what is wanted is marked")?;
             wants += 1;
         }
-        ensure(wants == self.wanted.iter().filter(|w| **w).count(), "each is wanted once")?;
+        ensure(wants == self.wanted.iter().flatten().count(), "each is wanted once")?;
         ensure(self.queue.len() <= WANTS_MAX + LANES * DIGEST_MAX, "wants within their bound")?;
         for l in &self.lanes {
             ensure(l.asked.is_empty() == (l.due == Instant::NEVER), "a digest has a deadline")?;

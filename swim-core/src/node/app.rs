@@ -401,7 +401,7 @@ impl Node {
         }
         let answers = self.is_answer_to_probe(from, frame);
         let pings = matches!(frame.message, Some(Message::Ping { target, .. }) if target == self.cx.me);
-        if (answers || pings) && !agrees && !self.fetch.is_busy() {
+        if (answers || pings) && !agrees {
             self.note_recent();
             // To a ping they go with the ack.
             if answers && !self.to_tell.is_empty() {
@@ -411,7 +411,7 @@ impl Node {
         let counts = !agrees || answers;
         let due = counts && self.app_views.on_report(agrees, self.table.live(), &mut self.cx);
         let asks = matches!(frame.message, Some(Message::Compare { .. }));
-        if due && !asks && !self.sync.is_busy() && !self.fetch.is_busy() {
+        if due && !asks && !self.sync.is_busy() {
             self.app_views.on_sync(&mut self.cx);
             self.sync.start(from, frame.sender, &mut self.cx);
         }

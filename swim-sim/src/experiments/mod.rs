@@ -2,7 +2,7 @@
 //!
 //! [`rounds`], [`demers`] and [`residue`] run no protocol: each is a model of a paper, on rounds in which all nodes act at
 //! once, or on no time at all. [`swim`], [`rapid`] and [`lifeguard`] run the real nodes in a [`crate::World`]; where a figure of the paper
-//! is of a model, that is beside them. Each gives a [`Table`] with the standard error of what it measured beside what it
+//! is of a model, that is beside them. [`rumors`] and [`state`] run them, too, and are this project's own. Each gives a [`Table`] with the standard error of what it measured beside what it
 //! should be. Experiments are deterministic: the same arguments give the same table, in every build.
 //!
 //! ```
@@ -20,6 +20,8 @@ mod rapid;
 mod real;
 mod residue;
 mod rounds;
+mod rumors;
+mod state;
 mod swim;
 mod table;
 mod tally;
@@ -31,6 +33,8 @@ pub use lifeguard::{LifeguardArgs, LifeguardTable, lifeguard};
 pub use rapid::{RapidArgs, RapidFound, RapidTable, rapid};
 pub use residue::{ResidueArgs, residue};
 pub use rounds::{Mode, RoundsArgs, rounds};
+pub use rumors::{RumorsArgs, RumorsTable, rumors};
+pub use state::{StateArgs, StateTable, state};
 pub use swim::{SwimArgs, SwimTable, swim};
 pub(crate) use table::six_digits;
 pub use table::{Cell, Table};

@@ -50,9 +50,23 @@ impl Tally {
     }
 }
 
+/// The value below or at which `percent` of these are (nearest rank), 0 when there is none. Sorts them.
+pub(super) fn rank(outcomes: &mut [u64], percent: usize) -> u64 {
+    outcomes.sort_unstable();
+    let at = (outcomes.len() * percent).div_ceil(100).saturating_sub(1);
+    outcomes.get(at).copied().unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ranks_are_the_nearest() {
+        let mut of: Vec<u64> = (1..=200).rev().collect();
+        assert_eq!([50, 99, 100].map(|percent| rank(&mut of, percent)), [100, 198, 200]);
+        assert_eq!((rank(&mut [], 99), rank(&mut [7], 1)), (0, 7));
+    }
 
     #[test]
     fn the_standard_error_is_that_of_the_textbook() {
