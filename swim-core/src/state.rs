@@ -235,6 +235,15 @@ impl State {
         }
     }
 
+    /// As [`Self::announce`], for all members of which `of` holds.
+    pub(crate) fn announce_all(&mut self, of: impl Fn(u32) -> bool) {
+        for place in 0..self.held.slots() as u32 {
+            if let Some(slot) = self.held.get(place).map(|held| held.slot).filter(|&slot| of(slot)) {
+                self.announce(slot);
+            }
+        }
+    }
+
     // --- telling
 
     /// Offers what is news for a datagram of this round, least told first: whose, its keyspace, and the version behind which

@@ -372,6 +372,12 @@ impl Node {
         }
     }
 
+    /// As [`Self::announce_state`], for all that are dead or have left.
+    pub(super) fn announce_dead(&mut self) {
+        let table = &self.table;
+        self.state.announce_all(|slot| !table[slot].status.is_live());
+    }
+
     /// The row of this slot goes.
     pub(super) fn forget_app(&mut self, slot: u32) {
         self.app_recent.remove(slot);

@@ -275,6 +275,7 @@ impl Node {
         };
         self.note_change(slot, event, by);
         self.gossip.enqueue(slot, false, &self.cx);
+        self.reunited |= !old.is_live() && status.is_live();
         if another_life {
             self.on_another_life(slot);
         } else if !status.is_live() {
@@ -326,6 +327,7 @@ impl Node {
             self.cx.stats.claims_implausible += 1;
         } else {
             self.refute(theirs);
+            self.reunited |= item.status.state() == State::Dead;
             if item.status.state() == State::Dead && self.cx.config.pause_guard {
                 self.doubt_verdicts(bound);
             }

@@ -100,6 +100,8 @@ pub struct Node {
     app_views: Views,
     /// Who has shown to know all states and rumors that this node knows.
     app_same: Agreement,
+    /// Somebody was held dead and is not, this node or another: what was said of the dead meanwhile went unheard.
+    reunited: bool,
     /// Whose states and rumors have changed here of late.
     app_recent: Recent,
     /// Counts the datagrams that carry states and rumors: a follow-up repeats nothing of the one that it follows.
@@ -172,6 +174,7 @@ impl Node {
             fetch: Fetch::new(my_addr),
             app_views: Views::new(Of::App),
             app_same: Agreement::new(),
+            reunited: false,
             app_recent: Recent::new(),
             round: 0,
             to_tell: Vec::new(),

@@ -196,6 +196,9 @@ impl Node {
             self.health.worsen(failure.penalty, &mut self.cx);
             self.accuse(&Item::status(failure.id, failure.suspect));
         }
+        if core::mem::take(&mut self.reunited) {
+            self.announce_dead();
+        }
         if self.has_app_news() {
             // It may have come while there was nobody to tell.
             self.gossip.wake(&self.cx);
