@@ -1,6 +1,6 @@
 //! What members say of themselves under keys, and who reads it when. Scenarios G4, G6, G9, G10 and G11, and F1, P11, P20 and P21 for
 //! states. What needs forged deltas is in
-//! `swim-core/tests/data_abuse.rs`.
+//! `swim-core/tests/data/abuse.rs`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,13 +1,10 @@
 //! What others claim of states and rumors, made by hand: forged, contradictory, far ahead, long over, from strangers, too much
 //! for a datagram. Scenarios G1, G2, G3, G5, G7 and G8.
 
-mod net;
-mod util;
-
+use crate::util::data::*;
+use crate::util::*;
 use swim_core::wire::{Change, Digest, Frame, Message, StateEntry, StateHead, Summary};
 use swim_core::{Command, Config, Event, Input, Node, NodeId, State, Status};
-use util::data::*;
-use util::*;
 
 fn put(b: &mut Bench, key: &str, value: &[u8]) {
     b.command(Command::Put { key, value, ttl: None });
@@ -161,13 +158,15 @@ fn g3_far_ahead_is_bound_to_one_life() {
 #[test]
 fn g3_far_ahead_claims_are_put_right() {
     for seed in 1..=10 {
-        let mut net = net::Net::whole(6, &Config::lan("c"), seed);
+        let mut net = crate::net::Net::whole(6, &Config::lan("c"), seed);
         net.command(3, Command::Put { key: "k", value: b"true", ttl: None });
         net.command(3, Command::Broadcast { topic: "t", payload: b"before" });
         net.until(20, |net| net.all_see(3, "k", Some(b"true")));
         net.run(5_000);
-        let liar = Peer { id: net::id(2), addr: net::addr(2), incarnation: net.nodes[2].me().incarnation() };
-        let of = Peer { id: net::id(3), addr: net::addr(3), incarnation: net.nodes[3].me().incarnation() };
+        let liar =
+            Peer { id: crate::net::id(2), addr: crate::net::addr(2), incarnation: net.nodes[2].me().incarnation() };
+        let of =
+            Peer { id: crate::net::id(3), addr: crate::net::addr(3), incarnation: net.nodes[3].me().incarnation() };
         let mut rumor = rumor_of(&of, u32::MAX, u64::MAX, b"forged");
         rumor.id.epoch = of.incarnation.epoch();
         let lie = match seed % 3 {
@@ -180,7 +179,7 @@ fn g3_far_ahead_claims_are_put_right() {
         net.until(20, |net| net.all_see(3, "k", Some(b"true")));
         net.command(3, Command::Put { key: "k", value: b"new", ttl: None });
         net.command(3, Command::Broadcast { topic: "t", payload: b"after" });
-        let heard = |net: &net::Net, i: usize| net.heard[i].iter().any(|(_, payload)| payload == b"after");
+        let heard = |net: &crate::net::Net, i: usize| net.heard[i].iter().any(|(_, payload)| payload == b"after");
         net.until(40, |net| net.all_see(3, "k", Some(b"new")) && (0..6).all(|i| heard(net, i)));
         let hashes: Vec<u32> = net.nodes.iter().map(Node::app_hash).collect();
         net.until(20, |net| net.nodes.iter().all(|node| node.app_hash() == net.nodes[0].app_hash()));
@@ -190,11 +189,11 @@ fn g3_far_ahead_claims_are_put_right() {
 
 /// A net whose node 0 knows so many members that do not exist, each with a state of its own: live ones, and others that are
 /// dead.
-fn crowded(identities: usize) -> net::Net {
-    let mut net = net::Net::new(2, &Config::lan("c"), 3);
+fn crowded(identities: usize) -> crate::net::Net {
+    let mut net = crate::net::Net::new(2, &Config::lan("c"), 3);
     net.down[1] = true;
     for i in 2..2 + identities {
-        let p = Peer { id: net::id(i), addr: net::addr(i), incarnation: inc(0) };
+        let p = Peer { id: crate::net::id(i), addr: crate::net::addr(i), incarnation: inc(0) };
         let hello = frame(&p, Some(Message::Pull { nonce: 1 }), &[], &[row(&p)]);
         net.handle(0, Input::Datagram { from: p.addr, bytes: &hello });
         let said = delta(&p, None, &head_of(&p, 1), &[entry(1, "k", &(i as u32).to_le_bytes())]);
@@ -217,7 +216,7 @@ fn g5_many_identities_are_paged() {
     net.keep_frames = true;
     net.restart(1, 2);
     // Sends above the mtu fail in `Net`.
-    let has = |net: &net::Net, i: usize| net.value(1, i, "k") == Some(&(i as u32).to_le_bytes());
+    let has = |net: &crate::net::Net, i: usize| net.value(1, i, "k") == Some(&(i as u32).to_le_bytes());
     let took = net.until(60, |net| (2..2 + IDENTITIES).filter(|i| i % 3 != 0).all(|i| has(net, i)));
     let question = |(from, to, bytes): &(usize, usize, Vec<u8>)| {
         let frame = Frame::parse(bytes).expect("all that is sent parses");
@@ -228,7 +227,10 @@ fn g5_many_identities_are_paged() {
     assert!(asked.iter().all(|&n| n <= 16), "{asked:?}");
     assert!((60..400).contains(&asked.len()), "{} questions", asked.len());
     for (at, of) in [(0, 1), (1, 0)] {
-        assert!(net.nodes[at].member(net::id(of)).is_some_and(|m| m.state() == State::Alive), "{of} is not dead");
+        assert!(
+            net.nodes[at].member(crate::net::id(of)).is_some_and(|m| m.state() == State::Alive),
+            "{of} is not dead"
+        );
     }
 }
 
@@ -239,7 +241,7 @@ fn g5_many_identities_are_paged() {
 fn g7_deltas_told_long_ago_change_nothing() {
     let mut config = Config::lan("c");
     config.tombstone_ttl = std::time::Duration::from_secs(8);
-    let mut net = net::Net::whole(4, &config, 11);
+    let mut net = crate::net::Net::whole(4, &config, 11);
     net.keep_frames = true;
     for round in 0..30_u8 {
         for k in 0..4_u8 {
@@ -255,10 +257,10 @@ fn g7_deltas_told_long_ago_change_nothing() {
         net.cut[3] = round % 10 > 6;
     }
     net.cut.fill(false);
-    let agree = |net: &net::Net| net.nodes.iter().all(|node| node.app_hash() == net.nodes[0].app_hash());
+    let agree = |net: &crate::net::Net| net.nodes.iter().all(|node| node.app_hash() == net.nodes[0].app_hash());
     net.until(60, agree);
     net.keep_frames = false;
-    let of = net::id(2);
+    let of = crate::net::id(2);
     let right = read(&net.nodes[2], of);
     assert!(!right.is_empty());
     let about = |bytes: &[u8]| Frame::parse(bytes).is_ok_and(|f| f.states().any(|item| item.id == of));
@@ -278,7 +280,7 @@ fn g7_deltas_told_long_ago_change_nothing() {
         for (from, to, bytes) in &told {
             for _ in 0..2 {
                 let version = net.nodes[*to].state_version(of);
-                net.handle(*to, Input::Datagram { from: net::addr(*from), bytes });
+                net.handle(*to, Input::Datagram { from: crate::net::addr(*from), bytes });
                 assert_eq!((net.nodes[*to].state_version(of), read(&net.nodes[*to], of)), (version, right.clone()));
             }
         }
@@ -292,7 +294,7 @@ fn g7_deltas_told_long_ago_change_nothing() {
         net.run(50);
         shuffled(&mut told);
         for (from, _, bytes) in &told {
-            net.handle(1, Input::Datagram { from: net::addr(*from), bytes });
+            net.handle(1, Input::Datagram { from: crate::net::addr(*from), bytes });
             assert_eq!(net.nodes[1].check(), Ok(()));
         }
         net.until(60, |net| read(&net.nodes[1], of) == right && agree(net));

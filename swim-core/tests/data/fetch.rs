@@ -1,10 +1,8 @@
 //! What is lacking is asked for until it has come, where answers are used up and no sync shows it again.
 
-mod net;
-
 use std::time::Duration;
 
-use net::Net;
+use crate::net::Net;
 use swim_core::{Command, Config};
 
 /// All write more than answers carry. Whoever is refused, or is shown more while it asks for less, gets all the same, about
@@ -31,7 +29,7 @@ fn what_answers_are_used_up_for_is_not_forgotten() {
     // Entries of some 115 bytes, to each of the others; every node answers with so many bytes a second.
     let (entries, ideal) = (N * (N - 1) * 2 * ROUNDS, (N - 1) * 2 * ROUNDS * 115 * 1_000 / 4_096);
     net.run(2 * ideal as u64);
-    let held = |of: usize| net.nodes.iter().map(|node| node.state_version(net::id(of)) as usize).sum::<usize>();
+    let held = |of: usize| net.nodes.iter().map(|node| node.state_version(crate::net::id(of)) as usize).sum::<usize>();
     let lacking = (0..N).map(|of| 2 * ROUNDS * N - held(of)).sum::<usize>();
     let refused = net.stat(|stats| stats.digests_refused);
     println!("{lacking} of {entries} entries lack after {} ms; {refused} digests refused", 2 * ideal);

@@ -1,10 +1,8 @@
 //! Snapshots of nodes with states and rumors: a restored one does the same ever after, and a broken one breaks nothing.
 
-mod net;
-
 use std::time::Duration;
 
-use net::{Net, addr};
+use crate::net::{Net, addr};
 use swim_core::{Command, Config, Identity, Input, Instant, Node, NodeId, Profile, StopPolicy};
 
 /// Knuth's generator, the upper bits of it.

@@ -1,7 +1,5 @@
 //! States and rumors where the swarm alone would not show soon what goes wrong.
 
-mod stories;
-
 use swim_core::{Config, Event};
 use swim_sim::{NodeIx, World, secs};
 

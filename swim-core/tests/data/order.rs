@@ -1,12 +1,10 @@
 //! Laws of application data over arbitrary networks: what comes late, twice, in any order or never changes nothing of where
 //! all arrive.
 
-mod net;
-
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use net::{Net, addr, id};
+use crate::net::{Net, addr, id};
 use swim_core::{Command, Config, Input, StopPolicy};
 
 /// Knuth's generator, the upper bits of it.

@@ -1,10 +1,8 @@
 //! Rumors and node state over several nodes: scenarios G and F, as far as they need no driver.
 
-mod net;
-
 use std::time::Duration;
 
-use net::{Net, id};
+use crate::net::{Net, id};
 use swim_core::{Command, Config};
 
 fn put(key: &str, value: &[u8]) -> (String, Vec<u8>) {

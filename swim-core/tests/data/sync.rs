@@ -1,19 +1,17 @@
 //! Two nodes whose members' states differ: what it costs to make them one.
 
-mod util;
-
 use std::collections::VecDeque;
 
+use crate::util::{Bench, Peer, addr, frame, inc, ms, peer, row, written};
 use swim_core::wire::{Change, Detail, Frame, Item, Message, More, StateEntry, StateHead, Summary, Writer};
 use swim_core::{Command, Identity, Input, Instant, Node, NodeId, Profile, Status};
-use util::{Bench, Peer, addr, frame, inc, ms, peer, row, written};
 
 /// IP and UDP headers, and the plain envelope.
 const AROUND: usize = 28 + 10;
 
 fn identity(n: u32) -> Identity {
     let profile = Profile::new(if n == 0 { "a" } else { "b" }, b"").unwrap();
-    Identity { id: NodeId::new(u64::from(n) + 1), addr: addr(60_000 + n), epoch: util::EPOCH, profile }
+    Identity { id: NodeId::new(u64::from(n) + 1), addr: addr(60_000 + n), epoch: crate::util::EPOCH, profile }
 }
 
 fn as_peer(n: usize) -> Peer {
@@ -31,7 +29,7 @@ struct Pair {
 
 impl Pair {
     fn new(members: u32) -> Self {
-        let mut config = util::config();
+        let mut config = crate::util::config();
         // Nobody is probed here, so nobody may be found dead meanwhile.
         (config.suspicion_alpha, config.suspicion_beta) = (1_000, 1_000);
         config.members_reserved = members as usize;
@@ -87,7 +85,8 @@ impl Pair {
             let told = written(&as_peer(1 - to), |w| {
                 assert!(w.message(Message::Delta { nonce: 0 }) && w.open_states());
                 for &n in chunk {
-                    let head = StateHead { id: peer(n).id, epoch: util::EPOCH, version, gc: 0, from: version - 1 };
+                    let head =
+                        StateHead { id: peer(n).id, epoch: crate::util::EPOCH, version, gc: 0, from: version - 1 };
                     let change = Change::Put { value: &[version as u8; 24], ttl_ms: None };
                     let entry = StateEntry { version, key: "load-avg", change };
                     assert_eq!(w.state(&head, usize::MAX, [entry].into_iter()), Some(version));
@@ -167,12 +166,12 @@ fn cost_follows_the_difference() {
 /// Who shows a node that it lacks something of that node's own is told how far it is: perhaps nobody else has it.
 #[test]
 fn whoever_lacks_my_own_is_told() {
-    let (mut b, peers) = Bench::with_peers(util::config(), 3);
+    let (mut b, peers) = Bench::with_peers(crate::util::config(), 3);
     b.command(Command::Put { key: "k", value: b"1", ttl: None });
     b.command(Command::Broadcast { topic: "t", payload: b"p" });
     b.run_with(ms(20_000), &peers);
     b.clear();
-    let lacks = Summary { id: b.me(), epoch: util::EPOCH, version: 0, last: 0, floor: 0 };
+    let lacks = Summary { id: b.me(), epoch: crate::util::EPOCH, version: 0, last: 0, floor: 0 };
     let frame = written(&peers[0], |w| assert!(w.summaries([lacks].into_iter())));
     b.recv_from(peers[0].addr, &frame);
     let told: Vec<Summary> = b

@@ -1,10 +1,8 @@
 //! What a digest gets in return, looked at from the side that answers.
 
-mod util;
-
+use crate::util::data::*;
+use crate::util::*;
 use swim_core::wire::{Digest, Message, StateEntry};
-use util::data::*;
-use util::*;
 
 /// An entry that takes more than half of a datagram does not wait for as long as rumors are lacking, and a rumor that does
 /// not for as long as states are: they take turns in answers.

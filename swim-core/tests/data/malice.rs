@@ -1,13 +1,11 @@
 //! Application data by somebody that means harm, or is broken: nobody else's word is taken for what is mine, memory and
 //! answers stay bounded, and whatever the bytes are, nothing is out of step.
 
-mod util;
-
 use std::collections::BTreeMap;
 
+use crate::util::*;
 use swim_core::wire::{Change, Digest, Message, StateEntry, StateHead, Summary, Writer};
 use swim_core::{Command, Config, NodeId, Rumor, RumorId, StopPolicy};
-use util::*;
 
 /// Knuth's generator, the upper bits of it.
 struct Dice(u64);

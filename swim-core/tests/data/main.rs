@@ -1,0 +1,14 @@
+//! Rumors and node state over nodes without a driver: how they spread, and what becomes of hostile and faulty input.
+
+mod abuse;
+mod answers;
+mod fetch;
+mod malice;
+#[path = "../net/mod.rs"]
+mod net;
+mod order;
+mod snapshot;
+mod spread;
+mod sync;
+#[path = "../util/mod.rs"]
+mod util;
