@@ -29,17 +29,17 @@ fn what_is_lost_for_good_is_given_up() {
 
 #[test]
 fn a_tombstone_goes_everywhere_at_its_time() {
-    stories::a_tombstone_goes_at_its_time(Config::local("sim"));
+    crate::stories::a_tombstone_goes_at_its_time(Config::local("sim"));
 }
 
 #[test]
 fn what_was_deleted_stays_deleted() {
-    stories::what_was_deleted_stays_deleted(Config::local("sim"));
+    crate::stories::what_was_deleted_stays_deleted(Config::local("sim"));
 }
 
 #[test]
 fn nobody_else_writes_my_state() {
-    stories::nobody_else_writes_my_state(Config::local("sim"));
+    crate::stories::nobody_else_writes_my_state(Config::local("sim"));
 }
 
 /// A node that sleeps until others have forgotten it does not tell them once more what it broadcast before.
