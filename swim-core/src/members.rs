@@ -3,11 +3,12 @@
 //! Decides nothing. `Node::apply` is its only writer; whatever changes a row goes through here, so that the indexes
 //! (by id, by address, the round-robin, the view hash and its tree) cannot fall out of step. Map order never reaches the protocol.
 
+mod draw;
+
 use alloc::vec::Vec;
 use core::ops::Index;
 
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
 
 use crate::hash::{TableKey, row_hash, short_hash, tree_key};
 use crate::identity::{Addr, Profile};
@@ -22,9 +23,6 @@ pub(crate) const ME: u32 = 0;
 /// Most live members at one address. Several ids behind one address are legal (a port forwarder), a table full of them
 /// is an attack on the index.
 const ALIASES_MAX: usize = 64;
-
-/// Up to this many candidates, peers are drawn from a shuffled copy; beyond it, by rejection.
-const FEW: usize = 64;
 
 /// What is known of one member.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,9 +43,6 @@ pub(crate) enum Refusal {
     /// Too many ids have its place in the tree.
     Crowd,
 }
-
-/// Peers drawn at random.
-pub(crate) type Picks = SmallVec<[u32; 32]>;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Members {
@@ -377,69 +372,6 @@ impl Members {
         let addr = self[slot].addr;
         self.by_addr.remove(slot, addr_hash(self.key, addr));
         self.shared -= usize::from(self.aliases(addr) > 0);
-    }
-
-    // --- drawing
-
-    /// Whose turn it is to be probed.
-    pub(crate) fn next_probe(&mut self, rng: &mut Rng) -> Option<u32> {
-        self.order.next(rng)
-    }
-
-    /// Up to `k` live peers at distinct addresses but mine, none of which `skip` refuses, uniform over addresses. Work is
-    /// bounded by `k` and a constant, so with very many aliases fewer may come.
-    pub(crate) fn pick(&self, rng: &mut Rng, k: usize, skip: impl Fn(&Row) -> bool) -> Picks {
-        let skip = |r: &Row| r.addr == self[ME].addr || skip(r);
-        let mut picks = Picks::new();
-        if k == 0 || self.order.is_empty() {
-        } else if self.order.len() <= FEW {
-            self.pick_of_few(rng, k, skip, &mut picks);
-        } else {
-            self.pick_of_many(rng, k, skip, &mut picks);
-        }
-        picks
-    }
-
-    fn pick_of_few(&self, rng: &mut Rng, k: usize, skip: impl Fn(&Row) -> bool, picks: &mut Picks) {
-        let mut pool = SmallVec::<[u32; FEW]>::new();
-        for slot in (0..self.order.len()).map(|i| self.order.at(i)) {
-            let first = self.shared == 0 || !pool.iter().any(|&p| self[p].addr == self[slot].addr);
-            if first && !skip(&self[slot]) {
-                pool.push(slot);
-            }
-        }
-        while picks.len() < k && !pool.is_empty() {
-            picks.push(pool.swap_remove(rng.index(pool.len())));
-        }
-    }
-
-    fn pick_of_many(&self, rng: &mut Rng, k: usize, skip: impl Fn(&Row) -> bool, picks: &mut Picks) {
-        let fits = |picks: &Picks, slot: u32| {
-            let taken = picks.iter().any(|&p| p == slot || self.shared > 0 && self[p].addr == self[slot].addr);
-            !taken && !skip(&self[slot])
-        };
-        for _ in 0..4 * k + 16 {
-            if picks.len() == k {
-                return;
-            }
-            let slot = self.order.at(rng.index(self.order.len()));
-            // A member counts by its share of the address, so that an address with many ids is not drawn more often.
-            let alone = self.shared == 0 || rng.index(self.aliases(self[slot].addr).max(1)) == 0;
-            if alone && fits(picks, slot) {
-                picks.push(slot);
-            }
-        }
-        // Nearly everybody is refused: look along the order from a random place.
-        let start = rng.index(self.order.len());
-        for i in 0..self.order.len().min(4 * FEW) {
-            if picks.len() == k {
-                return;
-            }
-            let slot = self.order.at((start + i) % self.order.len());
-            if fits(picks, slot) {
-                picks.push(slot);
-            }
-        }
     }
 
     /// Every index against its plain meaning.

@@ -212,7 +212,7 @@ fn crowded(identities: usize) -> crate::net::Net {
 fn g5_many_identities_are_paged() {
     const IDENTITIES: usize = 1_500;
     let mut net = crowded(IDENTITIES);
-    assert_eq!(net.nodes[0].state_stored() > 0, true);
+    assert!(net.nodes[0].state_stored() > 0);
     net.keep_frames = true;
     net.restart(1, 2);
     // Sends above the mtu fail in `Net`.
