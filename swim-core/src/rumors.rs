@@ -32,7 +32,7 @@ use crate::node::Rumor;
 use crate::status::{NodeId, RumorId};
 use crate::storage::{Take, make_room};
 use crate::time::{Instant, micros};
-use crate::wire::DecodeError;
+use crate::wire::{DecodeError, rumor_len};
 
 /// How far a rumor of others may raise the Lamport time at once. One that is forged, or flipped on its way, would otherwise
 /// use up all time there is. A million rumors a second take twelve days to get that far.
@@ -253,7 +253,10 @@ impl Rumors {
 
     /// Bytes that the next rumor to be told takes in a datagram, 0 where there is none.
     pub(crate) fn largest_waiting(&self) -> usize {
-        self.hot.first().and_then(|place| self.kept.rumor(place)).map_or(0, |rumor| wire_len(&rumor))
+        self.hot
+            .first()
+            .and_then(|place| self.kept.rumor(place))
+            .map_or(0, |rumor| rumor_len(rumor.topic.len(), rumor.payload.len()))
     }
 
     /// Rumors that are kept.
@@ -446,17 +449,6 @@ fn admitted<'a>(origins: &'a mut Vec<Option<Box<Origin>>>, slot: u32, epoch: u32
     origins[place].get_or_insert_with(|| {
         Box::new(Origin { epoch, window: Window::new(config.rumor_window), chain: Chain::default() })
     })
-}
-
-/// Bytes that a rumor takes in a datagram: id, Lamport time, and both texts with their lengths (`docs/wire.md`).
-fn wire_len(rumor: &Rumor<'_>) -> usize {
-    const FIXED: usize = 8 + 4 + 4 + 8 + 1;
-    let length = match rumor.payload.len() {
-        ..0x80 => 1,
-        0x80..0x4000 => 2,
-        _ => 3,
-    };
-    FIXED + rumor.topic.len() + length + rumor.payload.len()
 }
 
 #[cfg(test)]

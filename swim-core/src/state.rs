@@ -111,6 +111,11 @@ impl State {
         self.place(slot).is_some_and(|place| self.news.contains(place))
     }
 
+    /// Is what is held of this member on its way to another version, but not by a reset?
+    pub(crate) fn is_stuck(&self, slot: u32) -> bool {
+        self.map(slot).is_some_and(|map| map.version() > 0 && !map.is_settled() && !map.is_sweeping())
+    }
+
     /// Members whose state is news.
     pub(crate) fn news(&self) -> usize {
         self.news.len()

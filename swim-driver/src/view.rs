@@ -225,7 +225,8 @@ impl MemberView {
         self.state.entries().iter()
     }
 
-    /// The version of its state: 0 while nothing of it is known. Greater with every write in the same life.
+    /// The version of its state when something was last seen to change in it: 0 while nothing of it is known. Greater with every
+    /// write in the same life.
     pub fn state_version(&self) -> u32 {
         self.state.version()
     }

@@ -24,6 +24,10 @@ use crate::wire::{self, Frame, Message, StateEntry, StateItem, Summary};
 /// Members of whom a peer is told in one datagram that it knows less.
 pub(super) const TELL_MAX: usize = 48;
 
+/// Entries that are taken of one datagram; one of the usual size has room for fewer. Each is looked up in what is held, and all
+/// of the largest datagram that there can be would keep a node for longer than a probe may take.
+const ENTRIES_MAX: usize = 512;
+
 /// Rumors of one datagram whose sender is told whether they were known.
 pub(super) const FEEDBACK_MAX: usize = 64;
 
@@ -109,8 +113,9 @@ impl Node {
         };
         // Answers are taken from whom they were asked of, at any time; but they are no news then.
         let answer = matches!(frame.message, Some(Message::Delta { .. }));
+        let mut left = ENTRIES_MAX;
         for item in frame.states() {
-            self.apply_state(&item, peer, lane, answer);
+            self.apply_state(&item, peer, lane, answer, &mut left);
         }
         self.feedback.clear();
         for rumor in frame.rumors() {
@@ -120,13 +125,9 @@ impl Node {
         for (id, known) in frame.known() {
             self.rumors.feedback(id, known, &self.cx);
         }
-        self.to_tell.clear();
         let page = matches!(frame.message, Some(Message::Page { .. }));
         for summary in frame.summaries() {
             self.apply_summary(&summary, peer, answer.then_some(lane.is_some()), page);
-        }
-        if !self.to_tell.is_empty() && self.is_at(peer, from) {
-            self.answer_sync(Intent::to_member(from, peer, What::Summaries));
         }
         if !answer && self.is_at(peer, from) {
             self.ask_on();
@@ -138,28 +139,38 @@ impl Node {
     }
 
     /// One delta of somebody's state.
-    fn apply_state(&mut self, item: &StateItem<'_>, peer: u32, lane: Option<usize>, answer: bool) {
+    fn apply_state(&mut self, item: &StateItem<'_>, peer: u32, lane: Option<usize>, answer: bool, left: &mut usize) {
         if item.id == self.cx.me && !self.cx.mutant(Mutation::PeersWriteMyState) {
+            let stats = &mut self.cx.stats;
+            let ahead = item.version > self.state.version(ME);
+            *(if ahead { &mut stats.deltas_refused } else { &mut stats.deltas_stale }) += 1;
             return self.on_own_shown(item.epoch, item.version, 0);
         }
         let Some(slot) = self.slot_in_life(item.id, item.epoch) else {
             self.cx.stats.deltas_refused += 1;
             return;
         };
+        // What is beyond is asked for, as if it had found no room in the datagram.
+        let taken = item.entries().take(*left).count();
+        let cut = item.entries().nth(taken).is_some();
+        *left -= taken;
+        let last = item.entries().take(taken).last();
+        let upto = if cut { last.map_or(item.from, |entry| entry.version) } else { item.upto() };
         let now = self.driver_now();
-        let delta = Delta {
-            version: item.version,
-            gc: item.gc,
-            from: item.from,
-            upto: item.upto(),
-            entries: item.entries().map(|entry| key_entry(&entry, now, &self.cx.config)),
-        };
+        let entries = item.entries().take(taken).map(|entry| key_entry(&entry, now, &self.cx.config));
+        let delta = Delta { version: item.version, gc: item.gc, from: item.from, upto, entries };
         let news = if answer { lane.is_some_and(|lane| self.fetch.is_news(lane, slot)) } else { true };
         match self.state.apply(slot, delta, news, now, &self.cx) {
             Outcome::Stale => self.cx.stats.deltas_stale += 1,
             Outcome::Refused { no_room } => {
                 self.cx.stats.deltas_refused += 1;
                 self.cx.stats.state_refused += u64::from(no_room);
+                if !no_room && self.state.is_stuck(slot) {
+                    // What is held from different moments is too much together: it begins anew.
+                    let visible = self.state.forget(slot);
+                    self.on_state_changed(slot, visible);
+                    self.want(slot, peer, (item.version, 0), true);
+                }
             }
             Outcome::Gap => {
                 self.cx.stats.deltas_gapped += 1;
@@ -168,6 +179,9 @@ impl Node {
             Outcome::Taken { changed } => {
                 self.cx.stats.deltas_applied += 1;
                 self.on_state_changed(slot, changed);
+                if !answer && upto < item.version {
+                    self.want(slot, peer, (item.version, 0), true);
+                }
             }
         }
     }
@@ -176,6 +190,9 @@ impl Node {
         let RumorId { origin, epoch, seq } = rumor.id;
         if origin == self.cx.me {
             self.cx.stats.rumors_known += 1;
+            if news && self.counts_receivers() && self.feedback.len() < FEEDBACK_MAX {
+                self.feedback.push((rumor.id, true));
+            }
             return self.on_own_shown(epoch, 0, seq);
         }
         let Some(slot) = self.table.find(origin) else {
@@ -409,10 +426,10 @@ impl Node {
         let pings = matches!(frame.message, Some(Message::Ping { target, .. }) if target == self.cx.me);
         if (answers || pings) && !agrees {
             self.note_recent();
-            // To a ping they go with the ack.
-            if answers && !self.to_tell.is_empty() {
-                self.cx.send(Intent::to_member(from, peer, What::Summaries));
-            }
+        }
+        // To a ping they go with the ack.
+        if !pings && !self.to_tell.is_empty() {
+            self.answer_sync(Intent::to_member(from, peer, What::Summaries));
         }
         let counts = !agrees || answers;
         let due = counts && self.app_views.on_report(agrees, self.table.live(), &mut self.cx);
@@ -430,9 +447,11 @@ impl Node {
     fn note_recent(&mut self) {
         let since = self.cx.now.minus_micros(2 * self.cx.pace.sync_patience);
         let recent = self.app_recent.between(since, self.cx.now).map(|(slot, _)| slot);
-        let told = recent.filter(|&slot| !self.state.is_news(slot) && !self.rumors.tells_of(slot));
-        self.to_tell.clear();
-        self.to_tell.extend(told.take(TELL_MAX));
+        for slot in recent.filter(|&slot| !self.state.is_news(slot) && !self.rumors.tells_of(slot)) {
+            if self.to_tell.len() < TELL_MAX && !self.to_tell.contains(&slot) {
+                self.to_tell.push(slot);
+            }
+        }
     }
 
     /// As many members as this node tells have all states and rumors that it has. Those of the dead are in no hash, and the

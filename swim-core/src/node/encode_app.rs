@@ -62,6 +62,9 @@ impl Node {
             w.app_hash(hash);
         }
         let before = w.written();
+        if let What::Message(Message::Ack { .. }) = intent.what {
+            self.put_summaries(w, ACK_MAX);
+        }
         match intent.what {
             What::More { round } => {
                 // Rumors first: theirs may be one that needs all the room there is.
@@ -75,7 +78,6 @@ impl Node {
             What::Page { .. } => self.put_summaries(w, usize::MAX),
             What::Summaries => self.put_summaries(w, TELL_MAX),
             What::Known => _ = w.known(self.feedback.iter().copied()),
-            What::Message(Message::Ack { .. }) if !self.to_tell.is_empty() => self.put_summaries(w, ACK_MAX),
             _ if self.carries_news(intent) => {
                 self.round = self.round.wrapping_add(1).max(1);
                 let half = w.room() / 2;
@@ -234,7 +236,7 @@ impl Node {
 
     /// How far this node is with those members of which the receiver has shown something else.
     fn put_summaries(&self, w: &mut Writer<'_>, most: usize) {
-        if !w.open_summaries() {
+        if self.to_tell.is_empty() || !w.open_summaries() {
             return;
         }
         for &slot in self.to_tell.iter().take(most) {
