@@ -1,9 +1,10 @@
 //! Asking for what this node lacks of members' states and rumors: digests out, deltas in.
 //!
-//! Gossip and syncs show who is ahead of this node; whom it asks is whoever has shown it. What is wanted waits in a queue,
-//! first come first served, and goes out in digests of a few members each, [`LANES`] at a time. An answer holds a little of
-//! each member first and more only when all have some, and who got something but not all goes to the end of the queue: so
-//! the first keys of every member come before anybody's bulk, and no member starves however much another writes.
+//! Gossip and syncs show who is ahead of this node; whom it asks is whoever has shown it, or the member itself when that one
+//! does not answer. What is wanted waits in a queue, first come first served, and goes out in digests of a few members each,
+//! [`LANES`] at a time. An answer holds a little of each member first and more only when all have some, and who got
+//! something but not all goes to the end of the queue: so the first keys of every member come before anybody's bulk, and no
+//! member starves however much another writes.
 //!
 //! The side that asks keeps all the state, and asks again what is not answered.
 
@@ -144,13 +145,15 @@ impl Fetch {
     }
 
     /// This live peer has more of this member than this node: its state up to `version`, its rumors up to `last`. While it is
-    /// wanted already, the furthest that is shown counts: it may not be shown again.
+    /// wanted already, the furthest that is shown counts: it may not be shown again. Where digests were given up, whoever shows
+    /// as much is asked next.
     pub(crate) fn want(&mut self, slot: u32, (peer, peer_id): (u32, NodeId), ahead: (u32, u32), news: bool) {
         self.admit(slot);
         let Some(wanted) = self.wanted.get_mut(slot as usize) else { return };
         if let Some(want) = wanted {
             let (version, last) = (want.version.max(ahead.0), want.last.max(ahead.1));
-            if (version, last) == ahead && (version, last) != (want.version, want.last) {
+            let further = (version, last) != (want.version, want.last);
+            if (version, last) == ahead && (further || want.in_vain > 0) {
                 (want.peer, want.peer_id) = (peer, peer_id);
             }
             (want.version, want.last, want.news) = (version, last, want.news || news);
@@ -276,7 +279,7 @@ impl Fetch {
     }
 
     /// A digest has waited in vain.
-    pub(crate) fn on_due(&mut self, cx: &mut Cx) {
+    pub(crate) fn on_due(&mut self, members: &Members, cx: &mut Cx) {
         for lane in 0..LANES {
             let l = &mut self.lanes[lane];
             if l.due > cx.now || l.asked.is_empty() {
@@ -289,15 +292,19 @@ impl Fetch {
             }
             let asked = core::mem::take(&mut l.asked);
             (l.due, l.tries) = (Instant::NEVER, 0);
-            asked.iter().for_each(|a| self.on_vain(a.want.slot));
+            asked.iter().for_each(|a| self.on_vain(a.want.slot, members));
         }
         self.settle();
     }
 
-    /// What a digest asked for in vain is asked for again when it is its turn, for a while.
-    fn on_vain(&mut self, slot: u32) {
+    /// What a digest asked for in vain is asked for again when it is its turn, for a while. Then of the member itself, which
+    /// has all of it: the answers of whoever has shown it may be used up by others, while those of the owners are not.
+    fn on_vain(&mut self, slot: u32, members: &Members) {
         let Some(want) = self.wanted.get_mut(slot as usize).and_then(Option::as_mut) else { return };
         want.in_vain = want.in_vain.saturating_add(1);
+        if let Some(owner) = members.get(slot).filter(|row| row.status.is_live()) {
+            (want.peer, want.peer_id) = (slot, owner.id);
+        }
         if want.in_vain < DIGESTS_IN_VAIN {
             self.queue.push_back(slot);
         } else {

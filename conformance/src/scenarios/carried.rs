@@ -36,7 +36,7 @@ fn allowed(message: Option<Message>) -> (&'static str, &'static [Part]) {
     match message {
         None => ("gossip", &[Summaries, States, Rumors, Known]),
         Some(Message::Ping { .. }) => ("ping", &[States, Rumors]),
-        Some(Message::Ack { .. }) => ("ack", &[States, Rumors]),
+        Some(Message::Ack { .. }) => ("ack", &[Summaries, States, Rumors]),
         Some(Message::PingReq { .. }) => ("ping-req", &[States, Rumors]),
         Some(Message::RelayedAck { .. }) => ("relayed ack", &[States, Rumors]),
         Some(Message::Nack { .. }) => ("nack", &[States, Rumors]),

@@ -346,7 +346,7 @@ pub fn p11_the_largest_states_start_cold<H: Inspect>(run: &mut Run) {
     config.mtu = Config::MTU_MIN;
     let (mut h, nodes) = run.cluster::<H>(config, 4);
     let longest = h.config().value_max();
-    let each = h.config().state_bytes / (longest + 8);
+    let each = h.config().state_bytes / (longest + 8 + Config::ENTRY_COST);
     let seen = h.tap_into::<usize>(|longest, s| {
         s.parsed();
         *longest = s.bytes.len().max(*longest);

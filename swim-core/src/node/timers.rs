@@ -171,7 +171,7 @@ impl Node {
                     self.on_sync_ended(ended);
                 }
                 Due::Fetch => {
-                    self.fetch.on_due(&mut self.cx);
+                    self.fetch.on_due(&self.table, &mut self.cx);
                     self.ask_on();
                 }
                 Due::State => self.on_state_due(),
