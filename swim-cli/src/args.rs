@@ -75,7 +75,7 @@ pub(crate) struct AgentArgs {
     pub(crate) meta: String,
     /// What the node puts into its own state when it starts, for all others to read; may be repeated.
     ///
-    /// Goes before the line of the same key in the section [tags] of --config.
+    /// Goes before the line of the same key in the section `[tags]` of --config.
     #[arg(long, value_name = "KEY=VALUE", value_parser = tag)]
     pub(crate) tag: Vec<(String, String)>,
     /// How fast the node probes and how long it is patient; lan unless --config names another.

@@ -371,6 +371,8 @@ impl Node {
         self.fetch.forget(slot);
         let visible = self.state.forget(slot);
         self.on_state_changed(slot, visible);
+        // What was asked may have been about this one alone, and others wait.
+        self.ask_on();
     }
 
     /// This node is in another life. Its state stands, and is told from the start; rumors that nobody has heard are of this
@@ -401,6 +403,7 @@ impl Node {
         self.state.forget(slot);
         self.rumors.forget(slot);
         self.fetch.forget(slot);
+        self.ask_on();
     }
 
     pub(super) fn has_app_news(&self) -> bool {

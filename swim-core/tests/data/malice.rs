@@ -1,11 +1,11 @@
 //! Application data by somebody that means harm, or is broken: nobody else's word is taken for what is mine, memory and
 //! answers stay bounded, and whatever the bytes are, nothing is out of step.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::util::*;
 use swim_core::wire::{Change, Digest, Message, StateEntry, StateHead, Summary, Writer};
-use swim_core::{Command, Config, NodeId, Rumor, RumorId, StopPolicy};
+use swim_core::{Command, Config, Incarnation, NodeId, Rumor, RumorId, StopPolicy};
 
 /// Knuth's generator, the upper bits of it.
 struct Dice(u64);
@@ -360,4 +360,27 @@ fn f_the_end_of_all_numbers() {
     });
     b.recv_from(later.addr, &told);
     assert_eq!(b.node.stats().rumors_received, 3);
+}
+
+/// Members that were asked about and turn out to be in another life do not hold up those who wait behind them.
+#[test]
+fn who_waits_behind_another_life_is_asked_about() {
+    let (mut b, peers) = Bench::with_peers(config(), 80);
+    let teller = peers[79];
+    let ahead = |p: &Peer| Summary { id: p.id, epoch: EPOCH, version: 3, last: 0, floor: 0 };
+    for part in peers[..79].chunks(40) {
+        b.recv_from(teller.addr, &written(&teller, |w| assert!(w.summaries(part.iter().map(ahead)))));
+    }
+    let asked = |b: &mut Bench| -> BTreeSet<NodeId> {
+        let sent = std::mem::take(&mut b.sent);
+        sent.iter().flat_map(|s| s.frame().digests().map(|d| d.id).collect::<Vec<_>>()).collect()
+    };
+    let first = asked(&mut b);
+    assert!((1..79).contains(&first.len()), "{} at once", first.len());
+    for p in peers.iter().filter(|p| first.contains(&p.id)) {
+        b.recv_from(p.addr, &written(&Peer { incarnation: Incarnation::new(EPOCH + 1, 0), ..*p }, |_| {}));
+    }
+    let next = asked(&mut b);
+    assert_eq!(first.len() + next.len(), 79, "all others are asked about now");
+    assert!(first.is_disjoint(&next));
 }
