@@ -352,7 +352,7 @@ fn f_the_end_of_all_numbers() {
     let s = b.node.stats();
     assert_eq!((s.rumors_received, s.rumors_stale, s.rumors_missed), (2, 1, u64::from(u32::MAX) - 2 - 255));
     // A later life of the origin begins anew.
-    let later = Peer { incarnation: swim_core::Incarnation::new(EPOCH + 1, 0), ..peers[1] };
+    let later = Peer { incarnation: Incarnation::new(EPOCH + 1, 0), ..peers[1] };
     let told = written(&later, |w| {
         let id = RumorId { origin: later.id, epoch: EPOCH + 1, seq: 1 };
         assert!(w.open_rumors() && w.rumor(&Rumor { id, ..rumor(1, 5) }));
