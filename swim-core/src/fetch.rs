@@ -91,7 +91,8 @@ pub(crate) struct Fetch {
     queue: VecDeque<u32>,
     /// By slot: something of it is wanted, in the queue or in a lane; the furthest that was shown, and by whom.
     wanted: Vec<Option<Want>>,
-    lanes: [Lane; LANES],
+    /// Not in the node itself, which is moved as it is made.
+    lanes: Vec<Lane>,
     next: Instant,
     /// How long an answer takes at most, in microseconds, as far as has been seen.
     round_trip: u64,
@@ -99,7 +100,7 @@ pub(crate) struct Fetch {
 
 impl Fetch {
     pub(crate) fn new(my_addr: Addr) -> Self {
-        let lane = || Lane {
+        let lane = Lane {
             asked: SmallVec::new(),
             addr: my_addr,
             nonce: 0,
@@ -110,7 +111,7 @@ impl Fetch {
         Self {
             queue: VecDeque::new(),
             wanted: Vec::new(),
-            lanes: [lane(), lane(), lane(), lane()],
+            lanes: alloc::vec![lane; LANES],
             next: Instant::NEVER,
             round_trip: u64::MAX,
         }
@@ -339,6 +340,7 @@ impl Fetch {
 
     /// Invariants.
     pub(crate) fn check(&self, is_member: impl Fn(u32) -> bool) -> Result<(), &'static str> {
+        ensure(self.lanes.len() == LANES, "as many digests as there are lanes")?;
         let mut wants = 0;
         let asked = self.lanes.iter().flat_map(|l| l.asked.iter().map(|a| a.want.slot));
         for slot in self.queue.iter().copied().chain(asked) {

@@ -32,11 +32,15 @@ fn run(pump: &mut Pump) {
     }
 }
 
+/// On a thread of the system: a node that is read back takes more stack than a model's threads have, and shares nothing.
 fn replayed(trace: &[u8]) -> u64 {
-    let trace = Trace::open(trace).unwrap();
-    let (summary, error) = Replay::new(&trace).unwrap().run();
-    assert_eq!((error, summary.divergences, summary.gaps, summary.skipped), (None, 0, 0, 0));
-    summary.steps
+    let replay = || {
+        let trace = Trace::open(trace).unwrap();
+        let (summary, error) = Replay::new(&trace).unwrap().run();
+        assert_eq!((error, summary.divergences, summary.gaps, summary.skipped), (None, 0, 0, 0));
+        summary.steps
+    };
+    std::thread::scope(|s| s.spawn(replay).join().unwrap())
 }
 
 /// Whoever reads the ring while the node is given something finds a run that replays, up to some input; and nothing is lost, also
