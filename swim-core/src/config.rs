@@ -94,7 +94,8 @@ pub struct Config {
     /// The newest so many rumors of each member are told apart, a multiple of 64: one that is further behind the member's
     /// newest is refused, so none is delivered twice.
     pub rumor_window: usize,
-    /// How long a rumor is kept for members that have missed it, or that join later; at most a quarter of `tombstone_ttl`.
+    /// How old a rumor may become that is kept for members that have missed it, or that join later; at most a quarter of
+    /// `tombstone_ttl`. Its age counts from the broadcast, wherever it came late.
     pub rumor_ttl: Duration,
     /// Bytes that one member's state may have, this node's own and others': those of keys and values, and
     /// [`Self::ENTRY_COST`] for each entry.

@@ -75,6 +75,8 @@ pub(crate) struct Pace {
     pub(crate) join_retry_max: u64,
     pub(crate) sync_patience: u64,
     pub(crate) sync_backoff_max: u64,
+    /// Whoever forgets a member forgets which of its rumors it has seen, so nobody may have one to tell by then.
+    pub(crate) rumor_ttl: u64,
 }
 
 impl Pace {
@@ -88,7 +90,15 @@ impl Pace {
             join_retry_max: micros(c.join_retry_max),
             sync_patience: micros(c.sync_patience),
             sync_backoff_max: micros(c.sync_backoff_max),
+            rumor_ttl: micros(c.rumor_ttl).min(micros(c.tombstone_ttl) / 4),
         }
+    }
+
+    /// How long to wait for the answer to a question that has been asked so often in vain: twice the round trip, and half as
+    /// long again after every try, up to a quarter of a time-out.
+    pub(crate) fn answer_wait(&self, round_trip: u64, tries: u8) -> u64 {
+        let (least, most) = (self.probe_timeout / 16, self.probe_timeout / 4);
+        (0..tries).fold(round_trip.saturating_mul(2).clamp(least, most), |w, _| (w + w / 2).min(most))
     }
 }
 

@@ -219,7 +219,7 @@ impl Fetch {
             // The same one when it is asked again, so that a late answer is one.
             (l.nonce, l.asked_at) = (cx.rng.next_u32(), cx.now);
         }
-        let wait = crate::sync::wait(self.round_trip, l.tries, cx.pace.probe_timeout);
+        let wait = cx.pace.answer_wait(self.round_trip, l.tries);
         l.due = cx.now.plus_micros(wait).min(Instant::NEVER.minus_micros(1));
         cx.stats.digests_sent += 1;
         cx.send(Intent::to_stranger(l.addr, What::Digest { lane: lane as u8 }));
@@ -236,6 +236,11 @@ impl Fetch {
         self.lanes.iter().position(|l| {
             l.nonce == nonce && l.addr == from && l.asked.first().is_some_and(|a| a.want.peer_id == sender)
         })
+    }
+
+    /// Does this lane ask about the member?
+    pub(crate) fn asks_about(&self, lane: usize, slot: u32) -> bool {
+        self.lanes.get(lane).is_some_and(|l| l.asked.iter().any(|a| a.want.slot == slot))
     }
 
     /// Is what this lane gets of the member news, to be told on?

@@ -6,6 +6,9 @@
 //! it makes room with its own. While it is *hot*, it rides on datagrams ([`Hot`], Demers et al. 1987); who has missed it
 //! then, asks with a digest, is given what is kept, and gives up what is not.
 //!
+//! Times are the driver's: a rumor grows old while this node sleeps. Its age goes with every copy, so all that keep it drop it
+//! at about the same time, however it came to them.
+//!
 //! Everything belongs to a row and its present epoch: with another life or without a row, [`Rumors::forget`] drops windows
 //! and rumors. What the current input has brought is never dropped for others, so that an event can be read until the next
 //! input: what finds no room beside it is refused, and as it was not marked as seen, comes again with a sync.
@@ -17,6 +20,7 @@ mod window;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -74,11 +78,6 @@ pub(crate) struct Rumors {
     /// By slot, as far as any has broadcast something.
     origins: Vec<Option<Box<Origin>>>,
     lamport: u64,
-    /// How long a rumor is kept, in microseconds.
-    ttl: u64,
-    /// For how long this node has slept, in microseconds. That counts: others may have forgotten an origin meanwhile, and
-    /// whoever hears of it again takes its rumors, once more.
-    slept: u64,
     /// Counts inputs, to tell what the current one has brought. Copies are taken between inputs, so it is not written.
     #[serde(skip)]
     input: u64,
@@ -86,9 +85,8 @@ pub(crate) struct Rumors {
 
 impl Rumors {
     /// Allocates next to nothing. `key` places ids in the index, and may be that of the table.
-    pub(crate) fn new(config: &Config, key: TableKey) -> Self {
-        let ttl = ttl(config);
-        Self { kept: Arena::new(key), hot: Hot::new(), origins: Vec::new(), lamport: 0, ttl, slept: 0, input: 0 }
+    pub(crate) fn new(key: TableKey) -> Self {
+        Self { kept: Arena::new(key), hot: Hot::new(), origins: Vec::new(), lamport: 0, input: 0 }
     }
 
     /// An input begins: what the one before has brought need not stay any longer.
@@ -101,33 +99,40 @@ impl Rumors {
     ///
     /// # Errors
     /// All numbers of this epoch are used up; the next epoch has new ones.
-    pub(crate) fn broadcast(&mut self, epoch: u32, topic: &str, payload: &[u8], cx: &mut Cx) -> Result<RumorId, ()> {
+    pub(crate) fn broadcast(
+        &mut self,
+        epoch: u32,
+        (topic, payload): (&str, &[u8]),
+        now: Instant,
+        cx: &mut Cx,
+    ) -> Result<RumorId, ()> {
         self.renew(ME, epoch);
         let seq = self.last(ME).checked_add(1).ok_or(())?;
         let id = RumorId { origin: cx.me, epoch, seq };
-        let rumor = Rumor { id, lamport: self.lamport.saturating_add(1), topic, payload };
+        let rumor = Rumor { id, lamport: self.lamport.saturating_add(1), age: Duration::ZERO, topic, payload };
         if !self.make_room(ME, topic.len() + payload.len(), cx) {
             return Err(());
         }
         self.lamport = rumor.lamport;
-        self.keep(ME, &rumor, cx);
+        self.keep(ME, &rumor, now, cx);
         cx.stats.rumors_broadcast += 1;
         Ok(id)
     }
 
-    /// Takes over a rumor whose origin has the row at `slot`, of this epoch, unless it was seen before.
-    pub(crate) fn offer(&mut self, slot: u32, epoch: u32, item: &Rumor<'_>, cx: &mut Cx) -> Offer {
+    /// Takes over a rumor whose origin has the row at `slot`, of this epoch, unless it was seen before, or is over.
+    pub(crate) fn offer(&mut self, slot: u32, epoch: u32, item: &Rumor<'_>, now: Instant, cx: &mut Cx) -> Offer {
         let len = item.topic.len() + item.payload.len();
         self.renew(slot, epoch);
         let offer = match self.see(slot, epoch, item.id) {
             Offer::Known if cx.mutant(Mutation::RumorsForgotten) && self.kept.find(item.id).is_none() => Offer::New,
+            Offer::New if is_over(item, cx) => Offer::Stale,
             offer => offer,
         };
         let offer = if offer == Offer::New && !self.make_room(slot, len, cx) { Offer::Full } else { offer };
         match offer {
             Offer::New => {
                 self.hear(item.lamport, cx);
-                self.keep(slot, item, cx);
+                self.keep(slot, item, now, cx);
                 cx.stats.rumors_received += 1;
             }
             Offer::Known => cx.stats.rumors_known += 1,
@@ -140,8 +145,14 @@ impl Rumors {
     /// Offers the hot rumors for a place in a datagram, least told first, each at most once per `round`: datagrams to the same
     /// receiver in one go share a round, which is not 0 and not the last ones'. 0 is a round of its own. `put` says what became
     /// of a rumor; what was taken as often as the policy has it, `live` members being around, is told no longer.
-    pub(crate) fn fill(&mut self, live: usize, round: u32, cx: &mut Cx, put: impl FnMut(&Rumor<'_>) -> Take) {
-        self.hot.fill(&mut self.kept, (live, round), cx, put);
+    pub(crate) fn fill(
+        &mut self,
+        (live, round): (usize, u32),
+        now: Instant,
+        cx: &mut Cx,
+        put: impl FnMut(&Rumor<'_>) -> Take,
+    ) {
+        self.hot.fill(&mut self.kept, (live, round), now, cx, put);
     }
 
     /// A receiver answered that it knew this rumor already, or did not.
@@ -167,17 +178,17 @@ impl Rumors {
 
     /// This node is in another life. What it has broadcast and nobody can have heard yet is of that life from now on, under new
     /// numbers. The rest may have been heard, and goes: told again, it could be delivered twice.
-    pub(crate) fn restart(&mut self, epoch: u32, cx: &mut Cx) {
+    pub(crate) fn restart(&mut self, epoch: u32, now: Instant, cx: &mut Cx) {
         let Some(origin) = self.origin(ME) else { return };
         let untold = self.kept.of(&origin.chain).filter(|&place| self.hot.is_untold(place));
         let untold: Vec<(String, Vec<u8>)> = untold
-            .filter_map(|place| self.kept.rumor(place))
+            .filter_map(|place| self.kept.rumor(place, now))
             .map(|rumor| (rumor.topic.into(), rumor.payload.into()))
             .collect();
         self.forget(ME);
         for (topic, payload) in untold {
             // They were there just now, so there are numbers and room for them.
-            let _ = self.broadcast(epoch, &topic, &payload, cx);
+            let _ = self.broadcast(epoch, (&topic, &payload), now, cx);
         }
     }
 
@@ -191,15 +202,9 @@ impl Rumors {
         }
     }
 
-    /// This node has slept for so long, all in all; what was kept long enough is dropped at once.
-    pub(crate) fn on_slept(&mut self, slept: u64, now: Instant) {
-        self.slept = slept;
-        self.on_due(now);
-    }
-
     /// Drops what was kept long enough.
-    pub(crate) fn on_due(&mut self, now: Instant) {
-        while let Some(place) = self.kept.oldest().filter(|_| self.next_deadline() <= now) {
+    pub(crate) fn on_due(&mut self, now: Instant, cx: &Cx) {
+        while let Some(place) = self.kept.oldest().filter(|_| self.next_deadline(cx) <= now) {
             self.drop_kept(place);
         }
     }
@@ -228,8 +233,8 @@ impl Rumors {
     }
 
     /// A rumor that is kept.
-    pub(crate) fn get(&self, id: RumorId) -> Option<Rumor<'_>> {
-        self.kept.rumor(self.kept.find(id)?)
+    pub(crate) fn get(&self, id: RumorId, now: Instant) -> Option<Rumor<'_>> {
+        self.kept.rumor(self.kept.find(id)?, now)
     }
 
     /// The Lamport time: that of the newest rumor that this node has heard of.
@@ -251,12 +256,10 @@ impl Rumors {
         self.hot.len()
     }
 
-    /// Bytes that the next rumor to be told takes in a datagram, 0 where there is none.
+    /// Most bytes that the next rumor to be told takes in a datagram, 0 where there is none.
     pub(crate) fn largest_waiting(&self) -> usize {
-        self.hot
-            .first()
-            .and_then(|place| self.kept.rumor(place))
-            .map_or(0, |rumor| rumor_len(rumor.topic.len(), rumor.payload.len()))
+        let next = self.hot.first().and_then(|place| self.kept.rumor(place, Instant::ORIGIN));
+        next.map_or(0, |rumor| rumor_len(rumor.topic.len(), rumor.payload.len()))
     }
 
     /// Rumors that are kept.
@@ -269,15 +272,11 @@ impl Rumors {
         self.kept.bytes()
     }
 
-    /// For how long this node has slept, as far as rumors know.
-    pub(crate) fn slept(&self) -> u64 {
-        self.slept
-    }
-
-    /// When the next rumor has been kept long enough, in awake time.
-    pub(crate) fn next_deadline(&self) -> Instant {
+    /// When the next rumor has been kept long enough. They go in the order in which they came: one that was old when it came
+    /// waits for those before it, and is told and given to nobody meanwhile.
+    pub(crate) fn next_deadline(&self, cx: &Cx) -> Instant {
         let oldest = self.kept.oldest().and_then(|place| self.kept.get(place));
-        oldest.map_or(Instant::NEVER, |kept| kept.at.plus_micros(self.ttl).minus_micros(self.slept))
+        oldest.map_or(Instant::NEVER, |kept| kept.at.plus_micros(cx.pace.rumor_ttl.saturating_sub(kept.aged)))
     }
 
     /// The number of this origin's newest rumor that is known of, 0 where none is.
@@ -304,17 +303,24 @@ impl Rumors {
     }
 
     /// Hands the kept rumors of this origin to `f`, by ascending numbers, that one lacks who has seen all up to `floor` and by
-    /// bits of `seen` the 64 behind it, until `f` returns `false`. Goes through all that are kept of the origin, which is the
-    /// slow path of one that has missed something, and bounded by `rumors_max`.
-    pub(crate) fn visit_lacking(&self, slot: u32, floor: u32, seen: u64, mut f: impl FnMut(&Rumor<'_>) -> bool) {
+    /// bits of `seen` the 64 behind it, until `f` returns `false`; none that is over. Goes through all that are kept of the
+    /// origin, which is the slow path of one that has missed something, and bounded by `rumors_max`.
+    pub(crate) fn visit_lacking(
+        &self,
+        slot: u32,
+        (floor, seen): (u32, u64),
+        now: Instant,
+        cx: &Cx,
+        mut f: impl FnMut(&Rumor<'_>) -> bool,
+    ) {
         let Some(origin) = self.origin(slot) else { return };
         let lacks = |seq: u32| match seq.checked_sub(floor) {
             None | Some(0) => false,
             Some(above @ 1..=64) => seen >> (above - 1) & 1 == 0,
             Some(_) => true,
         };
-        for rumor in self.kept.of(&origin.chain).filter_map(|place| self.kept.rumor(place)) {
-            if lacks(rumor.id.seq) && !f(&rumor) {
+        for rumor in self.kept.of(&origin.chain).filter_map(|place| self.kept.rumor(place, now)) {
+            if lacks(rumor.id.seq) && !is_over(&rumor, cx) && !f(&rumor) {
                 return;
             }
         }
@@ -322,11 +328,14 @@ impl Rumors {
 
     /// Every bound, and every index against its plain meaning. `row` tells the id and the present epoch of the member at a
     /// slot, `None` where there is none.
-    pub(crate) fn check(&self, cx: &Cx, row: impl Fn(u32) -> Option<(NodeId, u32)>) -> Result<(), &'static str> {
-        let config = &cx.config;
-        self.kept.check(cx.now.plus_micros(self.slept))?;
+    pub(crate) fn check(
+        &self,
+        config: &Config,
+        now: Instant,
+        row: impl Fn(u32) -> Option<(NodeId, u32)>,
+    ) -> Result<(), &'static str> {
+        self.kept.check(now)?;
         self.hot.check(&self.kept)?;
-        ensure(self.ttl == ttl(config), "rumors are kept as long as the config has it")?;
         ensure(self.len() <= config.rumors_max, "more rumors than are kept")?;
         ensure(self.bytes() <= config.rumor_bytes, "rumors of more bytes than are kept")?;
         let mut chained = 0;
@@ -405,8 +414,8 @@ impl Rumors {
     }
 
     /// Marks a new rumor as seen, keeps it and tells it. There is room.
-    fn keep(&mut self, slot: u32, rumor: &Rumor<'_>, cx: &mut Cx) {
-        let kept = Kept::new(rumor, slot, cx.now.plus_micros(self.slept), self.input);
+    fn keep(&mut self, slot: u32, rumor: &Rumor<'_>, now: Instant, cx: &mut Cx) {
+        let kept = Kept::new(rumor, slot, now, self.input);
         let origin = admitted(&mut self.origins, slot, rumor.id.epoch, &cx.config);
         cx.stats.rumors_missed += u64::from(origin.window.mark(rumor.id.seq));
         let place = self.kept.insert(kept, rumor.topic, rumor.payload, &mut origin.chain);
@@ -433,10 +442,9 @@ impl Rumors {
     }
 }
 
-/// How long a rumor is kept, in microseconds. Whoever forgets a member forgets which of its rumors it has seen, so nobody may
-/// have one to tell by then.
-fn ttl(config: &Config) -> u64 {
-    micros(config.rumor_ttl).min(micros(config.tombstone_ttl) / 4)
+/// Has it been told long enough? Its age counts, whoever has kept it.
+fn is_over(rumor: &Rumor<'_>, cx: &Cx) -> bool {
+    micros(rumor.age) >= cx.pace.rumor_ttl
 }
 
 /// What is known of this origin; nothing yet when it is heard of for the first time.

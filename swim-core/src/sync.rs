@@ -117,13 +117,6 @@ pub(crate) enum Question<'a> {
     Pull { nonce: u32, ranges: &'a [KeyRange], end: u32, padded: bool },
 }
 
-/// How long to wait for an answer: twice the round trip, and half as long again after every try, up to a quarter of a
-/// time-out.
-pub(crate) fn wait(round_trip: u64, tries: u8, probe_timeout: u64) -> u64 {
-    let (least, most) = (probe_timeout / 16, probe_timeout / 4);
-    (0..tries).fold(round_trip.saturating_mul(2).clamp(least, most), |w, _| (w + w / 2).min(most))
-}
-
 impl Sync {
     pub(crate) fn new(me: NodeId, my_addr: Addr) -> Self {
         let lane = Lane {
@@ -208,7 +201,7 @@ impl Sync {
             (l.nonce, l.asked_at) = (cx.rng.next_u32(), cx.now);
         }
         // The end of time is no deadline, so it is one microsecond before.
-        let due = cx.now.plus_micros(wait(self.round_trip, l.tries, cx.pace.probe_timeout));
+        let due = cx.now.plus_micros(cx.pace.answer_wait(self.round_trip, l.tries));
         l.due = due.min(Instant::NEVER.minus_micros(1));
         cx.stats.sync_questions += 1;
         cx.send(Intent::to_stranger(to, What::Ask { lane: lane as u8 }));

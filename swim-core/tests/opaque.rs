@@ -2,6 +2,8 @@
 
 mod util;
 
+use std::time::Duration;
+
 use swim_core::wire::{Change, Detail, Item, Message, More, Opaque, StateEntry, StateHead, opaque};
 use swim_core::{Command, Input, Node, NodeId, Rumor, RumorId, Status};
 use util::{Bench, EPOCH, Peer, config, frame, ms, peer, written};
@@ -143,8 +145,13 @@ fn data_of(p: &Peer, n: u32) -> Vec<u8> {
         assert!(w.open_states() && w.state(&head, usize::MAX, [entry].into_iter()).is_some());
         w.close_section();
         let id = RumorId { origin: p.id, epoch: EPOCH, seq: n + 1 };
-        let rumor =
-            Rumor { id, lamport: n.into(), topic: ["", "secret-topic"][n as usize % 2], payload: b"secret-payload" };
+        let rumor = Rumor {
+            id,
+            lamport: n.into(),
+            age: Duration::ZERO,
+            topic: ["", "secret-topic"][n as usize % 2],
+            payload: b"secret-payload",
+        };
         assert!(w.open_rumors() && w.rumor(&rumor));
         w.close_section();
     })

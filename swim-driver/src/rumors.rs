@@ -21,14 +21,15 @@ pub(crate) type RumorRing = Ring<Heard>;
 pub struct RumorView {
     id: RumorId,
     lamport: u64,
+    age: Duration,
     topic: Arc<str>,
     payload: Arc<[u8]>,
 }
 
 impl RumorView {
     fn of(rumor: Rumor<'_>) -> Self {
-        let Rumor { id, lamport, topic, payload } = rumor;
-        Self { id, lamport, topic: topic.into(), payload: payload.into() }
+        let Rumor { id, lamport, age, topic, payload } = rumor;
+        Self { id, lamport, age, topic: topic.into(), payload: payload.into() }
     }
 
     /// Who has broadcast it, in which life, and its number there.
@@ -40,6 +41,12 @@ impl RumorView {
     /// its origin had heard; they are received in any order.
     pub fn lamport(&self) -> u64 {
         self.lamport
+    }
+
+    /// How long ago it was broadcast when it came here, the time on the way to each that passed it on left out. Members that
+    /// join late are told rumors up to `rumor_ttl` old.
+    pub fn age(&self) -> Duration {
+        self.age
     }
 
     /// What it is about.

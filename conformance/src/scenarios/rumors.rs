@@ -244,7 +244,8 @@ pub fn p1_a_known_rumor_is_not_told_again<H: Inspect>(run: &mut Run) {
     for time in 1..=20_u64 {
         for &p in others(&nodes, liar).iter() {
             let words = time.to_le_bytes();
-            let again = swim_core::Rumor { id, lamport: time * 1_000, topic: "t", payload: &words };
+            let again =
+                swim_core::Rumor { id, lamport: time * 1_000, age: Duration::ZERO, topic: "t", payload: &words };
             let incarnation = h.node(liar).me().incarnation();
             let (from, forged) = (h.addr(liar), crate::rumor_frame(h.id(liar), incarnation, &[again]));
             h.forge(p, from, &forged);

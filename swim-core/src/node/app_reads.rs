@@ -6,7 +6,7 @@ use crate::status::{NodeId, RumorId};
 impl Node {
     /// A rumor that is kept: what an event has named is, until the next input.
     pub fn rumor(&self, id: RumorId) -> Option<Rumor<'_>> {
-        self.rumors.get(id)
+        self.rumors.get(id, self.driver_now())
     }
 
     /// The Lamport time of the newest rumor that this node knows of.

@@ -129,8 +129,8 @@ impl Node {
         if !self.rumors.has_hot() || !w.open_rumors() {
             return !self.rumors.has_hot();
         }
-        let (live, mut all) = (self.table.live(), true);
-        self.rumors.fill(live, round, &mut self.cx, |rumor| {
+        let (live, now, mut all) = (self.table.live(), self.driver_now(), true);
+        self.rumors.fill((live, round), now, &mut self.cx, |rumor| {
             if w.rumor(rumor) {
                 return Take::Taken;
             }
@@ -175,12 +175,13 @@ impl Node {
         }
         if rumors && w.open_rumors() {
             for Asked { slot, digest: d, .. } in asked.iter().filter(|a| a.rumor > 0) {
-                let sent = &mut self.cx.stats.rumors_sent;
-                self.rumors.visit_lacking(*slot, d.floor, d.seen, |rumor| {
+                let mut sent = 0;
+                self.rumors.visit_lacking(*slot, (d.floor, d.seen), self.driver_now(), &self.cx, |rumor| {
                     let fits = w.rumor(rumor);
-                    *sent += u64::from(fits);
+                    sent += u64::from(fits);
                     fits
                 });
+                self.cx.stats.rumors_sent += sent;
             }
             w.close_section();
         }
@@ -212,7 +213,7 @@ impl Node {
             return Asked { slot: NONE, digest, state: false, rumor: 0, gone: 0 };
         };
         let (mut rumor, mut gone) = (0, self.rumors.digest(slot).0);
-        self.rumors.visit_lacking(slot, digest.floor, digest.seen, |first| {
+        self.rumors.visit_lacking(slot, (digest.floor, digest.seen), self.driver_now(), &self.cx, |first| {
             rumor = wire::rumor_len(first.topic.len(), first.payload.len());
             gone = gone.min(first.id.seq.saturating_sub(1));
             false

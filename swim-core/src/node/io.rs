@@ -151,6 +151,8 @@ pub struct Rumor<'a> {
     /// The origin's Lamport time: greater than that of every rumor that it had heard of. Ordered by (lamport, origin), a
     /// rumor comes after all that its origin knew.
     pub lamport: u64,
+    /// How long ago it was broadcast, as far as is known: the time that its copies were on their way is left out.
+    pub age: Duration,
     /// What it is about.
     pub topic: &'a str,
     /// What it says.

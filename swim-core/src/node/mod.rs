@@ -4,6 +4,7 @@
 //! components never see each other.
 
 mod app;
+mod app_ingress;
 mod app_reads;
 mod apply;
 mod encode;
@@ -170,7 +171,7 @@ impl Node {
             views: Views::new(Of::Rows),
             same: Agreement::new(),
             state: State::new(),
-            rumors: Rumors::new(&config, key),
+            rumors: Rumors::new(key),
             fetch: Fetch::new(my_addr),
             app_views: Views::new(Of::App),
             app_same: Agreement::new(),

@@ -41,7 +41,6 @@ impl Node {
         if self.leave.is_complete() {
             // While this node is gone, no time passes for it: a return finds its deadlines where they were.
             self.slept = self.last.micros_since(self.cx.now);
-            self.rumors.on_slept(self.slept, self.cx.now);
             return;
         }
         // `NEVER` saturates, so nobody is late for it.
@@ -49,7 +48,6 @@ impl Node {
         if late > self.cx.pace.probe_interval && self.cx.config.pause_guard {
             self.slept = self.slept.saturating_add(late);
             self.cx.now = self.cx.now.max(self.last.minus_micros(self.slept));
-            self.rumors.on_slept(self.slept, self.cx.now);
             self.on_woken();
         }
         self.cx.now = self.cx.now.max(self.last.minus_micros(self.slept));
@@ -77,17 +75,23 @@ impl Node {
         let probes = self.period_at().min(self.detect.ask_at()).min(self.detect.relay_at());
         let row = self.deadlines.peek().map_or(Instant::NEVER, |(at, _)| at);
         let others = self.join.next_deadline().min(self.sync.next_deadline()).min(self.heal.next_deadline());
-        let app = self.fetch.next_deadline().min(self.state_at()).min(self.rumors.next_deadline());
+        let app = self.fetch.next_deadline().min(self.state_at()).min(self.rumor_at());
         probes.min(row).min(self.suspicions.tell_at()).min(others).min(app).min(self.gossip_at())
     }
 
-    /// When the next entry of a state vanishes, in awake time. It is kept in the driver's, as values do not live on while a
-    /// node sleeps.
+    /// When the next entry of a state vanishes, in awake time.
     fn state_at(&self) -> Instant {
-        match self.state.next_deadline() {
-            Instant::NEVER => Instant::NEVER,
-            at => at.minus_micros(self.slept),
-        }
+        self.to_awake(self.state.next_deadline())
+    }
+
+    /// When the next rumor has been kept long enough, in awake time.
+    fn rumor_at(&self) -> Instant {
+        self.to_awake(self.rumors.next_deadline(&self.cx))
+    }
+
+    /// A deadline in the driver's time, in which values and rumors grow old while a node sleeps.
+    fn to_awake(&self, at: Instant) -> Instant {
+        if at == Instant::NEVER { at } else { at.minus_micros(self.slept) }
     }
 
     /// When the period ends. While nothing can be sent, one whose probe has no answer goes on: whoever sends from a loop is
@@ -135,7 +139,7 @@ impl Node {
             (self.sync.next_deadline(), Due::Sync),
             (self.fetch.next_deadline(), Due::Fetch),
             (self.state_at(), Due::State),
-            (self.rumors.next_deadline(), Due::Rumor),
+            (self.rumor_at(), Due::Rumor),
             (self.heal.next_deadline(), Due::Heal),
             (self.gossip_at(), Due::Gossip),
         ];
@@ -175,7 +179,7 @@ impl Node {
                     self.ask_on();
                 }
                 Due::State => self.on_state_due(),
-                Due::Rumor => self.rumors.on_due(self.cx.now),
+                Due::Rumor => self.on_rumor_due(),
                 Due::Heal => {
                     if let Some(addr) = self.heal.on_due(self.join.idle_seeds(), &self.table, &mut self.cx) {
                         self.join.knock(addr, &mut self.cx);

@@ -9,6 +9,7 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
@@ -18,7 +19,7 @@ use crate::members::ensure;
 use crate::node::Rumor;
 use crate::status::{NodeId, RumorId};
 use crate::storage::{Index, NONE, Slab, make_room};
-use crate::time::Instant;
+use crate::time::{Instant, micros};
 use crate::wire::DecodeError;
 
 /// A rumor but for its topic and payload.
@@ -30,6 +31,8 @@ pub(super) struct Kept {
     pub(super) lamport: u64,
     /// When it came.
     pub(super) at: Instant,
+    /// How old it was then, in microseconds.
+    pub(super) aged: u64,
     topic: u8,
     payload: u32,
     /// The last round in which it was put into a datagram; 0 before the first.
@@ -46,8 +49,8 @@ pub(super) struct Kept {
 impl Kept {
     pub(super) fn new(item: &Rumor<'_>, slot: u32, at: Instant, input: u64) -> Self {
         let (topic, payload) = (item.topic.len() as u8, item.payload.len() as u32);
-        let (id, lamport, links) = (item.id, item.lamport, Links::default());
-        Self { id, slot, lamport, at, topic, payload, round: 0, knew: 0, links, input }
+        let (id, lamport, aged, links) = (item.id, item.lamport, micros(item.age), Links::default());
+        Self { id, slot, lamport, at, aged, topic, payload, round: 0, knew: 0, links, input }
     }
 
     /// Bytes of topic and payload.
@@ -215,11 +218,17 @@ impl Arena {
         self.places.get(place)
     }
 
-    pub(super) fn rumor(&self, place: u32) -> Option<Rumor<'_>> {
+    /// The rumor at this place, and how old it is.
+    pub(super) fn rumor(&self, place: u32, now: Instant) -> Option<Rumor<'_>> {
         let k = self.places.get(place)?;
-        let text = self.text.get(k.links.start..)?.get(..k.len())?;
-        let (topic, payload) = text.split_at_checked(usize::from(k.topic))?;
-        Some(Rumor { id: k.id, lamport: k.lamport, topic: core::str::from_utf8(topic).ok()?, payload })
+        let (topic, payload) = self.text(k)?.split_at_checked(usize::from(k.topic))?;
+        let age = Duration::from_micros(now.micros_since(k.at).saturating_add(k.aged));
+        Some(Rumor { id: k.id, lamport: k.lamport, age, topic: core::str::from_utf8(topic).ok()?, payload })
+    }
+
+    /// Its topic, and behind that its payload.
+    fn text(&self, k: &Kept) -> Option<&[u8]> {
+        self.text.get(k.links.start..)?.get(..k.len())
     }
 
     pub(super) fn find(&self, id: RumorId) -> Option<u32> {
@@ -265,7 +274,7 @@ impl Arena {
             ensure(count <= self.places.len(), "the rumors' order ends")?;
             ensure(k.links.before == before, "the rumors' order is linked both ways")?;
             ensure(k.links.start >= end && k.at >= at, "rumors lie in the order in which they came")?;
-            ensure(self.rumor(place).is_some(), "a rumor has a topic and a payload")?;
+            ensure(self.rumor(place, now).is_some(), "a rumor has a topic and a payload")?;
             ensure(self.find(k.id) == Some(place), "a rumor is found by its id, and there once")?;
             (before, end, at) = (place, k.links.start + k.len(), k.at);
         }
@@ -358,9 +367,8 @@ impl Serialize for Arena {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let order: Vec<u32> = self.order().collect();
         let mut text = Vec::with_capacity(self.bytes);
-        for rumor in order.iter().filter_map(|&place| self.rumor(place)) {
-            text.extend_from_slice(rumor.topic.as_bytes());
-            text.extend_from_slice(rumor.payload);
+        for kept in order.iter().filter_map(|&place| self.places.get(place)) {
+            text.extend_from_slice(self.text(kept).unwrap_or_default());
         }
         let mut arena = serializer.serialize_struct("Arena", 4)?;
         arena.serialize_field("places", &self.places)?;

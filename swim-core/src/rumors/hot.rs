@@ -9,11 +9,13 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::arena::Arena;
+use super::is_over;
 use crate::config::{Config, StopPolicy};
 use crate::cx::Cx;
 use crate::math::retransmit_limit;
 use crate::node::Rumor;
 use crate::storage::{Buckets, Take};
+use crate::time::Instant;
 
 /// Rumors that may be passed over per datagram because they do not fit; it bounds the work at the end of a datagram.
 const SKIPS_MAX: usize = 8;
@@ -25,7 +27,7 @@ pub(super) struct Hot {
     /// The number of live members that the limit was computed for, and the limit.
     #[serde(skip)]
     limit: Option<(usize, u8)>,
-    /// Those that a coin ends in the datagram that is being written; kept for its room.
+    /// Those that end in the datagram that is being written; kept for its room.
     #[serde(skip)]
     ended: Vec<u32>,
 }
@@ -60,6 +62,7 @@ impl Hot {
         &mut self,
         kept: &mut Arena,
         (live, round): (usize, u32),
+        now: Instant,
         cx: &mut Cx,
         mut put: impl FnMut(&Rumor<'_>) -> Take,
     ) {
@@ -69,10 +72,14 @@ impl Hot {
             StopPolicy::Budget(_) | StopPolicy::Counter(_) => None,
         };
         let (ended, mut skips) = (&mut self.ended, 0);
-        // Those of this round are passed over without being counted: there are no more than were put in.
+        // Those of this round, and those that are over, are passed over without being counted: there are no more than were put in.
         self.queue.visit(limit, usize::MAX, |place, _| {
             let told = kept.get(place).is_some_and(|k| round != 0 && k.round == round);
-            let Some(rumor) = kept.rumor(place).filter(|_| !told) else { return Take::Skip };
+            let Some(rumor) = kept.rumor(place, now).filter(|_| !told) else { return Take::Skip };
+            if is_over(&rumor, cx) {
+                ended.push(place);
+                return Take::Skip;
+            }
             let take = put(&rumor);
             if take == Take::Taken {
                 cx.stats.rumors_sent += 1;

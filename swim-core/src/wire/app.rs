@@ -5,10 +5,12 @@
 //! digest:    nonce u32 · (id u64 · epoch u32 · version u32 · gc u32 · floor u32 · seen u64)+
 //! app:       hash u32
 //! summaries: (id u64 · epoch u32 · version u32 · last u32 · floor u32)+
-//! rumors:    (origin u64 · epoch u32 · seq u32 · lamport u64 · topic length u8 · topic
+//! rumors:    (origin u64 · epoch u32 · seq u32 · lamport u64 · age varint · topic length u8 · topic
 //!            · payload length varint · payload)+
 //! known:     (origin u64 · epoch u32 · seq u32 · known u8)+
 //! ```
+
+use core::time::Duration;
 
 use super::codec::{Cursor, Reader, varint_len};
 use super::state::StateItem;
@@ -26,6 +28,9 @@ pub const DIGEST_LEN: usize = 32;
 
 /// Bytes of a record of [`Frame::known`].
 pub const KNOWN_LEN: usize = 17;
+
+/// The greatest age of a rumor, in milliseconds: what a varint holds at most.
+const AGE_MAX: u64 = (1 << 34) - 1;
 
 /// The longest payload of a rumor: no section is longer.
 const PAYLOAD_MAX: u64 = u16::MAX as u64;
@@ -62,9 +67,9 @@ pub struct Digest {
     pub seen: u64,
 }
 
-/// Bytes of a rumor in a frame whose topic and payload have so many.
+/// Most bytes of a rumor in a frame whose topic and payload have so many: its age takes one to five of them.
 pub const fn rumor_len(topic: usize, payload: usize) -> usize {
-    let fixed = 25_usize.saturating_add(varint_len(payload as u64));
+    let fixed = 30_usize.saturating_add(varint_len(payload as u64));
     fixed.saturating_add(topic).saturating_add(payload)
 }
 
@@ -131,13 +136,14 @@ fn read_rumor_id(r: &mut Reader<'_>) -> Result<RumorId, DecodeError> {
 }
 
 pub(super) fn read_rumor<'a>(r: &mut Reader<'a>) -> Result<Rumor<'a>, DecodeError> {
-    let (id, lamport, topic_len) = (read_rumor_id(r)?, r.u64()?, usize::from(r.u8()?));
+    let (id, lamport) = (read_rumor_id(r)?, r.u64()?);
+    let (age, topic_len) = (Duration::from_millis(r.varint(AGE_MAX)?), usize::from(r.u8()?));
     if id.seq == 0 || topic_len > Config::TOPIC_MAX {
         return Err(DecodeError::Value);
     }
     let topic = core::str::from_utf8(r.bytes(topic_len)?).map_err(|_| DecodeError::Value)?;
     let payload_len = r.varint(PAYLOAD_MAX)? as usize;
-    Ok(Rumor { id, lamport, topic, payload: r.bytes(payload_len)? })
+    Ok(Rumor { id, lamport, age, topic, payload: r.bytes(payload_len)? })
 }
 
 fn read_known(r: &mut Reader<'_>) -> Result<(RumorId, bool), DecodeError> {
@@ -167,12 +173,14 @@ fn write_rumor_id(id: RumorId, c: &mut Cursor<'_>) -> Option<()> {
 }
 
 pub(super) fn write_rumor(rumor: &Rumor<'_>, c: &mut Cursor<'_>) -> Option<()> {
-    let Rumor { id, lamport, topic, payload } = rumor;
+    let Rumor { id, lamport, age, topic, payload } = rumor;
     let valid = id.seq > 0 && topic.len() <= Config::TOPIC_MAX && payload.len() as u64 <= PAYLOAD_MAX;
     debug_assert!(valid, "no reader takes {id:?}, {} bytes of topic, {} of payload", topic.len(), payload.len());
     let topic_len = u8::try_from(topic.len()).ok().filter(|_| valid)?;
     write_rumor_id(*id, c)?;
     c.u64(*lamport)?;
+    // Older ones are told by nobody.
+    c.varint(u64::try_from(age.as_millis()).unwrap_or(AGE_MAX).min(AGE_MAX))?;
     c.u8(topic_len)?;
     c.bytes(topic.as_bytes())?;
     c.varint(payload.len() as u64)?;

@@ -98,6 +98,8 @@ fn place(bytes: &[u8], part: &[u8]) -> Range<usize> {
 
 #[cfg(test)]
 mod tests {
+    use core::time::Duration;
+
     use alloc::vec;
 
     use super::*;
@@ -149,8 +151,11 @@ mod tests {
         assert!(w.state(&StateHead { from: 2, ..head }, 100, entries.into_iter().skip(3)).is_some());
         w.close_section();
         let id = RumorId { origin: NodeId::new(9), epoch: 3, seq: 1 };
-        assert!(w.open_rumors() && w.rumor(&Rumor { id, lamport: 1, topic: "topic", payload: b"payload" }));
-        assert!(w.rumor(&Rumor { id, lamport: 2, topic: "", payload: b"more" }));
+        assert!(
+            w.open_rumors()
+                && w.rumor(&Rumor { id, lamport: 1, age: Duration::ZERO, topic: "topic", payload: b"payload" })
+        );
+        assert!(w.rumor(&Rumor { id, lamport: 2, age: Duration::ZERO, topic: "", payload: b"more" }));
         w.close_section();
         assert!(w.known([(id, true)].into_iter()));
         let len = w.written();

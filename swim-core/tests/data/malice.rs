@@ -2,6 +2,7 @@
 //! answers stay bounded, and whatever the bytes are, nothing is out of step.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::util::*;
 use swim_core::wire::{Change, Digest, Message, StateEntry, StateHead, Summary, Writer};
@@ -116,7 +117,8 @@ fn any_frame(d: &mut Dice, b: &Bench, from: &Peer) -> Vec<u8> {
             for _ in 0..d.below(6) {
                 let lamport = [1, u64::MAX, d.0, d.below(100).into()][d.below(4) as usize];
                 let payload = &payload[..d.below(900) as usize];
-                w.rumor(&Rumor { id: d.rumor_id(b), lamport, topic: ["", "topic"][d.below(2) as usize], payload });
+                let age = [0, 1_000, d.0 >> 30, u64::MAX].map(Duration::from_millis)[d.below(4) as usize];
+                w.rumor(&Rumor { id: d.rumor_id(b), lamport, age, topic: ["", "topic"][d.below(2) as usize], payload });
             }
             w.close_section();
         }
@@ -243,7 +245,10 @@ fn forged_versions_push_one_epoch_per_interval() {
             0 => state_of(&peers[0], id, epoch, 3, 10),
             1 => written(&peers[0], |w| {
                 let rumor = RumorId { origin: id, epoch, seq: u32::MAX };
-                assert!(w.open_rumors() && w.rumor(&Rumor { id: rumor, lamport: 9, topic: "", payload: b"" }));
+                assert!(
+                    w.open_rumors()
+                        && w.rumor(&Rumor { id: rumor, lamport: 9, age: Duration::ZERO, topic: "", payload: b"" })
+                );
                 w.close_section();
             }),
             _ => written(&peers[0], |w| {
@@ -335,6 +340,7 @@ fn f_the_end_of_all_numbers() {
     let rumor = |seq, lamport| Rumor {
         id: RumorId { origin: peers[1].id, epoch: EPOCH, seq },
         lamport,
+        age: Duration::ZERO,
         topic: "t",
         payload: b"p",
     };

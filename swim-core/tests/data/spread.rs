@@ -133,3 +133,28 @@ fn who_was_cut_off_gets_what_is_kept() {
     let hashes: Vec<u32> = net.nodes.iter().map(|node| node.app_hash()).collect();
     assert!(hashes.iter().all(|hash| *hash == hashes[0]), "and then all agree");
 }
+
+/// A rumor takes its age with it: whoever was handed it late keeps it for what is left of its time only, and with joiners in a
+/// chain it does not live on.
+#[test]
+fn late_joiners_do_not_keep_rumors_alive() {
+    let mut config = Config::lan("c");
+    config.rumor_ttl = Duration::from_secs(20);
+    let mut net = Net::whole(8, &config, 12);
+    // These come later, one after another.
+    (3..8).for_each(|i| net.down[i] = true);
+    net.until(60, |net| net.nodes[0].live_count() == 3);
+    net.command(0, Command::Broadcast { topic: "t", payload: b"old" });
+    for (i, since) in (3..8).zip([0, 6_000, 12_000, 18_000, 24_000]) {
+        net.restart(i, 2);
+        net.run(6_000);
+        assert_eq!(net.nodes[i].live_count(), i + 1, "it has met all");
+        let ages: Vec<u64> = net.ages[i].iter().map(|age| age.as_millis() as u64).collect();
+        match ages[..] {
+            [age] => assert!(since < age && age < 20_000.min(since + 6_000), "{i}: {age} ms old"),
+            _ => assert!(ages.is_empty() && since > 20_000, "{i}: {ages:?}"),
+        }
+        let keeps = net.nodes[..=i].iter().filter(|node| node.rumors_kept() > 0).count();
+        assert_eq!(keeps, if since + 6_000 < 20_000 { i + 1 } else { 0 }, "all drop it at the same time");
+    }
+}

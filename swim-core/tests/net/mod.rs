@@ -5,6 +5,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use swim_core::{Command, Config, Event, Identity, Input, Instant, Node, NodeId, Profile};
 
@@ -19,6 +20,8 @@ pub struct Net {
     pub events: Vec<Vec<Event>>,
     /// Rumors that each node has delivered, in their order: topic and payload.
     pub heard: Vec<Vec<(String, Vec<u8>)>>,
+    /// How old they were then.
+    pub ages: Vec<Vec<Duration>>,
     pub now: u64,
     /// Of 100 datagrams, so many are lost.
     pub loss: u64,
@@ -59,6 +62,7 @@ impl Net {
             nodes: Vec::new(),
             events: vec![Vec::new(); n],
             heard: vec![Vec::new(); n],
+            ages: vec![Vec::new(); n],
             now: 1_000_000,
             loss: 0,
             cut: vec![false; n],
@@ -141,6 +145,7 @@ impl Net {
         while let Some(event) = self.nodes[i].poll_event() {
             if let Event::Rumor { id } = event {
                 let rumor = self.nodes[i].rumor(id).expect("what an event names can be read until the next input");
+                self.ages[i].push(rumor.age);
                 self.heard[i].push((rumor.topic.into(), rumor.payload.into()));
                 assert!(twin.as_ref().is_none_or(|(_, twin)| twin.rumor(id) == Some(rumor)), "the twin has the rumor");
             }

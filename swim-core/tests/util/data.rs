@@ -1,5 +1,7 @@
 //! Frames about states and rumors, as a peer would write them.
 
+use std::time::Duration;
+
 use swim_core::Rumor;
 use swim_core::wire::{Change, Digest, Message, StateEntry, StateHead, Summary};
 
@@ -28,7 +30,7 @@ pub fn delta(p: &Peer, nonce: Option<u32>, head: &StateHead, entries: &[StateEnt
 /// A rumor of this peer's epoch.
 pub fn rumor_of<'a>(p: &Peer, seq: u32, lamport: u64, payload: &'a [u8]) -> Rumor<'a> {
     let id = swim_core::RumorId { origin: p.id, epoch: EPOCH, seq };
-    Rumor { id, lamport, topic: "t", payload }
+    Rumor { id, lamport, age: Duration::ZERO, topic: "t", payload }
 }
 
 /// Rumors, told by this peer.

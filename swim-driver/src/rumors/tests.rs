@@ -6,7 +6,13 @@ use super::*;
 
 fn rumor(seq: u32, topic: &str) -> Heard {
     let id = RumorId { origin: NodeId::new(7), epoch: 1, seq };
-    Heard::Rumor(RumorView::of(Rumor { id, lamport: 10 + u64::from(seq), topic, payload: b"what it says" }))
+    Heard::Rumor(RumorView::of(Rumor {
+        id,
+        lamport: 10 + u64::from(seq),
+        age: Duration::from_secs(3),
+        topic,
+        payload: b"what it says",
+    }))
 }
 
 fn ring() -> SharedArc<RumorRing> {

@@ -120,6 +120,8 @@ pub struct RumorShown {
     pub of: RumorOf,
     /// The origin's Lamport time.
     pub lamport: Digits<u64>,
+    /// How long before it was sent this was broadcast, in milliseconds.
+    pub age_ms: u64,
     /// What it is about.
     pub topic: String,
     /// Bytes of what it says.
@@ -191,8 +193,8 @@ impl RumorOf {
 
 impl RumorShown {
     fn of(rumor: &Rumor<'_>, names: &Names) -> Self {
-        let Rumor { id, lamport, topic, payload } = *rumor;
+        let Rumor { id, lamport, age, topic, payload } = *rumor;
         let (of, lamport) = (RumorOf::of(id, names), Digits(lamport));
-        Self { of, lamport, topic: topic.into(), payload_len: payload.len() }
+        Self { of, lamport, age_ms: age.as_millis() as u64, topic: topic.into(), payload_len: payload.len() }
     }
 }

@@ -42,7 +42,7 @@ fn entry(e: &EntryShown) -> String {
 }
 
 fn rumor(r: &RumorShown) -> String {
-    format!("{} {} {} bytes at {}", rumor_of(&r.of), shown(&r.topic), r.payload_len, r.lamport)
+    format!("{} {} {} bytes at {}, {} ms old", rumor_of(&r.of), shown(&r.topic), r.payload_len, r.lamport, r.age_ms)
 }
 
 fn rumor_of(of: &RumorOf) -> String {
@@ -51,6 +51,8 @@ fn rumor_of(of: &RumorOf) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use swim_core::wire::{Change, Digest, Message, StateEntry, StateHead, Summary, Writer};
     use swim_core::{Incarnation, NodeId, Rumor, RumorId};
 
@@ -96,7 +98,16 @@ mod tests {
             assert_eq!(w.state(&StateHead { from: 4, ..head }, 99, entries[1..].iter().copied()), Some(6));
             assert_eq!(w.state(&StateHead { from: 6, ..head }, 99, std::iter::empty()), Some(6));
             w.close_section();
-            assert!(w.open_rumors() && w.rumor(&Rumor { id: rumor, lamport: 16, topic: "t\x1b", payload: b"hi" }));
+            assert!(
+                w.open_rumors()
+                    && w.rumor(&Rumor {
+                        id: rumor,
+                        lamport: 16,
+                        age: Duration::from_millis(5),
+                        topic: "t\x1b",
+                        payload: b"hi"
+                    })
+            );
             w.close_section();
             assert!(w.known([(rumor, true), (RumorId { seq: 6, ..rumor }, false)].into_iter()));
         });
@@ -109,7 +120,7 @@ mod tests {
                 "states: web-1 epoch 7 from 3 to 4 of 6 gc 2: 4 a\\n 3 bytes",
                 "states: web-1 epoch 7 from 4 to 6 gc 2: 5 b 0 bytes for 9 ms, 6 c deleted for 300 ms",
                 "states: web-1 epoch 7 from 6 to 6 gc 2: nothing",
-                "rumors: web-1 7.5 t\\u{1b} 2 bytes at 0000000000000010",
+                "rumors: web-1 7.5 t\\u{1b} 2 bytes at 0000000000000010, 5 ms old",
                 "feedback: web-1 7.5 known",
                 "feedback: web-1 7.6 new"
             ]
@@ -131,7 +142,7 @@ mod tests {
         );
         let wanted = serde_json::json!({
             "id": "0000000000000009", "name": "web-1", "epoch": 7, "seq": 5,
-            "lamport": "0000000000000010", "topic": "t\u{1b}", "payload_len": 2
+            "lamport": "0000000000000010", "age_ms": 5, "topic": "t\u{1b}", "payload_len": 2
         });
         assert_eq!((&json["rumors"][0], &json["known"][1]["known"]), (&wanted, &false.into()));
     }

@@ -20,7 +20,7 @@ fn never_above_a_bound() {
                 Offer::New => drop(current.insert(id(slot, seq))),
                 Offer::Full => {
                     let refused = t.cx.stats.rumors_evicted > evicted && t.rumors.mark(slot) == seen;
-                    let of_current: usize = current.iter().map(|&id| t.rumors.get(id).unwrap().payload.len() + 1).sum();
+                    let of_current: usize = current.iter().map(|&id| t.get(id).unwrap().payload.len() + 1).sum();
                     let full = current.len() == 16 || of_current + payload.len() + 1 > 5_600;
                     if !refused || !full {
                         return false;
@@ -28,7 +28,7 @@ fn never_above_a_bound() {
                 }
                 _ => return false,
             }
-            let readable = current.iter().all(|&id| t.rumors.get(id).is_some());
+            let readable = current.iter().all(|&id| t.get(id).is_some());
             if t.rumors.len() > 16 || t.rumors.bytes() > 5_600 || !readable {
                 return false;
             }
@@ -50,7 +50,7 @@ fn what_an_input_brought_is_there_until_the_next() {
     assert_eq!([t.also_hears(1, 17, b""), t.also_hears(2, 1, b"")], [Offer::Full; 2]);
     assert_eq!((t.rumors.mark(1), t.rumors.last(2), t.cx.stats.rumors_evicted), (mark, 0, 2));
     assert_eq!([t.hears(2, 1, b""), t.also_hears(1, 17, b"")], [Offer::New; 2], "they come again");
-    assert_eq!(t.rumors.get(id(1, 1)), None);
+    assert_eq!(t.get(id(1, 1)), None);
     assert_eq!(t.hears(3, 1, &[0; 5_600]), Offer::Full, "it would not fit into an empty one");
     t.check();
 }
@@ -89,27 +89,66 @@ fn a_flood_in_reverse_drops_nothing_current() {
     let fits: Vec<u32> = (60..100).rev().filter(|&seq| t.also_hears(9, seq, b"") == Offer::New).collect();
     assert_eq!(fits, (84..100).rev().collect::<Vec<_>>());
     assert_eq!(t.kept(), fits.iter().map(|&seq| id(9, seq)).collect::<Vec<_>>());
-    assert_eq!((t.cx.stats.rumors_evicted, t.rumors.get(id(1, 1))), (5 + 24, None));
+    assert_eq!((t.cx.stats.rumors_evicted, t.get(id(1, 1))), (5 + 24, None));
     t.check();
 }
 
 #[test]
 fn kept_for_its_time_even_while_it_is_told() {
     let mut t = Teller::new(&config());
-    assert_eq!(t.rumors.next_deadline(), Instant::NEVER);
+    assert_eq!(t.deadline(), Instant::NEVER);
     let first = t.broadcast("t", b"x");
     t.cx.now = t.cx.now.plus_micros(5);
     let second = t.broadcast("t", b"y");
     let due = Instant::from_millis(61_000);
-    assert_eq!(t.rumors.next_deadline(), due);
-    t.rumors.on_due(due.minus_micros(1));
+    assert_eq!(t.deadline(), due);
+    t.due(due.minus_micros(1));
     assert_eq!(t.kept(), [first, second]);
-    t.rumors.on_due(due);
-    assert_eq!((t.kept(), t.rumors.hot_len(), t.rumors.next_deadline()), (vec![second], 1, due.plus_micros(5)));
-    assert_eq!(t.rumors.get(first), None);
+    t.due(due);
+    assert_eq!((t.kept(), t.rumors.hot_len(), t.deadline()), (vec![second], 1, due.plus_micros(5)));
+    assert_eq!(t.get(first), None);
     assert_eq!((t.rumors.kept_floor(ME), t.hears(ME, 1, b"x")), (1, Offer::Known));
-    t.rumors.on_due(due.plus_micros(5));
-    assert_eq!((t.rumors.len(), t.rumors.bytes(), t.rumors.next_deadline()), (0, 0, Instant::NEVER));
+    t.due(due.plus_micros(5));
+    assert_eq!((t.rumors.len(), t.rumors.bytes(), t.deadline()), (0, 0, Instant::NEVER));
+    t.check();
+}
+
+/// Its age counts from the broadcast, whoever has kept it: what was old when it came is dropped by that much earlier, and when
+/// it has to wait behind one that came before it, nobody is told it or given it meanwhile.
+#[test]
+fn what_is_over_is_neither_taken_nor_told() {
+    let mut t = Teller::new(&config());
+    let of_age =
+        |seq, ms| Rumor { id: id(1, seq), lamport: 1, age: Duration::from_millis(ms), topic: "t", payload: b"x" };
+    assert_eq!(
+        [t.offer(1, EPOCH, &of_age(1, 60_000)), t.offer(1, EPOCH, &of_age(2, 59_999))],
+        [Offer::Stale, Offer::New]
+    );
+    assert_eq!(
+        (t.deadline(), t.get(id(1, 2)).unwrap().age),
+        (t.cx.now.plus_micros(1_000), Duration::from_millis(59_999))
+    );
+    t.due(t.deadline());
+    assert_eq!((t.rumors.len(), t.rumors.digest(1)), (0, (0, 0b10)), "the other one may still be told by somebody");
+    // The second of these waits for the first, which came before it.
+    assert_eq!([t.offer(1, EPOCH, &of_age(3, 0)), t.offer(1, EPOCH, &of_age(4, 40_000))], [Offer::New; 2]);
+    let lacking = |t: &Teller| {
+        let mut found = Vec::new();
+        t.rumors.visit_lacking(1, (0, 0), t.cx.now, &t.cx, |rumor| {
+            found.push((rumor.id.seq, rumor.age.as_millis()));
+            true
+        });
+        found
+    };
+    t.cx.now = t.cx.now.plus_micros(19_999_000);
+    assert_eq!(lacking(&t), [(3, 19_999), (4, 59_999)]);
+    t.cx.now = t.cx.now.plus_micros(1_000);
+    t.due(t.cx.now);
+    assert_eq!((lacking(&t), t.kept()), (vec![(3, 20_000)], vec![id(1, 3), id(1, 4)]));
+    assert_eq!((t.tells(9, 9), t.rumors.hot_len()), (vec![id(1, 3)], 1));
+    t.cx.now = t.deadline();
+    t.due(t.cx.now);
+    assert_eq!(t.rumors.len(), 0, "and goes with it");
     t.check();
 }
 
@@ -126,7 +165,7 @@ fn a_digest_brings_what_is_missing() {
     assert_ne!(asks.rumors.mark(1), has.rumors.mark(1));
     let lacking = |t: &Teller, (floor, seen): (u32, u64), most: usize| {
         let mut found = Vec::new();
-        t.rumors.visit_lacking(1, floor, seen, |rumor| {
+        t.rumors.visit_lacking(1, (floor, seen), t.cx.now, &t.cx, |rumor| {
             found.push(rumor.id.seq);
             found.len() < most
         });
@@ -136,7 +175,7 @@ fn a_digest_brings_what_is_missing() {
     assert_eq!(lacking(&has, asks.rumors.digest(1), 2), [1, 3]);
     assert_eq!(lacking(&has, (2, 1 << 63), 9), [3, 4, 5, 6]);
     assert_eq!(lacking(&has, (u32::MAX, 0), 9), []);
-    has.rumors.on_due(Instant::NEVER.minus_micros(1));
+    has.due(Instant::NEVER.minus_micros(1));
     assert_eq!((lacking(&has, asks.rumors.digest(1), 9), has.rumors.kept_floor(1)), (vec![], 6));
     asks.hears(1, 4, b"late");
     assert_eq!((asks.rumors.kept_floor(1), asks.rumors.digest(1)), (0, (0, 0b10_1010)));
@@ -167,14 +206,14 @@ fn a_gap_that_falls_behind_is_missed() {
 fn lamport_time_follows_what_is_plausible() {
     let mut t = Teller::new(&config());
     let mut hear = |seq: u32, lamport: u64| {
-        let rumor = Rumor { id: id(1, seq), lamport, topic: "", payload: b"" };
-        assert_eq!(t.rumors.offer(1, EPOCH, &rumor, &mut t.cx), Offer::New);
+        let rumor = Rumor { id: id(1, seq), lamport, age: Duration::ZERO, topic: "", payload: b"" };
+        assert_eq!(t.offer(1, EPOCH, &rumor), Offer::New);
         (t.rumors.lamport(), t.cx.stats.lamport_implausible)
     };
     assert_eq!([hear(1, 50), hear(2, 20), hear(3, 50 + LAMPORT_JUMP)], [(50, 0), (50, 0), (50 + LAMPORT_JUMP, 0)]);
     assert_eq!(hear(4, u64::MAX), (50 + 2 * LAMPORT_JUMP, 1));
     let id = t.broadcast("t", b"x");
-    assert_eq!(t.rumors.get(id).unwrap().lamport, 51 + 2 * LAMPORT_JUMP);
+    assert_eq!(t.get(id).unwrap().lamport, 51 + 2 * LAMPORT_JUMP);
     t.rumors.lamport = u64::MAX;
     t.broadcast("t", b"y");
     assert_eq!(t.rumors.lamport(), u64::MAX);

@@ -1,5 +1,7 @@
 //! Application data on the wire: vectors, laws, refusals.
 
+use core::time::Duration;
+
 use super::*;
 use crate::node::Rumor;
 use crate::status::RumorId;
@@ -16,7 +18,8 @@ pub(super) fn rewrite(f: &Frame<'_>, w: &mut Writer<'_>) {
     for rumor in f.rumors() {
         let before = w.written();
         assert!(w.rumor(&rumor));
-        assert_eq!(w.written() - before, rumor_len(rumor.topic.len(), rumor.payload.len()));
+        let most = rumor_len(rumor.topic.len(), rumor.payload.len());
+        assert!((most - 4..=most).contains(&(w.written() - before)), "its age has one to five bytes");
     }
     w.close_section();
     assert!(w.known(f.known()));
@@ -88,15 +91,15 @@ fn hex_vectors_of_application_data() {
     let f = Frame::parse(&bytes).unwrap();
     assert!(f.has_app() && f.summaries().eq([summary]) && f.digests().next().is_none());
 
-    let rumor = Rumor { id: rumor_id(1), lamport: 10, topic: "t", payload: b"hi" };
-    let tail = "18 1d 0900000000000000_07000000_01000000_0a00000000000000_01_74_02_6869";
+    let rumor = Rumor { id: rumor_id(1), lamport: 10, age: Duration::from_millis(300), topic: "t", payload: b"hi" };
+    let tail = "18 1f 0900000000000000_07000000_01000000_0a00000000000000_ac02_01_74_02_6869";
     let bytes = written(tail, |w| {
         assert!(w.open_rumors() && w.rumor(&rumor));
         w.close_section();
     });
     let f = Frame::parse(&bytes).unwrap();
     assert!(f.has_app() && f.rumors().eq([rumor]));
-    assert_eq!(bytes.len(), 21 + 2 + rumor_len(1, 2));
+    assert_eq!(bytes.len(), 21 + 2 + rumor_len(1, 2) - 3, "a greater age has five bytes");
 
     let known = [(rumor_id(1), true), (rumor_id(2), false)];
     let tail = "19 22 0900000000000000_07000000_01000000_01_0900000000000000_07000000_02000000_00";
@@ -197,11 +200,13 @@ fn refused() {
         ("17 15 0900000000000000_07000000_05_02_01_0b_02_01_61_8420", E::Varint),
         ("17 19 0900000000000000_07000000_05_02_01_13_02_01_61_02_8080808040", E::Varint),
         // Rumor 0; a topic of 65 bytes; one that is not UTF-8; a payload cut off, and one of 65 536 bytes.
-        ("18 1d 0900000000000000_07000000_00000000_0a00000000000000_01_74_02_6869", E::Value),
-        ("18 1d 0900000000000000_07000000_01000000_0a00000000000000_41_74_02_6869", E::Value),
-        ("18 1d 0900000000000000_07000000_01000000_0a00000000000000_01_ff_02_6869", E::Value),
-        ("18 1d 0900000000000000_07000000_01000000_0a00000000000000_01_74_03_6869", E::Truncated),
-        ("18 1d 0900000000000000_07000000_01000000_0a00000000000000_01_74_808004", E::Varint),
+        // An age of 2^34 ms.
+        ("18 22 0900000000000000_07000000_01000000_0a00000000000000_8080808040_01_74_02_6869", E::Varint),
+        ("18 1e 0900000000000000_07000000_00000000_0a00000000000000_00_01_74_02_6869", E::Value),
+        ("18 1e 0900000000000000_07000000_01000000_0a00000000000000_00_41_74_02_6869", E::Value),
+        ("18 1e 0900000000000000_07000000_01000000_0a00000000000000_00_01_ff_02_6869", E::Value),
+        ("18 1e 0900000000000000_07000000_01000000_0a00000000000000_00_01_74_03_6869", E::Truncated),
+        ("18 1e 0900000000000000_07000000_01000000_0a00000000000000_00_01_74_808004", E::Varint),
         // An over-long varint; sections that do not ascend.
         ("17 11 0900000000000000_07000000_8500_02_05_01", E::Varint),
         ("17 10 0900000000000000_07000000_05_02_05_01 15 04 04030201", E::Order),
@@ -224,6 +229,7 @@ fn bounds() {
     let rumor = Rumor {
         id: RumorId { origin: id(1), epoch: 2, seq: u32::MAX },
         lamport: u64::MAX,
+        age: Duration::from_millis(top),
         topic: &key,
         payload: &[1; 60],
     };
@@ -255,16 +261,28 @@ fn bounds() {
     let f = Frame::parse(&buf[..n]).unwrap();
     assert!(f.states().next().unwrap().entries().eq([StateEntry { change: Change::Delete { ttl_ms: top }, ..long }]));
     assert_eq!(f.rumors().count(), 1);
+    // So is an age.
+    let old = frame(|w| {
+        assert!(w.open_rumors() && w.rumor(&Rumor { age: Duration::MAX, ..rumor }));
+        w.close_section();
+    });
+    assert!(Frame::parse(&old).unwrap().rumors().eq([rumor]));
 }
 
 /// With bytes held back, a writer is one with a shorter buffer; what follows has them.
 #[test]
 fn what_is_held_stays_free() {
-    let rumor = Rumor { id: rumor_id(1), lamport: 10, topic: "t", payload: &[1; 20] };
-    let mut buf = [0; 120];
+    let rumor = Rumor {
+        id: rumor_id(1),
+        lamport: 10,
+        age: Duration::from_millis((1 << 34) - 1),
+        topic: "t",
+        payload: &[1; 20],
+    };
+    let mut buf = [0; 130];
     let mut w = Writer::new(&mut buf, id(1), Incarnation::new(2, 3), 4).unwrap();
-    w.hold(50);
-    assert_eq!(w.room(), 120 - 21 - 50);
+    w.hold(55);
+    assert_eq!(w.room(), 130 - 21 - 55);
     assert!(w.open_rumors() && w.rumor(&rumor));
     let (at, room) = (w.written(), w.room());
     assert!(room < rumor_len(1, 20) && !w.rumor(&rumor) && !w.ask_who());
@@ -278,7 +296,7 @@ fn what_is_held_stays_free() {
     let n = w.written();
     assert_eq!(Frame::parse(&buf[..n]).unwrap().rumors().count(), 2);
     // A section that was opened with little room may become longer than that.
-    let mut buf = vec![0; 400];
+    let mut buf = vec![0; 440];
     let mut w = Writer::new(&mut buf, id(1), Incarnation::new(2, 3), 4).unwrap();
     w.hold(300);
     assert!(w.open_rumors());
@@ -295,11 +313,14 @@ struct App {
     hash: u32,
     summaries: Vec<Summary>,
     states: Vec<(StateHead, Vec<OwnedEntry>)>,
-    rumors: Vec<(RumorId, u64, String, Vec<u8>)>,
+    rumors: Vec<OwnedRumor>,
     known: Vec<(RumorId, bool)>,
     digests: Vec<Digest>,
     most: usize,
 }
+
+/// Id, Lamport time, age in milliseconds, topic and payload.
+type OwnedRumor = (RumorId, u64, u64, String, Vec<u8>);
 
 /// Version, key, and a value or none, with the time left.
 type OwnedEntry = (u32, String, Option<Vec<u8>>, Option<u64>);
@@ -319,6 +340,11 @@ fn number(g: &mut Gen) -> u32 {
     u32::arbitrary(g) >> (u32::arbitrary(g) % 32)
 }
 
+/// What the wire can hold of a time.
+fn ms(g: &mut Gen) -> u64 {
+    u64::arbitrary(g) >> (30 + u32::arbitrary(g) % 34)
+}
+
 fn any_id(g: &mut Gen) -> RumorId {
     RumorId { origin: id(u64::arbitrary(g)), epoch: u32::arbitrary(g), seq: u32::arbitrary(g).max(1) }
 }
@@ -330,7 +356,7 @@ fn any_state(g: &mut Gen) -> (StateHead, Vec<OwnedEntry>) {
     for _ in 0..u32::arbitrary(g) % 6 {
         version += number(g) / 16 + 1;
         let value = bool::arbitrary(g).then(|| short(g, 200));
-        let ttl = (value.is_none() || bool::arbitrary(g)).then(|| u64::arbitrary(g) >> (30 + u32::arbitrary(g) % 34));
+        let ttl = (value.is_none() || bool::arbitrary(g)).then(|| ms(g));
         entries.push((version, text(g) + "k", value, ttl));
     }
     version += u32::arbitrary(g) % 2;
@@ -347,8 +373,8 @@ fn entry((version, key, value, ttl): &OwnedEntry) -> StateEntry<'_> {
     StateEntry { version: *version, key, change }
 }
 
-fn rumor((id, lamport, topic, payload): &(RumorId, u64, String, Vec<u8>)) -> Rumor<'_> {
-    Rumor { id: *id, lamport: *lamport, topic, payload }
+fn rumor((id, lamport, age, topic, payload): &OwnedRumor) -> Rumor<'_> {
+    Rumor { id: *id, lamport: *lamport, age: Duration::from_millis(*age), topic, payload }
 }
 
 impl Arbitrary for App {
@@ -367,7 +393,7 @@ impl Arbitrary for App {
             hash: u32::arbitrary(g) % 3,
             summaries: (0..a).map(|_| summary(g)).collect(),
             states: (0..b).map(|_| any_state(g)).collect(),
-            rumors: (0..c).map(|_| (any_id(g), u64::arbitrary(g), text(g), short(g, 300))).collect(),
+            rumors: (0..c).map(|_| (any_id(g), u64::arbitrary(g), ms(g), text(g), short(g, 300))).collect(),
             known: (0..d).map(|_| (any_id(g), bool::arbitrary(g))).collect(),
             digests: (0..e).map(|_| digest(g)).collect(),
             most: usize::arbitrary(g) % 400,

@@ -74,6 +74,8 @@ fn drop_at<T>(items: &mut Vec<T>, at: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use swim_core::wire::{Change, Message, StateEntry, StateHead};
     use swim_core::{Incarnation, NodeId};
 
@@ -104,7 +106,10 @@ mod tests {
         assert_eq!(w.state(&StateHead { from: 4, ..head }, 99, (5..6).map(entry)), Some(9));
         w.close_section();
         let rumor = RumorId { origin: id, epoch: 7, seq: 1 };
-        assert!(w.open_rumors() && w.rumor(&Rumor { id: rumor, lamport: 1, topic: "t", payload: b"p" }));
+        assert!(
+            w.open_rumors()
+                && w.rumor(&Rumor { id: rumor, lamport: 1, age: Duration::ZERO, topic: "t", payload: b"p" })
+        );
         w.close_section();
         assert!(w.known([(rumor, true)].into_iter()));
         let len = w.written();

@@ -1,0 +1,270 @@
+//! States and rumors in frames: what others say is taken over, what is lacking is asked for, and what others lack is told.
+
+use smallvec::SmallVec;
+
+use super::Node;
+use super::app::{FEEDBACK_MAX, TELL_MAX};
+use crate::config::Config;
+use crate::event::Event;
+use crate::fetch::{DIGEST_MAX, Progress, Want};
+use crate::identity::Addr;
+use crate::keyspace::{Change, Delta, KeyEntry};
+use crate::members::ME;
+use crate::mutation::Mutation;
+use crate::node::Rumor;
+use crate::outbox::{Intent, What};
+use crate::rumors::{Offer, Rumors};
+use crate::state::{Outcome, State};
+use crate::status::{NodeId, RumorId, Status};
+use crate::time::{Instant, micros};
+use crate::wire::{self, Frame, Message, StateEntry, StateItem, Summary};
+
+/// Entries that are taken of one datagram; one of the usual size has room for fewer. Each is looked up in what is held, and all
+/// of the largest datagram that there can be would keep a node for longer than a probe may take.
+const ENTRIES_MAX: usize = 512;
+
+/// In what a summary was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    /// In an answer to the digest of this lane, or to none that is under way: the sender has no more of the member.
+    Answer(Option<usize>),
+    /// In a page: our marks differ.
+    Page,
+    /// In a datagram of its own, or with an ack.
+    Alone,
+}
+
+impl Node {
+    /// Sections of states and rumors, by a live member.
+    pub(super) fn apply_app(&mut self, from: Addr, frame: &Frame<'_>, peer: u32) {
+        let lane = match frame.message {
+            Some(Message::Delta { nonce }) => self.fetch.lane_of(from, frame.sender, nonce),
+            _ => None,
+        };
+        // Answers are taken from whom they were asked of, at any time; but they are no news then.
+        let answer = matches!(frame.message, Some(Message::Delta { .. }));
+        let mut left = ENTRIES_MAX;
+        for item in frame.states() {
+            self.apply_state(&item, peer, lane, answer, &mut left);
+        }
+        self.feedback.clear();
+        for rumor in frame.rumors() {
+            self.apply_rumor(&rumor, !answer);
+        }
+        self.answer_rumors(from, peer);
+        for (id, known) in frame.known() {
+            self.rumors.feedback(id, known, &self.cx);
+        }
+        let told = match frame.message {
+            Some(Message::Delta { .. }) => Told::Answer(lane),
+            Some(Message::Page { .. }) => Told::Page,
+            _ => Told::Alone,
+        };
+        for summary in frame.summaries() {
+            self.apply_summary(&summary, peer, told);
+        }
+        if !answer && self.is_at(peer, from) {
+            self.ask_on();
+        }
+    }
+
+    pub(super) fn is_at(&self, peer: u32, from: Addr) -> bool {
+        self.table.get(peer).is_some_and(|row| row.addr == from && row.status.is_live())
+    }
+
+    /// One delta of somebody's state.
+    fn apply_state(&mut self, item: &StateItem<'_>, peer: u32, lane: Option<usize>, answer: bool, left: &mut usize) {
+        if item.id == self.cx.me && !self.cx.mutant(Mutation::PeersWriteMyState) {
+            let stats = &mut self.cx.stats;
+            let ahead = item.version > self.state.version(ME);
+            *(if ahead { &mut stats.deltas_refused } else { &mut stats.deltas_stale }) += 1;
+            return self.on_own_shown(item.epoch, item.version, 0);
+        }
+        let Some(slot) = self.slot_in_life(item.id, item.epoch) else {
+            self.cx.stats.deltas_refused += 1;
+            return;
+        };
+        // What is beyond is asked for, as if it had found no room in the datagram.
+        let taken = item.entries().take(*left).count();
+        let cut = item.entries().nth(taken).is_some();
+        *left -= taken;
+        let last = item.entries().take(taken).last();
+        let upto = if cut { last.map_or(item.from, |entry| entry.version) } else { item.upto() };
+        let now = self.driver_now();
+        let entries = item.entries().take(taken).map(|entry| key_entry(&entry, now, &self.cx.config));
+        let delta = Delta { version: item.version, gc: item.gc, from: item.from, upto, entries };
+        let news = if answer { lane.is_some_and(|lane| self.fetch.is_news(lane, slot)) } else { true };
+        match self.state.apply(slot, delta, news, now, &self.cx) {
+            Outcome::Stale => self.cx.stats.deltas_stale += 1,
+            Outcome::Refused { no_room } => {
+                self.cx.stats.deltas_refused += 1;
+                self.cx.stats.state_refused += u64::from(no_room);
+                if !no_room && self.state.is_stuck(slot) {
+                    // What is held from different moments is too much together: it begins anew.
+                    let visible = self.state.forget(slot);
+                    self.on_state_changed(slot, visible);
+                    self.want(slot, peer, (item.version, 0), true);
+                }
+            }
+            Outcome::Gap => {
+                self.cx.stats.deltas_gapped += 1;
+                self.want(slot, peer, (item.version, 0), true);
+            }
+            Outcome::Taken { changed } => {
+                self.cx.stats.deltas_applied += 1;
+                self.on_state_changed(slot, changed);
+                if !answer && upto < item.version {
+                    self.want(slot, peer, (item.version, 0), true);
+                }
+            }
+        }
+    }
+
+    fn apply_rumor(&mut self, rumor: &Rumor<'_>, news: bool) {
+        let RumorId { origin, epoch, seq } = rumor.id;
+        if origin == self.cx.me {
+            self.cx.stats.rumors_known += 1;
+            if news && self.counts_receivers() && self.feedback.len() < FEEDBACK_MAX {
+                self.feedback.push((rumor.id, true));
+            }
+            return self.on_own_shown(epoch, 0, seq);
+        }
+        let Some(slot) = self.table.find(origin) else {
+            self.cx.stats.rumors_unknown += 1;
+            return;
+        };
+        let life = self.table[slot].status.incarnation().epoch();
+        let now = self.driver_now();
+        let offer = self.rumors.offer(slot, life, rumor, now, &mut self.cx);
+        let answered = news && self.counts_receivers() && self.feedback.len() < FEEDBACK_MAX;
+        if answered && matches!(offer, Offer::New | Offer::Known) {
+            self.feedback.push((rumor.id, offer == Offer::Known));
+        }
+        if offer == Offer::New {
+            self.remark(slot);
+            self.cx.events.push(Event::Rumor { id: rumor.id });
+            self.gossip.wake(&self.cx);
+        }
+    }
+
+    /// Who counts receivers that knew a rumor is told which did.
+    fn answer_rumors(&mut self, from: Addr, peer: u32) {
+        if !self.feedback.is_empty() && self.is_at(peer, from) {
+            self.cx.send(Intent::to_member(from, peer, What::Known));
+        }
+    }
+
+    /// How far a peer is with some member.
+    fn apply_summary(&mut self, s: &Summary, peer: u32, told: Told) {
+        if s.id == self.cx.me {
+            self.on_own_shown(s.epoch, s.version, s.last);
+        }
+        let Some(slot) = self.slot_in_life(s.id, s.epoch) else { return };
+        if let Told::Answer(lane) = told {
+            if lane.is_some_and(|lane| self.fetch.asks_about(lane, slot)) {
+                // What whom I have asked keeps no more is not waited for.
+                self.rumors.close(slot, s.epoch, s.floor, &mut self.cx);
+                self.remark(slot);
+            }
+            return;
+        }
+        let (version, last) = (self.state.version(slot), self.rumors.last(slot));
+        let holes = self.rumors.digest(slot).0 < last;
+        // Where each of two is ahead in something, once is enough: what is asked for already was told, too.
+        let was_told = self.fetch.is_wanted(slot);
+        // Of my own nothing is wanted. Whoever lacks something of it is told like of any other: perhaps nobody else has it.
+        if slot != ME && (s.version > version || s.last > last || holes && s.last > 0) {
+            self.want(slot, peer, (s.version, s.last), false);
+        }
+        if !was_told {
+            self.tell_back(s, slot, told == Told::Page);
+        }
+    }
+
+    /// Whoever is behind with a member is told, and asks for the rest. With the same versions and numbers, and yet other
+    /// marks, one of us misses a rumor; whether it is the other, the other knows, and it is told once per page, so that this
+    /// does not go to and fro.
+    fn tell_back(&mut self, s: &Summary, slot: u32, page: bool) {
+        let life = self.table[slot].status.incarnation().epoch();
+        let (version, last) = (self.state.version(slot), self.rumors.last(slot));
+        let holes = page && last == s.last && self.rumors.digest(slot).0 > s.floor;
+        let behind = version > s.version || last > s.last || holes;
+        if behind && life == s.epoch && self.to_tell.len() < TELL_MAX {
+            self.to_tell.push(slot);
+        }
+    }
+
+    /// Somebody shows more of this life of mine than I have written: another life of mine has had this epoch.
+    fn on_own_shown(&mut self, epoch: u32, version: u32, seq: u32) {
+        let mine = self.table[ME].status.incarnation();
+        let ahead = version > self.state.version(ME) || seq > self.rumors.last(ME);
+        if epoch == mine.epoch() && ahead {
+            self.take_next_epoch(&wire::Item::status(self.cx.me, Status::alive(mine)), false);
+        }
+    }
+
+    /// The member of this id, if this is the life in which it is known.
+    fn slot_in_life(&self, id: NodeId, epoch: u32) -> Option<u32> {
+        self.table.find(id).filter(|&slot| self.table[slot].status.incarnation().epoch() == epoch)
+    }
+
+    // --- asking
+
+    fn want(&mut self, slot: u32, peer: u32, ahead: (u32, u32), news: bool) {
+        if let Some(row) = self.table.get(peer).filter(|row| row.status.is_live()) {
+            self.fetch.want(slot, (peer, row.id), ahead, news);
+        }
+    }
+
+    /// Asks for what is wanted, as far as questions may be under way.
+    pub(super) fn ask_on(&mut self) {
+        let (state, rumors) = (&self.state, &self.rumors);
+        self.fetch.advance(&self.table, |slot| progress(state, rumors, slot), &mut self.cx);
+    }
+
+    /// Only members are answered, where they are known to be.
+    pub(super) fn on_digest(&mut self, nonce: u32, answer: Intent) {
+        if !self.is_at(answer.peer, answer.to) {
+            self.cx.stats.claims_from_strangers += 1;
+        } else if self.budget.allows(false, &self.cx) {
+            self.cx.send(Intent { what: What::Delta { nonce }, ..answer });
+        } else {
+            self.cx.stats.digests_refused += 1;
+        }
+    }
+
+    pub(super) fn on_delta(&mut self, from: Addr, frame: &Frame<'_>, nonce: u32) {
+        let Some(lane) = self.fetch.lane_of(from, frame.sender, nonce) else {
+            self.cx.stats.stray_acks += 1;
+            return;
+        };
+        let done = frame.summaries().filter_map(|s| self.table.find(s.id)).take(DIGEST_MAX);
+        let done: SmallVec<[u32; DIGEST_MAX]> = done.collect();
+        let (state, rumors) = (&self.state, &self.rumors);
+        let has = |want: &Want| {
+            let last = rumors.last(want.slot);
+            state.version(want.slot) >= want.version && last >= want.last && rumors.digest(want.slot).0 == last
+        };
+        let how_far = |slot| progress(state, rumors, slot);
+        self.fetch.on_delta(lane, how_far, |slot| done.contains(&slot), has, &self.cx);
+        self.ask_on();
+    }
+}
+
+fn progress(state: &State, rumors: &Rumors, slot: u32) -> Progress {
+    let (version, gc) = state.progress(slot);
+    Progress { version, gc, rumors: rumors.mark(slot) }
+}
+
+/// An entry of the wire, whose times begin now.
+fn key_entry<'a>(entry: &StateEntry<'a>, now: Instant, config: &Config) -> KeyEntry<'a> {
+    let after = |ms: u64| now.plus_micros(ms.saturating_mul(1_000));
+    let change = match entry.change {
+        wire::Change::Put { value, ttl_ms } => Change::Put { value, expires: ttl_ms.map(after) },
+        wire::Change::Delete { .. } if config.mutant(Mutation::TombstoneTimeBegins) => {
+            Change::Delete { purge_at: now.plus_micros(micros(config.tombstone_ttl)) }
+        }
+        wire::Change::Delete { ttl_ms } => Change::Delete { purge_at: after(ttl_ms) },
+    };
+    KeyEntry { version: entry.version, key: entry.key, change }
+}
