@@ -30,15 +30,15 @@ fn gone(version: u32, key: &str) -> KeyEntry<'_> {
 
 /// Applies (version, gc, from, upto) with these entries, and checks what that leaves.
 fn apply(k: &mut Keyspace, head: (u32, u32, u32, u32), entries: &[KeyEntry<'_>]) -> Applied {
+    apply_within(k, ROOM, head, entries)
+}
+
+/// The same where a state has so many bytes at most.
+fn apply_within(k: &mut Keyspace, room: usize, head: (u32, u32, u32, u32), entries: &[KeyEntry<'_>]) -> Applied {
     let (version, gc, from, upto) = head;
-    let applied = k.apply(
-        Delta { version, gc, from, upto, entries: entries.iter().copied() },
-        at(1),
-        ROOM,
-        usize::MAX,
-        &mut Vec::new(),
-    );
-    k.check(ROOM).unwrap();
+    let delta = Delta { version, gc, from, upto, entries: entries.iter().copied() };
+    let applied = k.apply(delta, at(1), room, usize::MAX, &mut Vec::new());
+    k.check(room).unwrap();
     applied
 }
 
@@ -227,15 +227,7 @@ fn what_is_too_large_is_refused_whole() {
     let before = postcard::to_allocvec(&k).unwrap();
     let refused = Applied::Refused(Refusal::TooLarge);
     let mut try_it = |head: (u32, u32, u32, u32), entries: &[KeyEntry<'_>]| {
-        let (version, gc, from, upto) = head;
-        let applied = k.apply(
-            Delta { version, gc, from, upto, entries: entries.iter().copied() },
-            at(1),
-            100,
-            usize::MAX,
-            &mut Vec::new(),
-        );
-        k.check(100).unwrap();
+        let applied = apply_within(&mut k, 100, head, entries);
         (applied, postcard::to_allocvec(&k).unwrap() == before)
     };
     assert_eq!(try_it((5, 0, 2, 5), &[put(3, "a", &[3; 20]), put(4, "c", &[4; 39])]), (refused, true));

@@ -95,7 +95,10 @@ impl Node {
         let delta = Delta { version: item.version, gc: item.gc, from: item.from, upto, entries };
         let news = if answer { lane.is_some_and(|lane| self.fetch.is_news(lane, slot)) } else { true };
         match self.state.apply(slot, delta, news, now, &self.cx) {
-            Outcome::Stale => self.cx.stats.deltas_stale += 1,
+            Outcome::Stale => {
+                self.cx.stats.deltas_stale += 1;
+                self.want_rest(item, slot, peer, upto, answer);
+            }
             Outcome::Refused { no_room } => {
                 self.cx.stats.deltas_refused += 1;
                 self.cx.stats.state_refused += u64::from(no_room);
@@ -113,10 +116,17 @@ impl Node {
             Outcome::Taken { changed } => {
                 self.cx.stats.deltas_applied += 1;
                 self.on_state_changed(slot, changed);
-                if !answer && upto < item.version {
-                    self.want(slot, peer, (item.version, 0), true);
-                }
+                self.want_rest(item, slot, peer, upto, answer);
             }
+        }
+    }
+
+    /// What found no room in a datagram of news, or was too much of one, is asked for. What an answer has not brought
+    /// still is.
+    fn want_rest(&mut self, item: &StateItem<'_>, slot: u32, peer: u32, upto: u32, answer: bool) {
+        let (version, gc) = self.state.progress(slot);
+        if !answer && upto < item.version && item.version > version && item.version >= gc {
+            self.want(slot, peer, (item.version, 0), true);
         }
     }
 

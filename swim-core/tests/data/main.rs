@@ -2,13 +2,16 @@
 
 mod abuse;
 mod answers;
+mod deltas;
 mod fetch;
 mod malice;
 #[path = "../net/mod.rs"]
 mod net;
 mod order;
+mod rumors;
 mod snapshot;
 mod spread;
+mod summaries;
 mod sync;
 #[path = "../util/mod.rs"]
 mod util;

@@ -353,15 +353,7 @@ fn on_the_way_nothing_is_purged() {
 fn a_sweep_that_needs_room_takes_it_from_the_past() {
     let mut k = written(&[("a", &[0; 49]), ("b", &[0; 49])]);
     let mut apply = |head: (u32, u32, u32, u32), entries: &[KeyEntry<'_>]| {
-        let (version, gc, from, upto) = head;
-        let applied = k.apply(
-            Delta { version, gc, from, upto, entries: entries.iter().copied() },
-            at(1),
-            100,
-            usize::MAX,
-            &mut Vec::new(),
-        );
-        k.check(100).unwrap();
+        let applied = apply_within(&mut k, 100, head, entries);
         (applied, k.iter().map(|e| e.version).collect::<Vec<_>>())
     };
     let done = |from| Applied::Done { changed: true, from };
