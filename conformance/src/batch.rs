@@ -33,7 +33,7 @@ impl From<RangeInclusive<u64>> for Seeds {
 
 impl Seeds {
     /// The seeds themselves: `SWIM_SEED` alone, or the first `SWIM_SEEDS`, or the default, of which as many as make sense.
-    fn list(self, again: &str, sensible: impl Fn(u64) -> u64) -> Vec<u64> {
+    fn list(self, again: &str, sensible: impl Fn(u64, bool) -> u64) -> Vec<u64> {
         let read = |name| {
             std::env::var(name).ok().map(|v| v.parse::<u64>().unwrap_or_else(|_| panic!("{name}={v}: not a number")))
         };
@@ -44,11 +44,11 @@ impl Seeds {
         self.chosen(read("SWIM_SEED"), read("SWIM_SEEDS"), own >> 32, sensible)
     }
 
-    fn chosen(self, one: Option<u64>, many: Option<u64>, own: u64, sensible: impl Fn(u64) -> u64) -> Vec<u64> {
+    fn chosen(self, one: Option<u64>, many: Option<u64>, own: u64, sensible: impl Fn(u64, bool) -> u64) -> Vec<u64> {
         match (one, many) {
             (Some(one), _) => vec![one],
             (None, Some(n)) => (1..=n.min(self.most)).collect(),
-            (None, None) => match sensible(self.few) {
+            (None, None) => match sensible(self.few, self.most < u64::MAX) {
                 all if all == self.few => (1..=all).collect(),
                 // Where few are played, each test has others, so that what is left to chance comes out in all ways somewhere.
                 some => (0..some).map(|i| 1 + (own + i) % self.few).collect(),
@@ -127,7 +127,7 @@ pub fn rerun((package, program): (&str, &str), module: &str, test: &str) -> Stri
 /// # Panics
 /// When `f` does. When there is no seed.
 pub fn over_seeds<T: Send>(seeds: impl Into<Seeds>, f: impl Fn(u64) -> T + Sync) -> Vec<T> {
-    over(seeds.into().list("", |n| n), "and the name of this test", f)
+    over(seeds.into().list("", |n, _| n), "and the name of this test", f)
 }
 
 fn over<T: Send>(seeds: Vec<u64>, again: &str, f: impl Fn(u64) -> T + Sync) -> Vec<T> {
@@ -252,23 +252,29 @@ mod tests {
 
     #[test]
     fn without_a_seed_nothing_is_shown() {
-        let asked_for_none = Seeds::from(100).chosen(None, Some(0), 7, |n| n);
-        let lists_none = Seeds::from(0).chosen(None, None, 7, |n| n);
-        let none_makes_sense = Seeds::from(100).chosen(None, None, 7, |_| 0);
+        let asked_for_none = Seeds::from(100).chosen(None, Some(0), 7, |n, _| n);
+        let lists_none = Seeds::from(0).chosen(None, None, 7, |n, _| n);
+        let none_makes_sense = Seeds::from(100).chosen(None, None, 7, |_, _| 0);
         for seeds in [asked_for_none, lists_none, none_makes_sense] {
             let panic = panic::catch_unwind(|| over(seeds, "", |_| ())).expect_err("nothing was shown");
             assert_eq!(panic.downcast_ref::<&str>(), Some(&"no seed, so nothing was shown"));
         }
-        assert_eq!(Seeds::from(1..=3).chosen(None, Some(9), 7, |n| n), [1, 2, 3]);
-        assert_eq!(Seeds::from(1..=3).chosen(Some(9), Some(0), 7, |n| n), [9]);
+        assert_eq!(Seeds::from(1..=3).chosen(None, Some(9), 7, |n, _| n), [1, 2, 3]);
+        assert_eq!(Seeds::from(1..=3).chosen(Some(9), Some(0), 7, |n, _| n), [9]);
     }
 
     #[test]
     fn where_few_are_played_each_test_has_its_own() {
-        let few = |own| Seeds::from(100).chosen(None, None, own, |n| n.min(2));
+        let few = |own| Seeds::from(100).chosen(None, None, own, |n, _| n.min(2));
         assert_eq!((few(0), few(98), few(99)), (vec![1, 2], vec![99, 100], vec![100, 1]));
-        let asked = |own| Seeds::from(100).chosen(None, Some(3), own, |_| 1);
+        let asked = |own| Seeds::from(100).chosen(None, Some(3), own, |_, _| 1);
         assert_eq!((asked(0), asked(98)), (vec![1, 2, 3], vec![1, 2, 3]), "who asks for more gets them");
+        let of_long = |seeds: Seeds| seeds.chosen(None, None, 0, |n, long| if long { n / 20 } else { n / 10 });
+        assert_eq!(
+            (of_long(20.into()), of_long((20..=20).into())),
+            (vec![1, 2], vec![1]),
+            "fewer of those that are long"
+        );
     }
 
     #[test]

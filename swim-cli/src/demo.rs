@@ -310,6 +310,7 @@ mod tests {
         }
     }
 
+    /// Where there is no time, no report is taken: nobody has been seen to meet anybody, however fast they are.
     #[test]
     fn a_step_that_does_not_happen_ends_the_demo() {
         let why = reason(demo(&NODES, Duration::ZERO).play());

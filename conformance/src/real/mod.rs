@@ -267,7 +267,7 @@ impl<B: Binding> Harness for Real<B> {
         config
     }
 
-    fn seeds(_: u64) -> u64 {
+    fn seeds(_: u64, _: bool) -> u64 {
         1
     }
 

@@ -160,9 +160,13 @@ impl Cluster {
         self.seen.len()
     }
 
-    /// The next report; `None` at the deadline, or at the end of all.
+    /// The next report; `None` when none has come by the deadline, and from the end of all on, though some may wait there.
     pub(super) fn next(&mut self, deadline: Instant) -> Result<Option<Seen>, Failure> {
-        let left = deadline.min(self.end).saturating_duration_since(Instant::now());
+        let now = Instant::now();
+        if now >= self.end {
+            return Ok(None);
+        }
+        let left = deadline.min(self.end).saturating_duration_since(now);
         let Ok(Report { node, at, what }) = self.reports.recv_timeout(left) else { return Ok(None) };
         let event = what.map_err(|e| {
             Failure::Runtime(format!("{} was lost: {e}; try again, with --verbose for more", self.name(node)))

@@ -57,7 +57,9 @@ fn pings_and_acks_alone_spread_an_update_as_fast_as_computed() {
 
 #[test]
 fn probes_of_healthy_members_fail_as_often_as_computed() {
-    let table = table(SwimTable::FalsePositives, 100_000, &[16]);
+    // The same rows can be measured with either; unoptimised, all of them would take half a minute.
+    let probes = if cfg!(debug_assertions) { 25_000 } else { 100_000 };
+    let table = table(SwimTable::FalsePositives, probes, &[16]);
     let measurable = table.rows.iter().filter(|row| matches!(row[5], Cell::Measured { .. })).count();
     assert!(measurable >= 3, "{table}");
     for row in (0..table.rows.len()).filter(|&row| matches!(table.rows[row][5], Cell::Measured { .. })) {

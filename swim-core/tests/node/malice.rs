@@ -1,10 +1,8 @@
 //! One member or stranger that means harm: what it costs the others is bounded.
 
-mod util;
-
+use crate::util::*;
 use swim_core::wire::{Message, PAGE_END};
 use swim_core::{Command, Node, NodeId};
-use util::*;
 
 fn compares(b: &Bench, to: Option<&Peer>) -> usize {
     let compare = |s: &&Sent| matches!(s.message(), Some(Message::Compare { .. }));

@@ -1,12 +1,10 @@
 //! What a node carries and never looks into can be replaced: nothing of it is left, and the node does the same.
 
-mod util;
-
 use std::time::Duration;
 
+use crate::util::{Bench, EPOCH, Peer, config, frame, ms, peer, written};
 use swim_core::wire::{Change, Detail, Item, Message, More, Opaque, StateEntry, StateHead, opaque};
 use swim_core::{Command, Input, Node, NodeId, Rumor, RumorId, Status};
-use util::{Bench, EPOCH, Peer, config, frame, ms, peer, written};
 
 /// What peers say about themselves: short enough to lie in the row, and not.
 const SAID: [(&str, &[u8]); 3] =
@@ -82,8 +80,8 @@ fn both_go_on_alike() {
         // Sometimes what is known already, sometimes something new, which only another one can have said.
         let mut item = said(&p, SAID[(n % 5) as usize % 3]);
         if n % 7 == 0 {
-            item.status = Status::alive(util::inc(n));
-            item.more = More::Detail(Detail { at: util::inc(n), ..item.detail().unwrap() });
+            item.status = Status::alive(crate::util::inc(n));
+            item.more = More::Detail(Detail { at: crate::util::inc(n), ..item.detail().unwrap() });
         }
         let message = (n % 11 == 0).then_some(Message::Pull { nonce: n });
         let (rows, updates) = if n % 2 == 0 { (vec![item], vec![]) } else { (vec![], vec![item]) };

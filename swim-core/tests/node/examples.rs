@@ -2,7 +2,7 @@
 
 // As a program it has a `main`, which nobody calls here.
 #[expect(dead_code)]
-#[path = "../examples/bare.rs"]
+#[path = "../../examples/bare.rs"]
 mod bare;
 
 use swim_core::State;

@@ -1,11 +1,9 @@
 //! Suspicion, refutation, incarnations. Scenarios D1 to D3 and D5 to D10, P5.
 
-mod util;
-
+use crate::util::*;
 use swim_core::wire::Message;
 use swim_core::wire::PAGE_END;
 use swim_core::{Event, Incarnation, Instant, NodeId, State, Status};
-use util::*;
 
 const TOP: Incarnation = Incarnation::new(u32::MAX, Incarnation::MAX_REFUTATIONS);
 

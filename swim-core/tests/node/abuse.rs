@@ -1,12 +1,10 @@
 //! A table that changes under a probe, questions that come again, notices about nobody. Scenarios C11, C13 and D12.
 
-mod util;
-
 use std::collections::HashSet;
 
+use crate::util::*;
 use swim_core::wire::{Detail, Item, Message, More};
 use swim_core::{Event, Incarnation, Input, NodeId, State, Status};
-use util::*;
 
 /// The peer's row at another address, one incarnation further.
 fn moved(p: &Peer, to: u32) -> (Peer, Item<'static>) {

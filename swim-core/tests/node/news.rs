@@ -2,11 +2,9 @@
 //!
 //! There are no user messages yet: news is what changes in the table, and what a member says about itself.
 
-mod util;
-
+use crate::util::*;
 use swim_core::wire::{Detail, Item, Message, More};
 use swim_core::{Command, Event, Identity, Incarnation, Node, NodeId, Profile, State, Status};
-use util::*;
 
 fn told(b: &Bench, id: NodeId) -> usize {
     b.sent.iter().filter(|s| s.update_of(id).is_some()).count()

@@ -1,13 +1,11 @@
 //! Laws over arbitrary inputs: one table whatever the order, no panic whatever the bytes, every member probed in time.
 
-mod util;
-
 use std::collections::{BTreeMap, HashMap};
 
+use crate::util::*;
 use quickcheck::{Arbitrary, Gen, QuickCheck};
 use swim_core::wire::{CHILDREN, Detail, Item, KeyRange, Message, More, PAGE_END};
 use swim_core::{Command, Incarnation, Input, Instant, NodeId, Profile, State, Status};
-use util::*;
 
 /// What somebody says about one of six members.
 #[derive(Clone, Copy, Debug, PartialEq)]

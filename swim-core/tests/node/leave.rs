@@ -1,11 +1,9 @@
 //! Leaving and coming back. Scenarios C3 and E1 to E5, at one node.
 
-mod util;
-
+use crate::util::*;
 use swim_core::wire::Message;
 use swim_core::wire::PAGE_END;
 use swim_core::{Command, Event, Input, NodeId, State};
-use util::*;
 
 /// E1: the leave is complete when its notices have been handed out, and they say left, not dead.
 #[test]

@@ -1,10 +1,8 @@
 //! A suspicion that nobody confirms is told again; who was held dead doubts its own verdicts; who moved is asked who it is.
 
-mod util;
-
+use crate::util::*;
 use swim_core::wire::{Item, Message};
 use swim_core::{Node, State, Status};
-use util::*;
 
 /// Runs until this node's own probe has made it suspect the first peer, all others answering.
 fn accuse_first(b: &mut Bench, peers: &[Peer]) -> Status {

@@ -1,11 +1,9 @@
 //! What sending must not delay, when it fails at once and when there is much to send, and what goes first when not all
 //! fits. Scenarios P4 and P21, at one node.
 
-mod util;
-
+use crate::util::*;
 use swim_core::wire::{Detail, Item, Message, More};
 use swim_core::{Config, Event, Input, Instant, NodeId, State};
-use util::*;
 
 /// When, counted from the ping, relays were asked and the target was suspected; and how many relays.
 fn verdict(fail_after: Option<u64>) -> (u64, u64, usize) {

@@ -1,10 +1,8 @@
 //! Looking for the lost, and who is silenced by whom, at one node.
 
-mod util;
-
+use crate::util::*;
 use swim_core::wire::{Detail, Item, Message, More};
 use swim_core::{Command, Event, Incarnation, Input, Node, State, Status};
-use util::*;
 
 /// Who was contacted with a pull that introduces this node, since `seen` datagrams had been sent.
 fn knocks(b: &Bench, seen: usize) -> Vec<std::net::SocketAddr> {

@@ -1,10 +1,8 @@
 //! Tables with more members than two bytes can number: every index by slot becomes wider on the way.
 
-mod util;
-
+use crate::util::{Bench, Peer, accused, config, frame, inc, peer, row, status};
 use swim_core::wire::{Detail, Item, Message, More};
 use swim_core::{NodeId, State, Status};
-use util::{Bench, Peer, accused, config, frame, inc, peer, row, status};
 
 const MANY: u32 = 65_700;
 

@@ -1,12 +1,10 @@
 //! Seeds: whose answer counts for whom, and what becomes of those at which a node meets itself.
 
-mod util;
-
 use std::net::SocketAddr;
 
+use crate::util::*;
 use swim_core::Command;
 use swim_core::wire::{Message, PAGE_END};
-use util::*;
 
 fn nonce(s: &Sent) -> u32 {
     let Some(Message::Pull { nonce }) = s.message() else { panic!("{s:?} is no contact") };

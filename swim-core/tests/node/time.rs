@@ -1,11 +1,9 @@
 //! Time that stands still, goes back, or jumps; configs at their edges. Scenarios C14, I5, I10.
 
-mod util;
-
 use std::time::Duration;
 
+use crate::util::*;
 use swim_core::{Command, Config, Input, Instant, Node, State};
-use util::*;
 
 /// I5: an earlier `now` than before is the last one again; nothing panics, nothing happens twice.
 #[test]

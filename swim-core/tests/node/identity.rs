@@ -1,13 +1,11 @@
 //! Who is who after a restart, and who may say so: former lives, replays, verdicts about this node. Scenarios A4, A6,
 //! A7, A14, A15 and C4, at one node or between two.
 
-mod util;
-
 use std::time::Duration;
 
+use crate::util::*;
 use swim_core::wire::{Detail, Item, Message, More};
 use swim_core::{Event, Identity, Incarnation, Node, NodeId, Profile, State, Status};
-use util::*;
 
 /// This very node as a former life of it wrote itself: of that incarnation, at that address.
 fn former_life(b: &Bench, incarnation: Incarnation, state: State, addr: std::net::SocketAddr) -> Item<'static> {

@@ -1,10 +1,8 @@
 //! What can be switched off to have SWIM or Lifeguard as the papers have them, and what a node does that cannot send.
 
-mod util;
-
+use crate::util::*;
 use swim_core::wire::Message;
 use swim_core::{Buddy, Event, Input, State};
-use util::*;
 
 /// All but the second direct ping: one goes out, and the relays are asked all the same.
 #[test]

@@ -1,10 +1,8 @@
 //! The probe cycle: direct, indirect, nack, and everything that must not count as an answer. Scenarios C1 to C10, C12 and C16.
 
-mod util;
-
+use crate::util::*;
 use swim_core::wire::{Detail, Item, Message, More};
 use swim_core::{Event, Fact, Incarnation, Input, Instant, NodeId, State};
-use util::*;
 
 /// A direct ping has gone unanswered, and the relays have just been asked.
 fn asked(n: u32) -> (Bench, Vec<Peer>, Peer, u32, Vec<Peer>) {

@@ -1,13 +1,11 @@
 //! Dissemination and joining at one node: what is told, how often, and what is never sent. Scenarios F3 to F5, B5, I1.
 
-mod util;
-
 use std::collections::HashMap;
 
+use crate::util::*;
 use swim_core::wire::{Detail, Item, Message, More};
 use swim_core::wire::{KeyRange, PAGE_END};
 use swim_core::{Command, Event, NodeId, Profile, State, Status};
-use util::*;
 
 fn told(b: &Bench, id: NodeId) -> usize {
     b.sent.iter().filter(|s| s.update_of(id).is_some()).count()

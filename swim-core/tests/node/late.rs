@@ -1,10 +1,8 @@
 //! What comes late is not what this node has slept through. Scenario C1, at one node.
 
-mod util;
-
+use crate::util::*;
 use swim_core::wire::Message;
 use swim_core::{Event, State};
-use util::*;
 
 /// A confirmation shortens a suspicion to a moment that has passed already: the accused is dead at once. This node has not
 /// slept: it loses no health, cuts nothing out of time, and the probe under way goes on.

@@ -1,0 +1,25 @@
+//! One node on a bench, a module for each subject: `cargo test -p swim-core --test node probe::`.
+//!
+//! In one program, because each has to be linked.
+
+mod abuse;
+mod examples;
+mod gossip;
+mod heal;
+mod identity;
+mod join;
+mod late;
+mod leave;
+mod malice;
+mod many;
+mod news;
+mod opaque;
+mod probe;
+mod properties;
+mod retold;
+mod sends;
+mod suspicion;
+mod switches;
+mod time;
+#[path = "../util/mod.rs"]
+mod util;
