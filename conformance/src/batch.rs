@@ -269,11 +269,11 @@ mod tests {
         assert_eq!((few(0), few(98), few(99)), (vec![1, 2], vec![99, 100], vec![100, 1]));
         let asked = |own| Seeds::from(100).chosen(None, Some(3), own, |_, _| 1);
         assert_eq!((asked(0), asked(98)), (vec![1, 2, 3], vec![1, 2, 3]), "who asks for more gets them");
-        let of_long = |seeds: Seeds| seeds.chosen(None, None, 0, |n, long| if long { n / 20 } else { n / 10 });
+        let of_capped = |seeds: Seeds| seeds.chosen(None, None, 0, |n, capped| if capped { n / 50 } else { n / 10 });
         assert_eq!(
-            (of_long(20.into()), of_long((20..=20).into())),
-            (vec![1, 2], vec![1]),
-            "fewer of those that are long"
+            (of_capped(100.into()).len(), of_capped((100..=100).into()).len()),
+            (10, 2),
+            "fewer where the list says how many are too many"
         );
     }
 

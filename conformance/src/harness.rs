@@ -103,9 +103,9 @@ pub trait Harness: Sized {
     /// The config that scenarios start from here: real networks have short periods.
     fn base_config() -> Config;
 
-    /// How many of so many seeds make sense: all of them on virtual time, few where time is real. `long` are those of which
+    /// How many of so many seeds make sense: all of them on virtual time, few where time is real. `capped` are those of which
     /// the lists say how many are too many.
-    fn seeds(wanted: u64, long: bool) -> u64;
+    fn seeds(wanted: u64, capped: bool) -> u64;
 
     /// Why the last run on this thread shows nothing, though it failed: where time is real, the machine may have stood still.
     /// Then it is played again, a few times at most. On virtual time no failure is excused.

@@ -50,8 +50,22 @@ pub(crate) const fn short_hash(hash: u64, nonce: u32) -> u32 {
 
 /// A hash keyed per node, for the tables: two folded 64x64 multiplications. An id is chosen by whoever sends it, so the
 /// place it takes must not be foreseeable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy)]
 pub(crate) struct TableKey(pub(crate) u64, pub(crate) u64);
+
+impl core::fmt::Debug for TableKey {
+    /// It is nobody's business.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("TableKey")
+    }
+}
+
+impl Default for TableKey {
+    /// Of a copy that was read back: the key of a live node is not written.
+    fn default() -> Self {
+        Self(0x9e37_79b9_7f4a_7c15, 0xc2b2_ae3d_27d4_eb4f)
+    }
+}
 
 impl TableKey {
     pub(crate) fn hash(self, x: u64) -> u64 {

@@ -55,6 +55,8 @@ pub(crate) struct Members {
     /// Live members but this node.
     #[serde(skip)]
     by_addr: SlotIndex,
+    /// Not written: whoever knows it can choose ids that all have one place.
+    #[serde(skip)]
     key: TableKey,
     /// Live members whose address another live member has, too, counted so that 0 means all addresses are distinct.
     shared: usize,
@@ -110,22 +112,29 @@ impl Members {
         self.order.grow(self.rows.slots());
         self.tree = Radix::default();
         self.tree.grow(self.rows.slots());
-        self.by_id = SlotIndex::with_capacity(self.rows.len());
-        self.by_addr = SlotIndex::with_capacity(self.order.len());
         let slots: Vec<u32> = self.rows.iter().map(|(slot, _)| slot).collect();
         for slot in slots {
-            let (id, live) = (self[slot].id, self[slot].status.is_live());
-            if self.tree.is_crowded(tree_key(id.as_u64())) {
+            if self.tree.is_crowded(tree_key(self[slot].id.as_u64())) {
                 return Err("too many ids in one place of the tree");
             }
             self.plant(slot);
-            let (rows, key) = (&self.rows, self.key);
+        }
+        self.place_by(self.key);
+        Ok(())
+    }
+
+    /// Builds the indexes with this key. Nothing that is decided depends on it.
+    pub(crate) fn place_by(&mut self, key: TableKey) {
+        self.key = key;
+        self.by_id = SlotIndex::with_capacity(self.rows.len().max(self.by_id.len()));
+        self.by_addr = SlotIndex::with_capacity(self.order.len().max(self.by_addr.len()));
+        let rows = &self.rows;
+        for (slot, row) in rows.iter() {
             self.by_id.insert(slot, |s| id_hash(rows, key, s));
-            if live && slot != ME {
+            if row.status.is_live() && slot != ME {
                 self.by_addr.insert(slot, |s| slot_addr_hash(rows, key, s));
             }
         }
-        Ok(())
     }
 
     // --- reading

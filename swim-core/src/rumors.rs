@@ -36,11 +36,15 @@ use crate::node::Rumor;
 use crate::status::{NodeId, RumorId};
 use crate::storage::{Take, make_room};
 use crate::time::{Instant, micros};
-use crate::wire::{DecodeError, rumor_len};
+use crate::wire::DecodeError;
 
 /// How far a rumor of others may raise the Lamport time at once. One that is forged, or flipped on its way, would otherwise
 /// use up all time there is. A million rumors a second take twelve days to get that far.
 const LAMPORT_JUMP: u64 = 1 << 40;
+
+/// How far beyond the newest number known of an origin a rumor may be that others bring unasked. One of the last numbers there
+/// are would otherwise close the window for all that the origin will ever broadcast in this epoch.
+const SEQ_JUMP: u32 = 1 << 16;
 
 /// An origin's lowest rumors that are passed over, because the current input has brought them, before the oldest of all
 /// makes room instead.
@@ -53,10 +57,12 @@ pub(crate) enum Offer {
     New,
     /// It was seen before, or given up.
     Known,
-    /// It is below the window: nobody can tell whether it was seen.
+    /// It is below the window, so nobody can tell whether it was seen; or it is over.
     Stale,
     /// It is of another epoch than the row, or one of this node's own that it has not broadcast: another life of it did.
     OtherLife,
+    /// It is so far ahead of all that is known of its origin that only whoever is asked for it is believed.
+    Ahead,
     /// What the same input has brought leaves no room for it. It is not seen, and may come again.
     Full,
 }
@@ -106,10 +112,22 @@ impl Rumors {
         now: Instant,
         cx: &mut Cx,
     ) -> Result<RumorId, ()> {
+        self.begin(epoch, (topic, payload), Duration::ZERO, now, cx)
+    }
+
+    /// The same for a text that is of such an age already.
+    fn begin(
+        &mut self,
+        epoch: u32,
+        (topic, payload): (&str, &[u8]),
+        age: Duration,
+        now: Instant,
+        cx: &mut Cx,
+    ) -> Result<RumorId, ()> {
         self.renew(ME, epoch);
         let seq = self.last(ME).checked_add(1).ok_or(())?;
         let id = RumorId { origin: cx.me, epoch, seq };
-        let rumor = Rumor { id, lamport: self.lamport.saturating_add(1), age: Duration::ZERO, topic, payload };
+        let rumor = Rumor { id, lamport: self.lamport.saturating_add(1), age, topic, payload };
         if !self.make_room(ME, topic.len() + payload.len(), cx) {
             return Err(());
         }
@@ -119,13 +137,28 @@ impl Rumors {
         Ok(id)
     }
 
-    /// Takes over a rumor whose origin has the row at `slot`, of this epoch, unless it was seen before, or is over.
-    pub(crate) fn offer(&mut self, slot: u32, epoch: u32, item: &Rumor<'_>, now: Instant, cx: &mut Cx) -> Offer {
+    /// Takes over a rumor whose origin has the row at `slot`, of this epoch, unless it was seen before, or is over. `known`
+    /// tells that it comes from its origin, or in answer to a digest: then one that is over is given up, so that it is not
+    /// asked for again. Others keep rumors for longer where their configs say so.
+    pub(crate) fn offer(
+        &mut self,
+        (slot, epoch): (u32, u32),
+        item: &Rumor<'_>,
+        known: bool,
+        now: Instant,
+        cx: &mut Cx,
+    ) -> Offer {
         let len = item.topic.len() + item.payload.len();
         self.renew(slot, epoch);
         let offer = match self.see(slot, epoch, item.id) {
             Offer::Known if cx.mutant(Mutation::RumorsForgotten) && self.kept.find(item.id).is_none() => Offer::New,
-            Offer::New if is_over(item, cx) => Offer::Stale,
+            Offer::New if is_over(item, cx) => {
+                if known {
+                    self.give_up(slot, item.id, cx);
+                }
+                Offer::Stale
+            }
+            Offer::New if !known && item.id.seq.saturating_sub(self.last(slot)) > SEQ_JUMP => Offer::Ahead,
             offer => offer,
         };
         let offer = if offer == Offer::New && !self.make_room(slot, len, cx) { Offer::Full } else { offer };
@@ -137,6 +170,7 @@ impl Rumors {
             }
             Offer::Known => cx.stats.rumors_known += 1,
             Offer::Stale | Offer::OtherLife => cx.stats.rumors_stale += 1,
+            Offer::Ahead => cx.stats.rumors_implausible += 1,
             Offer::Full => cx.stats.rumors_evicted += 1,
         }
         offer
@@ -181,14 +215,15 @@ impl Rumors {
     pub(crate) fn restart(&mut self, epoch: u32, now: Instant, cx: &mut Cx) {
         let Some(origin) = self.origin(ME) else { return };
         let untold = self.kept.of(&origin.chain).filter(|&place| self.hot.is_untold(place));
-        let untold: Vec<(String, Vec<u8>)> = untold
+        let untold: Vec<(String, Vec<u8>, Duration)> = untold
             .filter_map(|place| self.kept.rumor(place, now))
-            .map(|rumor| (rumor.topic.into(), rumor.payload.into()))
+            .filter(|rumor| !is_over(rumor, cx))
+            .map(|rumor| (rumor.topic.into(), rumor.payload.into(), rumor.age))
             .collect();
         self.forget(ME);
-        for (topic, payload) in untold {
+        for (topic, payload, age) in untold {
             // They were there just now, so there are numbers and room for them.
-            let _ = self.broadcast(epoch, (&topic, &payload), now, cx);
+            let _ = self.begin(epoch, (&topic, &payload), age, now, cx);
         }
     }
 
@@ -209,13 +244,18 @@ impl Rumors {
         }
     }
 
+    /// Places the kept rumors by this key. Nothing that is decided depends on it.
+    pub(crate) fn place_by(&mut self, key: TableKey) {
+        self.kept.place_by(key);
+    }
+
     /// Builds what a restored copy lacks. To be called before anything else, [`Self::check`] included.
     ///
     /// # Errors
     /// What contradicts itself.
     pub(crate) fn rebuild(&mut self) -> Result<(), &'static str> {
         self.begin_input();
-        self.kept.reindex();
+        self.kept.place_by(TableKey::default());
         for (slot, place) in self.kept.by_origin() {
             let origin = self.origins.get_mut(slot as usize).and_then(Option::as_deref_mut);
             self.kept.chain(place, &mut origin.ok_or("rumors are kept of an origin that has none")?.chain);
@@ -258,8 +298,8 @@ impl Rumors {
 
     /// Most bytes that the next rumor to be told takes in a datagram, 0 where there is none.
     pub(crate) fn largest_waiting(&self) -> usize {
-        let next = self.hot.first().and_then(|place| self.kept.rumor(place, Instant::ORIGIN));
-        next.map_or(0, |rumor| rumor_len(rumor.topic.len(), rumor.payload.len()))
+        let next = self.hot.first().and_then(|place| self.kept.get(place));
+        next.map_or(0, Kept::wire_len)
     }
 
     /// Rumors that are kept.
@@ -411,6 +451,12 @@ impl Rumors {
     /// Has the current input brought it?
     fn is_current(&self, place: u32) -> bool {
         self.kept.get(place).is_some_and(|kept| kept.input == self.input)
+    }
+
+    /// Counts a new rumor as missed, and marks it as seen.
+    fn give_up(&mut self, slot: u32, id: RumorId, cx: &mut Cx) {
+        let origin = admitted(&mut self.origins, slot, id.epoch, &cx.config);
+        cx.stats.rumors_missed += u64::from(origin.window.mark(id.seq)) + 1;
     }
 
     /// Marks a new rumor as seen, keeps it and tells it. There is room.

@@ -96,7 +96,8 @@ pub struct Stats {
     pub rumors_sent: u64,
     /// Copies of rumors that had been delivered before.
     pub rumors_known: u64,
-    /// Rumors refused: further behind their origin's newest than `rumor_window`, or of another life of it.
+    /// Rumors refused: further behind their origin's newest than `rumor_window`, of another life of it, or
+    /// older than `rumor_ttl`.
     pub rumors_stale: u64,
     /// Rumors refused: their origin is not known. A sync brings them once it is.
     pub rumors_unknown: u64,
@@ -104,6 +105,8 @@ pub struct Stats {
     pub rumors_evicted: u64,
     /// Rumors given up: nobody who was asked keeps them any more, or `rumor_window` newer ones came first.
     pub rumors_missed: u64,
+    /// Rumors so far ahead of all that is known of their origin that they were asked for instead of believed.
+    pub rumors_implausible: u64,
     /// Rumors whose Lamport time was too far ahead to be followed at once.
     pub lamport_implausible: u64,
     /// Broadcasts, puts and deletes of the embedder refused: too long, no room, or a leave has begun.
@@ -116,6 +119,8 @@ pub struct Stats {
     pub deltas_stale: u64,
     /// Deltas that begin behind what is known here: what lies between is asked for.
     pub deltas_gapped: u64,
+    /// Deltas so far ahead of the known version that they were asked for instead of believed.
+    pub deltas_implausible: u64,
     /// Deltas refused: of a member or a life that is not known, about this node, or beyond what a state may have.
     pub deltas_refused: u64,
     /// Copies of deltas put into datagrams.

@@ -81,8 +81,8 @@ impl Harness for Sim {
 
     /// Unoptimised, a tenth of them, and a fiftieth of the long ones: each takes three times as long, and `.ci/run` plays them
     /// all, optimised.
-    fn seeds(wanted: u64, long: bool) -> u64 {
-        if cfg!(debug_assertions) { wanted.div_ceil(if long { 50 } else { 10 }) } else { wanted }
+    fn seeds(wanted: u64, capped: bool) -> u64 {
+        if cfg!(debug_assertions) { wanted.div_ceil(if capped { 50 } else { 10 }) } else { wanted }
     }
 
     fn config(&self) -> &Config {

@@ -23,6 +23,9 @@ use crate::wire::{self, Frame, Message, StateEntry, StateItem, Summary};
 /// of the largest datagram that there can be would keep a node for longer than a probe may take.
 const ENTRIES_MAX: usize = 512;
 
+/// How far beyond the known version of a state a delta may be that others bring unasked.
+const VERSION_JUMP: u32 = 1 << 16;
+
 /// In what a summary was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Told {
@@ -45,11 +48,15 @@ impl Node {
         let answer = matches!(frame.message, Some(Message::Delta { .. }));
         let mut left = ENTRIES_MAX;
         for item in frame.states() {
+            if self.is_too_far(&item, peer, lane.is_some() || item.id == frame.sender && self.is_at(peer, from)) {
+                continue;
+            }
             self.apply_state(&item, peer, lane, answer, &mut left);
         }
         self.feedback.clear();
         for rumor in frame.rumors() {
-            self.apply_rumor(&rumor, !answer);
+            let known = lane.is_some() || rumor.id.origin == frame.sender && self.is_at(peer, from);
+            self.apply_rumor(&rumor, peer, !answer, known);
         }
         self.answer_rumors(from, peer);
         for (id, known) in frame.known() {
@@ -70,6 +77,21 @@ impl Node {
 
     pub(super) fn is_at(&self, peer: u32, from: Addr) -> bool {
         self.table.get(peer).is_some_and(|row| row.addr == from && row.status.is_live())
+    }
+
+    /// Is it of a version far ahead of what is known, by one that is neither its owner nor was asked? One of the last versions
+    /// there are would keep all that the owner will ever write in this epoch from being taken. So it is asked for.
+    fn is_too_far(&mut self, item: &StateItem<'_>, peer: u32, known: bool) -> bool {
+        let Some(slot) = self.slot_in_life(item.id, item.epoch).filter(|&slot| slot != ME && !known) else {
+            return false;
+        };
+        let version = self.state.version(slot);
+        let far = item.version.saturating_sub(version) > VERSION_JUMP;
+        if far {
+            self.cx.stats.deltas_implausible += 1;
+            self.want(slot, peer, (version.saturating_add(1), 0), true);
+        }
+        far
     }
 
     /// One delta of somebody's state.
@@ -130,7 +152,7 @@ impl Node {
         }
     }
 
-    fn apply_rumor(&mut self, rumor: &Rumor<'_>, news: bool) {
+    fn apply_rumor(&mut self, rumor: &Rumor<'_>, peer: u32, news: bool, known: bool) {
         let RumorId { origin, epoch, seq } = rumor.id;
         if origin == self.cx.me {
             self.cx.stats.rumors_known += 1;
@@ -145,13 +167,18 @@ impl Node {
         };
         let life = self.table[slot].status.incarnation().epoch();
         let now = self.driver_now();
-        let offer = self.rumors.offer(slot, life, rumor, now, &mut self.cx);
+        let offer = self.rumors.offer((slot, life), rumor, known, now, &mut self.cx);
+        if offer == Offer::Ahead {
+            self.want(slot, peer, (0, self.rumors.last(slot).saturating_add(1)), false);
+        }
         let answered = news && self.counts_receivers() && self.feedback.len() < FEEDBACK_MAX;
         if answered && matches!(offer, Offer::New | Offer::Known) {
             self.feedback.push((rumor.id, offer == Offer::Known));
         }
-        if offer == Offer::New {
+        if matches!(offer, Offer::New | Offer::Stale) {
             self.remark(slot);
+        }
+        if offer == Offer::New {
             self.cx.events.push(Event::Rumor { id: rumor.id });
             self.gossip.wake(&self.cx);
         }

@@ -240,7 +240,9 @@ impl Node {
             let Requester { addr: to, peer, room, .. } = requester;
             return self.cx.send(Intent { to, peer, room, hint: Hint::Nothing, what: ack });
         }
-        let live = self.table.find(target).filter(|&s| self.table[s].status.is_live());
+        // A stranger could have a member pinged with all its news for a small request that nobody sees the source of.
+        let is_known = self.table.get(requester.peer).is_some();
+        let live = self.table.find(target).filter(|&s| is_known && self.table[s].status.is_live());
         let target = live.map(|slot| self.target(slot));
         self.detect.on_ping_req(requester, target, &mut self.cx);
     }

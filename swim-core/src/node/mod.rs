@@ -135,6 +135,18 @@ pub struct Node {
 }
 
 impl Node {
+    /// Places members and rumors in this node's tables by this key, 128 bits that nobody else knows. Whoever knew it could
+    /// choose ids that all have one place, and finding one of them would take as long as going through all.
+    ///
+    /// A driver gives it from the operating system's entropy, and from nothing that is written down: neither snapshot nor
+    /// trace has it, and no decision depends on it, so a copy with another key does the same, bit for bit. Without it, the key
+    /// follows from `rng_seed`.
+    pub fn place_by(&mut self, key: [u64; 2]) {
+        let key = TableKey(key[0], key[1]);
+        self.table.place_by(key);
+        self.rumors.place_by(key);
+    }
+
     /// A node of this identity. It is alone until it joins or is joined.
     ///
     /// # Errors

@@ -20,7 +20,7 @@ use crate::node::Rumor;
 use crate::status::{NodeId, RumorId};
 use crate::storage::{Index, NONE, Slab, make_room};
 use crate::time::{Instant, micros};
-use crate::wire::DecodeError;
+use crate::wire::{DecodeError, rumor_len};
 
 /// A rumor but for its topic and payload.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -51,6 +51,11 @@ impl Kept {
         let (topic, payload) = (item.topic.len() as u8, item.payload.len() as u32);
         let (id, lamport, aged, links) = (item.id, item.lamport, micros(item.age), Links::default());
         Self { id, slot, lamport, at, aged, topic, payload, round: 0, knew: 0, links, input }
+    }
+
+    /// Most bytes that it takes in a frame.
+    pub(super) fn wire_len(&self) -> usize {
+        rumor_len(usize::from(self.topic), self.payload as usize)
     }
 
     /// Bytes of topic and payload.
@@ -198,10 +203,11 @@ impl Arena {
         Ok(())
     }
 
-    /// Builds the index of a restored copy.
-    pub(super) fn reindex(&mut self) {
+    /// Builds the index, with this key.
+    pub(super) fn place_by(&mut self, key: TableKey) {
+        self.key = key;
         self.index = Index::with_capacity(self.places.len());
-        let (places, key) = (&self.places, self.key);
+        let places = &self.places;
         for (place, _) in places.iter() {
             self.index.insert(place, |p| places.get(p).map_or(0, |k| hash_of(key, k.id)));
         }
@@ -370,11 +376,10 @@ impl Serialize for Arena {
         for kept in order.iter().filter_map(|&place| self.places.get(place)) {
             text.extend_from_slice(self.text(kept).unwrap_or_default());
         }
-        let mut arena = serializer.serialize_struct("Arena", 4)?;
+        let mut arena = serializer.serialize_struct("Arena", 3)?;
         arena.serialize_field("places", &self.places)?;
         arena.serialize_field("order", &order)?;
         arena.serialize_field("text", &text)?;
-        arena.serialize_field("key", &self.key)?;
         arena.end()
     }
 }
@@ -385,7 +390,6 @@ struct Stored {
     places: Slab<Kept>,
     order: Vec<u32>,
     text: Vec<u8>,
-    key: TableKey,
 }
 
 impl TryFrom<Stored> for Arena {
@@ -393,7 +397,8 @@ impl TryFrom<Stored> for Arena {
 
     /// The index is built later, with the chains.
     fn try_from(stored: Stored) -> Result<Self, Self::Error> {
-        let Stored { places, order, text, key } = stored;
+        let Stored { places, order, text } = stored;
+        let key = TableKey::default();
         let mut unlisted = vec![false; places.slots()];
         places.iter().for_each(|(place, _)| unlisted[place as usize] = true);
         let mut arena = Self { places, text, bytes: 0, oldest: NONE, newest: NONE, index: Index::default(), key };

@@ -140,6 +140,7 @@ impl Hot {
         self.limit = Some((live, limit));
         limit
     }
+
     #[cfg(test)]
     pub(super) fn room(&self) -> usize {
         self.ended.capacity()

@@ -74,12 +74,17 @@ impl Teller {
 
     /// The same input brings this rumor, too.
     fn also_hears(&mut self, slot: u32, seq: u32, payload: &[u8]) -> Offer {
-        let rumor = Rumor { id: id(slot, seq), lamport: u64::from(seq), age: Duration::ZERO, topic: "t", payload };
-        self.offer(slot, EPOCH, &rumor)
+        self.hears_of_age(slot, seq, payload, 0)
+    }
+
+    /// The same for one that was broadcast so many milliseconds ago.
+    fn hears_of_age(&mut self, slot: u32, seq: u32, payload: &[u8], ms: u64) -> Offer {
+        let age = Duration::from_millis(ms);
+        self.offer(slot, EPOCH, &Rumor { id: id(slot, seq), lamport: u64::from(seq), age, topic: "t", payload })
     }
 
     fn offer(&mut self, slot: u32, epoch: u32, rumor: &Rumor<'_>) -> Offer {
-        self.rumors.offer(slot, epoch, rumor, self.cx.now, &mut self.cx)
+        self.rumors.offer((slot, epoch), rumor, false, self.cx.now, &mut self.cx)
     }
 
     fn get(&self, id: RumorId) -> Option<Rumor<'_>> {
@@ -199,14 +204,15 @@ fn each_is_new_once() {
             t.cx.now = t.cx.now.plus_micros(u64::from(x) * 100);
             t.due(t.cx.now);
             let before = t.rumors.last(slot);
-            let offer = t.hears(slot, seq, b"x");
+            t.rumors.begin_input();
+            let offer = t.hears_of_age(slot, seq, b"x", u64::from(x) * 16 % 60_000);
             let expected = match offer {
                 // Nothing that others say is mine.
                 Offer::OtherLife => slot == ME,
                 Offer::New => slot != ME && new.insert((slot, seq)),
                 Offer::Known => new.contains(&(slot, seq)),
                 Offer::Stale => seq + 64 <= before,
-                Offer::Full => false,
+                Offer::Full | Offer::Ahead => false,
             };
             others += u64::from(offer != Offer::New);
             if !expected || offer == Offer::New && t.get(id(slot, seq)).is_none() {
@@ -362,5 +368,5 @@ fn the_room_for_the_next_one_is_known() {
         assert_eq!(t.rumors.largest_waiting(), takes);
     }
     let rumor = Rumor { id: id(1, 1), lamport: 1, age: Duration::ZERO, topic: "topic", payload: &[0; 16_384] };
-    assert_eq!(rumor_len(rumor.topic.len(), rumor.payload.len()), 30 + 5 + 3 + 16_384);
+    assert_eq!(crate::wire::rumor_len(rumor.topic.len(), rumor.payload.len()), 30 + 5 + 3 + 16_384);
 }

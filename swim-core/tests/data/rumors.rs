@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::util::data::*;
 use crate::util::*;
 use swim_core::wire::Message;
-use swim_core::{Command, Event, Rumor, RumorId, StopPolicy};
+use swim_core::{Command, Event, Input, Rumor, RumorId, StopPolicy};
 
 /// The feedback that this peer was sent.
 fn feedback(b: &mut Bench, to: &Peer) -> Vec<(RumorId, bool)> {
@@ -88,4 +88,29 @@ fn a_rumor_does_not_become_younger() {
     assert_eq!(b.node.rumors_kept(), 1);
     b.run_with(ms(1), &peers);
     assert_eq!(b.node.rumors_kept(), 0);
+}
+
+/// A rumor grows old while its node sleeps. What is over when the node wakes is not told any more, whatever comes first, and
+/// goes with the next deadline.
+#[test]
+fn a_rumor_grows_old_while_its_node_sleeps() {
+    for slept in [false, true] {
+        let (mut b, peers) = Bench::with_peers(config(), 3);
+        b.command(Command::Broadcast { topic: "t", payload: b"mine" });
+        let [Event::Rumor { id }] = b.events[..] else { panic!("it is heard: {:?}", b.events) };
+        b.clear();
+        let ttl = b.node.config().rumor_ttl;
+        b.now = b.now + if slept { ttl } else { ms(1) };
+        b.recv_from(peers[0].addr, &frame(&peers[0], Some(Message::Ping { target: b.me(), nonce: 1 }), &[], &[]));
+        b.recv_from(peers[1].addr, &digest(&peers[1], 2, &[nothing_of(&as_peer(&b))]));
+        let told = b.sent.iter().map(|s| s.frame().rumors().count()).sum::<usize>();
+        assert_eq!((told > 0, b.node.stats().pauses), (!slept, u64::from(slept)));
+        assert_eq!(b.node.rumor(id).map(|rumor| rumor.age), Some(if slept { ttl } else { ms(1) }));
+        b.handle(Input::Timeout);
+        assert_eq!(b.node.rumors_kept(), usize::from(!slept));
+    }
+}
+
+fn as_peer(b: &Bench) -> Peer {
+    Peer { id: b.me(), addr: b.node.me().addr(), incarnation: b.node.me().incarnation() }
 }

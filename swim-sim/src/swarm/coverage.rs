@@ -16,7 +16,7 @@ pub struct Coverage {
 }
 
 /// What cannot happen in these runs, and why.
-pub(crate) const IMPOSSIBLE: [(&str, &str); 11] = [
+pub(crate) const IMPOSSIBLE: [(&str, &str); 13] = [
     ("node: dropped_malformed", "the envelope's checksum refuses what was damaged before it is a frame"),
     ("node: members_refused", "who is refused is no member, so plans keep `members_max` large"),
     ("node: addresses_refused", "no plan has 64 nodes at one address"),
@@ -24,6 +24,8 @@ pub(crate) const IMPOSSIBLE: [(&str, &str); 11] = [
     ("node: sends_failed", "the sockets of a world never fail"),
     ("node: outbox_full", "the outbox has room for what an input can ask for at most"),
     ("node: commands_refused", "handles refuse what finds no room, and a process ends with its goodbye"),
+    ("node: deltas_implausible", "nobody lies, and nobody writes 65 536 times"),
+    ("node: rumors_implausible", "nobody lies, and nobody broadcasts 65 536 times"),
     ("node: lamport_implausible", "nobody broadcasts for twelve days"),
     ("node: state_refused", "whose state is refused is not the same at all, so plans keep `state_total` large"),
     ("network: injected", "nobody forges"),

@@ -47,7 +47,7 @@ fn apply(t: &mut Teller, op: u8, x: u8, y: u16) -> (Vec<RumorId>, u64, Instant) 
             told.len() < 3
         }),
         7 | 8 => told = t.tells(usize::from(x), usize::from(y % 7)),
-        _ => drop(t.also_hears(slot, seq % 200, &vec![x; usize::from(y % 900)])),
+        _ => drop(t.hears_of_age(slot, seq % 200, &vec![x; usize::from(y % 900)], u64::from(y % 61) * 1_000)),
     }
     let seen = u64::from(t.rumors.kept_floor(slot)) << 32 | t.rumors.largest_waiting() as u64;
     (told, seen ^ t.rumors.mark(slot) ^ t.rumors.digest(slot).1, t.deadline())

@@ -152,6 +152,37 @@ fn what_is_over_is_neither_taken_nor_told() {
     t.check();
 }
 
+/// Whoever was asked is believed that a rumor is over, or it would be asked for again and again where others keep rumors for
+/// longer. From others it says nothing.
+#[test]
+fn what_is_over_in_an_answer_is_given_up() {
+    let mut t = Teller::new(&config());
+    assert_eq!(t.hears(1, 3, b"x"), Offer::New);
+    let over = |seq| Rumor { id: id(1, seq), lamport: 1, age: Duration::from_secs(60), topic: "t", payload: b"x" };
+    assert_eq!((t.offer(1, EPOCH, &over(1)), t.rumors.digest(1)), (Offer::Stale, (0, 0b100)));
+    let mut answered = |seq| {
+        let offer = t.rumors.offer((1, EPOCH), &over(seq), true, t.cx.now, &mut t.cx);
+        (offer, t.rumors.digest(1), t.cx.stats.rumors_missed, t.rumors.len())
+    };
+    assert_eq!(answered(1), (Offer::Stale, (1, 0b10), 1, 1));
+    assert_eq!(answered(2), (Offer::Stale, (3, 0), 2, 1));
+    assert_eq!(t.hears(1, 2, b"x"), Offer::Known);
+    t.check();
+}
+
+/// What nobody can have heard in a former life goes on in the next one, as old as it is; what is over by then does not.
+#[test]
+fn another_life_does_not_make_young() {
+    let mut t = Teller::new(&config());
+    t.broadcast("t", b"over");
+    t.cx.now = t.cx.now.plus_micros(20_000_000);
+    t.broadcast("t", b"old");
+    t.cx.now = t.cx.now.plus_micros(40_000_000);
+    t.rumors.restart(EPOCH + 1, t.cx.now, &mut t.cx);
+    let again = t.get(RumorId { epoch: EPOCH + 1, ..id(ME, 1) }).map(|r| (r.payload, r.age.as_secs()));
+    assert_eq!((again, t.rumors.len()), (Some((&b"old"[..], 40)), 1));
+}
+
 /// One digest and what it brings make two alike, or what is missing is given up.
 #[test]
 fn a_digest_brings_what_is_missing() {
