@@ -5,8 +5,8 @@
 
 use swim_sim::experiments::{Cell, LifeguardArgs, LifeguardTable, Table, lifeguard};
 
-fn args(tables: &[LifeguardTable]) -> LifeguardArgs {
-    let default = LifeguardArgs { trials: 2, tables: tables.to_vec(), ..LifeguardArgs::default() };
+fn args(table: LifeguardTable, trials: u32) -> LifeguardArgs {
+    let default = LifeguardArgs { trials, tables: vec![table], ..LifeguardArgs::default() };
     if cfg!(debug_assertions) {
         LifeguardArgs { nodes: 32, concurrent: vec![8], durations: vec![16_384], intervals: vec![64], ..default }
     } else {
@@ -25,7 +25,7 @@ fn value(table: &Table, row: usize, column: &str) -> f64 {
 /// Shares of plain SWIM's false positives: within a factor 1.5 of the published ones, and in their order. Ours has none.
 #[test]
 fn shares_are_about_the_published_ones_and_ours_has_none() {
-    let tables = lifeguard(&args(&[LifeguardTable::Configurations]));
+    let tables = lifeguard(&args(LifeguardTable::Configurations, 2));
     let table = &tables[0];
     println!("{table}");
     let [swim, probe, suspicion, buddy, lifeguard, ours] = [0, 1, 2, 3, 4, 5].map(|row| value(table, row, "FP"));
@@ -44,7 +44,7 @@ fn shares_are_about_the_published_ones_and_ours_has_none() {
 /// A shorter suspicion is a shorter time until all know of a failure, by about the published shares.
 #[test]
 fn latency_goes_down_with_alpha() {
-    let tables = lifeguard(&args(&[LifeguardTable::Alpha]));
+    let tables = lifeguard(&args(LifeguardTable::Alpha, 1));
     let table = &tables[0];
     println!("{table}");
     let shares = [0, 1, 2].map(|row| value(table, row, "all %"));
