@@ -118,7 +118,7 @@ fn what_is_given_up_loses_nothing() {
         let (b, driver) = bound("127.0.0.1:0", setup("b").join([a.addr()])).await;
         let task_b = smol::spawn(driver);
         sees(&a, 2).await;
-        for n in 0..20_u8 {
+        for n in 0..4_u8 {
             b.set_profile(Profile::new("b", &[n]).unwrap()).unwrap();
             let told = a.view_when(|view| view.member(b.id()).is_some_and(|row| row.meta() == [n]));
             within(told).await.expect("it runs");

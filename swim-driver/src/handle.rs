@@ -124,7 +124,8 @@ impl Handle {
         self.inner.ends.mailbox.push(Order::Leave)
     }
 
-    /// Says this about the node from now on.
+    /// Says this about the node from now on: at once, or when a second has passed since it changed last. Of what is set
+    /// meanwhile the last one stands, also in [`Self::view`].
     ///
     /// # Errors
     /// [`CommandError`] when the command is not accepted.

@@ -166,6 +166,7 @@ impl Node {
             return;
         }
         let (id, old) = (row.id, row.addr);
+        let another_life = row.detail_at.epoch() != d.at.epoch();
         let moved = old != Addr::from(d.addr);
         let updated = row.profile.name() != d.name || row.profile.meta() != d.meta;
         // Equal words are shared, not copied.
@@ -173,7 +174,10 @@ impl Node {
         if let Err(refusal) = self.table.set_detail(slot, d.at, d.addr.into(), profile) {
             return self.count_refusal(refusal);
         }
-        self.gossip.enqueue(slot, true, &self.cx);
+        // Where a member is, everybody hears at once; what it says about itself, once per second.
+        if moved || another_life || self.profiles.on_changed(slot, &self.cx) {
+            self.gossip.enqueue(slot, true, &self.cx);
+        }
         if self.table[slot].state() != State::Alive {
             // That it is suspected, or gone, waits for no address and profile.
             self.gossip.enqueue(slot, false, &self.cx);

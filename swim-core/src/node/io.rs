@@ -50,7 +50,8 @@ pub enum Command<'a> {
     Seeds(&'a [SocketAddr]),
     /// Say goodbye, then fall silent.
     Leave,
-    /// Say this about myself from now on.
+    /// Say this about myself from now on: at once, or when a second has passed since it changed last. Of what is set meanwhile
+    /// the last one stands.
     SetProfile(&'a Profile),
     /// Tell everybody this, once. What [`Config::check_rumor`] refuses is counted and dropped.
     ///

@@ -44,6 +44,8 @@ impl Node {
         if self.leave.has_begun() {
             return;
         }
+        // What waits to be told is told now, or never.
+        self.change_profile();
         // They may have heard of this node already, and it not yet of them.
         let seeds: SmallVec<[Addr; TOLD_MIN]> =
             self.join.awaited().filter(|&a| self.table.aliases(a) == 0).take(TOLD_MIN).collect();

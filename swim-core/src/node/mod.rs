@@ -14,6 +14,7 @@ mod ingress;
 mod io;
 mod leave;
 mod opaque;
+mod profile;
 mod snapshot;
 mod sync;
 mod timers;
@@ -25,6 +26,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::io::{Command, Entry, Input, Member, Rumor, Transmit};
 use self::leave::Leave;
+use self::profile::Profiles;
 pub use self::snapshot::RestoreError;
 use crate::agreement::Agreement;
 use crate::budget::Budget;
@@ -39,7 +41,7 @@ use crate::gossip::Gossip;
 use crate::hash::TableKey;
 use crate::heal::Heal;
 use crate::health::Health;
-use crate::identity::{Addr, Identity, Profile};
+use crate::identity::{Addr, Identity};
 use crate::join::Join;
 use crate::members::{ME, Members as Table, Row, ensure};
 use crate::outbox::Outbox;
@@ -118,6 +120,7 @@ pub struct Node {
     to_push: Vec<u32>,
     heal: Heal,
     leave: Leave,
+    profiles: Profiles,
     echoes: Echoes,
     rivals: Rivals,
     evidence: Log,
@@ -197,6 +200,7 @@ impl Node {
             to_push: Vec::with_capacity(sync::PUSHES_MAX),
             heal: Heal::new(config.lost_max),
             leave: Leave::default(),
+            profiles: Profiles::new(),
             echoes: Echoes::default(),
             rivals: Rivals::default(),
             evidence: Log::new(config.evidence_max),
@@ -316,19 +320,6 @@ impl Node {
         self.join.on_command(seeds.iter().map(|&a| a.into()), self.table.peers(), &mut self.cx);
     }
 
-    /// What I say about myself is keyed by the incarnation that says it, so a change takes the next one.
-    fn set_profile(&mut self, profile: Profile) {
-        if self.table[ME].profile == profile {
-            return;
-        }
-        let next = self.table[ME].status.incarnation().next();
-        self.raise_me(next);
-        // Slot 0 has no address entry, so writing its detail is never refused.
-        let _ = self.table.set_detail(ME, next, self.cx.my_addr, profile);
-        self.gossip.enqueue(ME, true, &self.cx);
-        self.cx.events.push(Event::MemberUpdated { id: self.cx.me });
-    }
-
     fn on_send_failed(&mut self, to: Addr) {
         self.cx.stats.sends_failed += 1;
         self.detect.on_send_failed(to, &self.cx);
@@ -433,6 +424,7 @@ impl Node {
         self.check_app()?;
         self.heal.check(&self.cx.config)?;
         self.evidence.check(&self.cx.config)?;
+        self.profiles.check(|s| self.table.get(s).is_some())?;
         self.check_slots()
     }
 }

@@ -19,12 +19,14 @@ impl Node {
     /// # Errors
     /// [`DecodeError::Value`] when a name is no UTF-8 any more. The node cannot be used then.
     pub fn map_opaque(&mut self, map: &mut dyn FnMut(Opaque, &mut [u8])) -> Result<(), DecodeError> {
-        self.table.map_profiles(|profile| {
+        let mut mapped = |profile: &Profile| {
             let (mut name, mut meta) = (profile.name().as_bytes().to_vec(), profile.meta().to_vec());
             give(map, Opaque::Name, &mut name);
             give(map, Opaque::Meta, &mut meta);
             Ok(Profile::pack(&utf8(name)?, &meta))
-        })?;
+        };
+        self.table.map_profiles(&mut mapped)?;
+        self.profiles.map_mine(mapped)?;
         self.state
             .map_opaque(&mut |value, bytes| give(map, if value { Opaque::Value } else { Opaque::Key }, bytes))
             .map_err(|_| DecodeError::Value)?;

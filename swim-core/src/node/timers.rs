@@ -27,6 +27,7 @@ enum Due {
     State,
     Rumor,
     Heal,
+    Profile,
     Gossip,
 }
 
@@ -76,6 +77,7 @@ impl Node {
         let row = self.deadlines.peek().map_or(Instant::NEVER, |(at, _)| at);
         let others = self.join.next_deadline().min(self.sync.next_deadline()).min(self.heal.next_deadline());
         let app = self.fetch.next_deadline().min(self.state_at()).min(self.rumor_at());
+        let others = others.min(self.profiles.next_deadline());
         probes.min(row).min(self.suspicions.tell_at()).min(others).min(app).min(self.gossip_at())
     }
 
@@ -141,6 +143,7 @@ impl Node {
             (self.state_at(), Due::State),
             (self.rumor_at(), Due::Rumor),
             (self.heal.next_deadline(), Due::Heal),
+            (self.profiles.next_deadline(), Due::Profile),
             (self.gossip_at(), Due::Gossip),
         ];
         let mut first = all[0];
@@ -185,6 +188,7 @@ impl Node {
                         self.join.knock(addr, &mut self.cx);
                     }
                 }
+                Due::Profile => self.on_profile_due(),
                 Due::Gossip => {
                     let more = self.has_app_news();
                     self.gossip.on_tick(&self.table, more, &mut self.cx);
@@ -266,6 +270,7 @@ impl Node {
         self.deadlines.cancel(slot);
         self.detect.on_slot_freed(slot);
         self.forget_app(slot);
+        self.profiles.forget(slot);
         self.table.forget(slot);
         self.cx.events.push(Event::MemberForgotten { id });
     }

@@ -15,11 +15,14 @@ mod many;
 mod news;
 mod opaque;
 mod probe;
+mod profile;
 mod properties;
 mod retold;
 mod sends;
 mod suspicion;
 mod switches;
 mod time;
+#[path = "../net/mod.rs"]
+mod net;
 #[path = "../util/mod.rs"]
 mod util;

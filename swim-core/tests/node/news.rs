@@ -111,7 +111,8 @@ fn f8_the_same_profile_again_is_told_again() {
             // The same again changes nothing, and takes no incarnation.
             member.command(Command::SetProfile(&Profile::new("me", meta).unwrap()));
             assert_eq!(member.node.me().incarnation(), now);
-            member.run_with(ms(900), &[p]);
+            // A profile changes once per second.
+            member.run_with(ms(1_000), &[p]);
             let times = told(&member, id);
             assert_eq!(times, member.node.config().retransmit_limit(2), "{meta:?} in epoch {epoch}");
             pass_on(&mut member, &mut receiver);
