@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::net::{Net, addr};
-use swim_core::{Command, Config, Identity, Input, Instant, Node, NodeId, Profile, StopPolicy};
+use swim_core::{Command, Config, Identity, Input, Instant, Node, NodeId, Profile, RestoreError, StopPolicy};
 
 /// Knuth's generator, the upper bits of it.
 struct Dice(u64);
@@ -121,6 +121,24 @@ fn use_up(node: &mut Node, frames: &[(usize, Vec<u8>)], dice: &mut Dice) {
     let ids: Vec<NodeId> = node.members().map(|m| m.id()).collect();
     assert!(ids.iter().map(|&id| node.state(id).map(|e| e.key.len()).sum::<usize>()).sum::<usize>() < 1 << 20);
     assert_eq!(node.check(), Ok(()));
+}
+
+/// A snapshot that is cut off, at whatever byte, is refused, and so is one with something behind it. What a change of the
+/// profile waits for is part of it.
+#[test]
+fn a_snapshot_that_is_cut_off_is_refused() {
+    let mut net = Net::whole(NODES, &Config::lan("c"), 5);
+    live_on(&mut net, &mut Dice(9), 20);
+    for meta in [[1; 30], [2; 30]] {
+        net.command(0, Command::SetProfile(&Profile::new("n0", &meta).unwrap()));
+    }
+    let whole = net.nodes[0].snapshot();
+    assert!(whole.windows(30).any(|w| w == [2; 30]), "what waits is written");
+    for cut in 0..whole.len() {
+        assert_eq!(Node::restore(&whole[..cut]).err(), Some(RestoreError::Malformed), "cut off at {cut}");
+    }
+    assert_eq!(Node::restore(&[&whole[..], &[0]].concat()).err(), Some(RestoreError::Malformed));
+    assert!(Node::restore(&whole).is_ok_and(|node| node.snapshot() == whole));
 }
 
 /// What a snapshot of this build looks like. When the hash is another one, the layout is: raise `Node::SNAPSHOT_VERSION`,

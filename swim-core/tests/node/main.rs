@@ -12,6 +12,8 @@ mod late;
 mod leave;
 mod malice;
 mod many;
+#[path = "../net/mod.rs"]
+mod net;
 mod news;
 mod opaque;
 mod probe;
@@ -22,7 +24,5 @@ mod sends;
 mod suspicion;
 mod switches;
 mod time;
-#[path = "../net/mod.rs"]
-mod net;
 #[path = "../util/mod.rs"]
 mod util;
