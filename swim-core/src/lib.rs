@@ -24,6 +24,7 @@ mod budget;
 mod config;
 mod cx;
 mod detect;
+mod doubts;
 mod echo;
 mod event;
 mod evidence;
@@ -74,3 +75,9 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The generator of all random choices; its state is part of a snapshot.
 pub const GENERATOR: &str = "xoshiro256**";
+
+/// How many cases a property is tried with: next to none under Miri, which takes a hundred times as long for each.
+#[cfg(test)]
+fn cases(wanted: u64) -> u64 {
+    if cfg!(miri) { wanted.div_ceil(1_000) } else { wanted }
+}

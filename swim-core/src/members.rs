@@ -175,6 +175,33 @@ impl Members {
         self.rows.get(slot)
     }
 
+    /// This node's own row: `new` puts it there, `rebuild` asks for it, and nothing takes it away.
+    #[inline]
+    pub(crate) fn me(&self) -> &Row {
+        &self[ME]
+    }
+
+    /// The row at a slot that one of this node's indexes has. There always is one; were it ever missing, a debug build would
+    /// say so, and any other go on without, since what a datagram says must not end in a panic.
+    #[inline]
+    pub(crate) fn row(&self, slot: u32) -> Option<&Row> {
+        let row = self.rows.get(slot);
+        debug_assert!(row.is_some(), "a slot without a row");
+        row
+    }
+
+    /// The row of this member, and its slot.
+    #[inline]
+    pub(crate) fn find_row(&self, id: NodeId) -> Option<(u32, &Row)> {
+        self.find(id).and_then(|slot| Some((slot, self.row(slot)?)))
+    }
+
+    /// Is this slot a live member's?
+    #[inline]
+    pub(crate) fn is_live_at(&self, slot: u32) -> bool {
+        self.row(slot).is_some_and(|row| row.status.is_live())
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Row)> {
         self.rows.iter()
     }
@@ -186,7 +213,7 @@ impl Members {
 
     /// Is this member known and live?
     pub(crate) fn is_live(&self, id: NodeId) -> bool {
-        self.find(id).is_some_and(|s| self[s].status.is_live())
+        self.find(id).is_some_and(|slot| self.is_live_at(slot))
     }
 
     /// Live members but this node at this address.

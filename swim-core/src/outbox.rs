@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
+use crate::doubts::DOUBTS_MAX;
 use crate::identity::Addr;
 use crate::members::ensure;
 use crate::storage::{NONE, Ring};
@@ -87,9 +88,10 @@ impl Outbox {
         Self(Ring::new(capacity))
     }
 
-    /// What one input can ask for at most: all relays' nacks, all seeds, a leave, a gossip tick, a round of relays.
+    /// What one input can ask for at most: all relays' nacks, all seeds, a leave, a gossip tick, a round of relays, members of
+    /// whose later life others speak.
     pub(crate) fn bound(config: &Config) -> usize {
-        config.relays_max + config.seeds_max + config.gossip_fanout + config.indirect_probes + 80
+        config.relays_max + config.seeds_max + config.gossip_fanout + config.indirect_probes + DOUBTS_MAX + 80
     }
 
     /// Takes the room again that a restored copy lacks.

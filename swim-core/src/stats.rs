@@ -2,6 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+/// One more. A counter that has come to its end stays there.
+#[inline]
+pub(crate) fn count(counter: &mut u64) {
+    *counter = counter.saturating_add(1);
+}
+
 /// Counters since construction. `datagrams_received = datagrams_accepted + ` the sum of the `dropped_*` fields.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -63,6 +69,9 @@ pub struct Stats {
     pub claims_unknown: u64,
     /// Accusations of another epoch or too far ahead of the known incarnation, and claims near the end of all incarnations.
     pub claims_implausible: u64,
+    /// Claims by others of a later epoch of a member that is believed alive, which were not taken over at once: the member itself
+    /// was asked.
+    pub supersede_refused: u64,
     /// Claims by senders that are not known live members.
     pub claims_from_strangers: u64,
     /// Newcomers refused: `members_max` rows are taken, or 32 of those that have a place in the tree of hashes with them.

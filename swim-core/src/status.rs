@@ -237,7 +237,7 @@ mod tests {
                 && a.merge(b) >= a
                 && (a.merge(b) == a || a.merge(b) == b)
         }
-        QuickCheck::new().quickcheck(laws as fn(Status, Status, Status) -> bool);
+        QuickCheck::new().tests(crate::cases(100)).quickcheck(laws as fn(Status, Status, Status) -> bool);
     }
 
     #[test]
@@ -246,7 +246,7 @@ mod tests {
             let i = s.incarnation();
             Status::new(i, s.state()) == s && Incarnation::new(i.epoch(), i.refutations()) == i
         }
-        QuickCheck::new().quickcheck(parts as fn(Status) -> bool);
+        QuickCheck::new().tests(crate::cases(100)).quickcheck(parts as fn(Status) -> bool);
     }
 
     #[test]

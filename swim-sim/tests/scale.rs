@@ -117,3 +117,46 @@ fn one_more_joins(w: &mut World, seed: NodeIx, n: usize) {
         others as f64 / 1_000.0
     );
 }
+
+/// A node that restarts before anybody has missed it, where it was or at another address, is soon known in its new epoch by
+/// all: whoever hears of that from others asks it.
+#[test]
+fn a_restart_is_soon_known_to_all() {
+    let n = 1_000 / TENTH;
+    for (moves, loss, within) in [(false, 0, 2), (false, 25, 6), (true, 0, 6), (true, 25, 8)] {
+        let runs = over_seeds(1..=4, |seed| {
+            let mut w = World::new(seed);
+            w.log_events = false;
+            let nodes: Vec<NodeIx> = (0..n).map(|i| w.spawn(&format!("n{i}"))).collect();
+            w.acquaint(&nodes);
+            w.run_until(secs(60), World::is_at_rest).expect("there is nothing more to tell");
+            w.link.loss = percent(loss);
+            w.run(secs(3));
+            let node = nodes[seed as usize];
+            let id = w.id(node);
+            let next = if moves {
+                w.relocate(node)
+            } else {
+                w.restart(node);
+                node
+            };
+            let (began, sent) = (w.now(), w.sent(next).datagrams);
+            w.join(next, &[nodes[n / 2], nodes[n / 3]]);
+            let lives = w.node(next).me().incarnation();
+            let knows = |w: &World, o: NodeIx| w.node(o).member(id).is_some_and(|m| m.incarnation() >= lives);
+            while !w.nodes().filter(|&o| w.is_running(o)).all(|o| knows(&w, o)) {
+                w.run(millis(50));
+                assert!(w.now().since(began) < secs(60), "all know at last");
+            }
+            (seconds(w.now().since(began)), w.sent(next).datagrams - sent)
+        });
+        println!(
+            "N={n}, {loss} % loss, restarted {}: s until all know: {}",
+            if moves { "elsewhere" } else { "where it was" },
+            summary(runs.iter().map(|run| run.0))
+        );
+        println!("  datagrams that it sent meanwhile: {}", summary(runs.iter().map(|run| run.1 as f64)));
+        let worst = runs.iter().map(|run| run.0).fold(0.0, f64::max);
+        assert!(worst < f64::from(within), "{worst} s");
+    }
+}

@@ -180,8 +180,8 @@ pub fn p9_a_removed_node_is_gone_everywhere<H: Inspect>(run: &mut Run) {
     assert!(h.is_whole(5) && h.is_quiet());
 }
 
-/// P10: one node comes up with a clock decades ahead, and others are made to believe the same of a second one. Restarted
-/// with its clock put right, each is back at once, past what was believed of it; no guard against far-off epochs keeps an
+/// P10: one node comes up with a clock decades ahead, and others are made to believe the same of a second one. Hearsay does
+/// not do that, since the second one denies it; its own word does, when that is forged, too. Restarted with its clock put right, each is back at once, past what was believed of it; no guard against far-off epochs keeps an
 /// honest node out.
 pub fn p10_a_far_future_epoch_shuts_nobody_out<H: Inspect>(run: &mut Run) {
     let (mut h, nodes) = run.five::<H>();
@@ -192,14 +192,29 @@ pub fn p10_a_far_future_epoch_shuts_nobody_out<H: Inspect>(run: &mut Run) {
     h.restart(ahead, spec.clone().epoch(far));
     h.join_through(ahead, &nodes[..1]);
     h.until(h.periods(5), |h| h.is_whole(5)).expect("in, with its clock ahead");
-    // Hearsay of the same kind about another, from a member.
+    // Hearsay of the same kind about another, from a member: whoever hears it asks the other.
     let (id, addr, name) = (h.id(lied_about), h.addr(lied_about), h.spec(lied_about).name);
     let at = Incarnation::new(far, 3);
     let gossiper = nodes[0];
     let lie = [alive(id, at, detail(at, addr, &name))];
     let forged = frame(h.id(gossiper), h.node(gossiper).me().incarnation(), None, &lie);
+    let refused = |h: &H, p: Peer| h.node(p).stats().supersede_refused;
     for p in others(&nodes[1..], lied_about) {
+        let before = refused(&h, p);
         h.forge(p, h.addr(gossiper), &forged);
+        assert_eq!(refused(&h, p), before + 1, "{p:?}");
+    }
+    let honest = h.view(lied_about).me().incarnation();
+    h.run(h.periods(3));
+    for p in others(&nodes, lied_about) {
+        assert_eq!(h.view(p).member(id).map(|m| m.incarnation()), Some(honest), "{p:?}");
+    }
+    assert_eq!(h.view(lied_about).me().incarnation(), honest);
+    // In its own name, from its own address.
+    let forged = frame(id, at, None, &[]);
+    for p in others(&nodes[1..], lied_about) {
+        h.forge(p, addr, &forged);
+        assert_eq!(h.node(p).member(id).map(|m| m.incarnation()), Some(at), "{p:?}");
     }
     h.until(h.periods(15), |h| h.is_whole(5)).expect("it goes past what is believed of it");
     assert!(h.view(lied_about).me().incarnation() > at);

@@ -368,8 +368,8 @@ fn hostile_snapshots_are_harmless() {
     }
     assert!(survives(&postcard::to_allocvec(&rich()).unwrap()));
     assert!(survives(&postcard::to_allocvec(&written(&[("a", b"1")])).unwrap()));
-    QuickCheck::new().tests(10_000).quickcheck(holds as fn(Vec<(u16, u8)>, bool, u16) -> bool);
-    QuickCheck::new().tests(5_000).quickcheck(random as fn(Vec<u8>) -> bool);
+    QuickCheck::new().tests(crate::cases(10_000)).quickcheck(holds as fn(Vec<(u16, u8)>, bool, u16) -> bool);
+    QuickCheck::new().tests(crate::cases(5_000)).quickcheck(random as fn(Vec<u8>) -> bool);
     // Every byte, and every value of it.
     let bytes = postcard::to_allocvec(&rich()).unwrap();
     let mut survivors = 0;

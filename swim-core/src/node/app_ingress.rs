@@ -1,5 +1,7 @@
 //! States and rumors in frames: what others say is taken over, what is lacking is asked for, and what others lack is told.
 
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::unwrap_used, clippy::expect_used)]
+
 use smallvec::SmallVec;
 
 use super::Node;
@@ -15,6 +17,7 @@ use crate::node::Rumor;
 use crate::outbox::{Intent, What};
 use crate::rumors::{Offer, Rumors};
 use crate::state::{Outcome, State};
+use crate::stats::count;
 use crate::status::{NodeId, RumorId, Status};
 use crate::time::{Instant, micros};
 use crate::wire::{self, Frame, Message, StateEntry, StateItem, Summary};
@@ -88,7 +91,7 @@ impl Node {
         let version = self.state.version(slot);
         let far = item.version.saturating_sub(version) > VERSION_JUMP;
         if far {
-            self.cx.stats.deltas_implausible += 1;
+            count(&mut self.cx.stats.deltas_implausible);
             self.want(slot, peer, (version.saturating_add(1), 0), true);
         }
         far
@@ -99,17 +102,17 @@ impl Node {
         if item.id == self.cx.me && !self.cx.mutant(Mutation::PeersWriteMyState) {
             let stats = &mut self.cx.stats;
             let ahead = item.version > self.state.version(ME);
-            *(if ahead { &mut stats.deltas_refused } else { &mut stats.deltas_stale }) += 1;
+            count(if ahead { &mut stats.deltas_refused } else { &mut stats.deltas_stale });
             return self.on_own_shown(item.epoch, item.version, 0);
         }
         let Some(slot) = self.slot_in_life(item.id, item.epoch) else {
-            self.cx.stats.deltas_refused += 1;
+            count(&mut self.cx.stats.deltas_refused);
             return;
         };
         // What is beyond is asked for, as if it had found no room in the datagram.
         let taken = item.entries().take(*left).count();
         let cut = item.entries().nth(taken).is_some();
-        *left -= taken;
+        *left = left.saturating_sub(taken);
         let last = item.entries().take(taken).last();
         let upto = if cut { last.map_or(item.from, |entry| entry.version) } else { item.upto() };
         let now = self.driver_now();
@@ -118,12 +121,14 @@ impl Node {
         let news = if answer { lane.is_some_and(|lane| self.fetch.is_news(lane, slot)) } else { true };
         match self.state.apply(slot, delta, news, now, &self.cx) {
             Outcome::Stale => {
-                self.cx.stats.deltas_stale += 1;
+                count(&mut self.cx.stats.deltas_stale);
                 self.want_rest(item, slot, peer, upto, answer);
             }
             Outcome::Refused { no_room } => {
-                self.cx.stats.deltas_refused += 1;
-                self.cx.stats.state_refused += u64::from(no_room);
+                count(&mut self.cx.stats.deltas_refused);
+                if no_room {
+                    count(&mut self.cx.stats.state_refused);
+                }
                 if !no_room && self.state.is_stuck(slot) {
                     // What is held from different moments is too much together: it begins anew.
                     let visible = self.state.forget(slot);
@@ -132,11 +137,11 @@ impl Node {
                 }
             }
             Outcome::Gap => {
-                self.cx.stats.deltas_gapped += 1;
+                count(&mut self.cx.stats.deltas_gapped);
                 self.want(slot, peer, (item.version, 0), true);
             }
             Outcome::Taken { changed } => {
-                self.cx.stats.deltas_applied += 1;
+                count(&mut self.cx.stats.deltas_applied);
                 self.on_state_changed(slot, changed);
                 self.want_rest(item, slot, peer, upto, answer);
             }
@@ -155,17 +160,17 @@ impl Node {
     fn apply_rumor(&mut self, rumor: &Rumor<'_>, peer: u32, news: bool, known: bool) {
         let RumorId { origin, epoch, seq } = rumor.id;
         if origin == self.cx.me {
-            self.cx.stats.rumors_known += 1;
+            count(&mut self.cx.stats.rumors_known);
             if news && self.counts_receivers() && self.feedback.len() < FEEDBACK_MAX {
                 self.feedback.push((rumor.id, true));
             }
             return self.on_own_shown(epoch, 0, seq);
         }
-        let Some(slot) = self.table.find(origin) else {
-            self.cx.stats.rumors_unknown += 1;
+        let Some((slot, row)) = self.table.find_row(origin) else {
+            count(&mut self.cx.stats.rumors_unknown);
             return;
         };
-        let life = self.table[slot].status.incarnation().epoch();
+        let life = row.status.incarnation().epoch();
         let now = self.driver_now();
         let offer = self.rumors.offer((slot, life), rumor, known, now, &mut self.cx);
         if offer == Offer::Ahead {
@@ -222,18 +227,17 @@ impl Node {
     /// marks, one of us misses a rumor; whether it is the other, the other knows, and it is told once per page, so that this
     /// does not go to and fro.
     fn tell_back(&mut self, s: &Summary, slot: u32, page: bool) {
-        let life = self.table[slot].status.incarnation().epoch();
         let (version, last) = (self.state.version(slot), self.rumors.last(slot));
         let holes = page && last == s.last && self.rumors.digest(slot).0 > s.floor;
         let behind = version > s.version || last > s.last || holes;
-        if behind && life == s.epoch && self.to_tell.len() < TELL_MAX {
+        if behind && self.to_tell.len() < TELL_MAX {
             self.to_tell.push(slot);
         }
     }
 
     /// Somebody shows more of this life of mine than I have written: another life of mine has had this epoch.
     fn on_own_shown(&mut self, epoch: u32, version: u32, seq: u32) {
-        let mine = self.table[ME].status.incarnation();
+        let mine = self.table.me().status.incarnation();
         let ahead = version > self.state.version(ME) || seq > self.rumors.last(ME);
         if epoch == mine.epoch() && ahead {
             self.take_next_epoch(&wire::Item::status(self.cx.me, Status::alive(mine)), false);
@@ -242,7 +246,8 @@ impl Node {
 
     /// The member of this id, if this is the life in which it is known.
     fn slot_in_life(&self, id: NodeId, epoch: u32) -> Option<u32> {
-        self.table.find(id).filter(|&slot| self.table[slot].status.incarnation().epoch() == epoch)
+        let row = self.table.find_row(id).filter(|(_, row)| row.status.incarnation().epoch() == epoch);
+        row.map(|(slot, _)| slot)
     }
 
     // --- asking
@@ -262,17 +267,17 @@ impl Node {
     /// Only members are answered, where they are known to be.
     pub(super) fn on_digest(&mut self, nonce: u32, answer: Intent) {
         if !self.is_at(answer.peer, answer.to) {
-            self.cx.stats.claims_from_strangers += 1;
+            count(&mut self.cx.stats.claims_from_strangers);
         } else if self.budget.allows(false, &self.cx) {
             self.cx.send(Intent { what: What::Delta { nonce }, ..answer });
         } else {
-            self.cx.stats.digests_refused += 1;
+            count(&mut self.cx.stats.digests_refused);
         }
     }
 
     pub(super) fn on_delta(&mut self, from: Addr, frame: &Frame<'_>, nonce: u32) {
         let Some(lane) = self.fetch.lane_of(from, frame.sender, nonce) else {
-            self.cx.stats.stray_acks += 1;
+            count(&mut self.cx.stats.stray_acks);
             return;
         };
         let done = frame.summaries().filter_map(|s| self.table.find(s.id)).take(DIGEST_MAX);

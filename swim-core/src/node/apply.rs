@@ -1,5 +1,7 @@
 //! Claims: the only place where membership changes, and the one list of what follows from a change.
 
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::unwrap_used, clippy::expect_used)]
+
 use super::Node;
 use crate::event::Event;
 use crate::evidence::Fact;
@@ -7,6 +9,7 @@ use crate::identity::{Addr, Profile};
 use crate::members::{ME, Refusal, Row};
 use crate::mutation::Mutation;
 use crate::rivals::Verdict;
+use crate::stats::count;
 use crate::status::{Incarnation, NodeId, State, Status};
 use crate::time::Instant;
 use crate::wire::{Detail, Item, More};
@@ -34,28 +37,28 @@ impl Node {
     /// This node's own probe failed.
     pub(super) fn accuse(&mut self, item: &Item<'_>) {
         let me = self.cx.me;
-        let Some(slot) = self.table.find(item.id) else { return };
-        let known = self.table[slot].status;
-        if item.status > known {
+        let Some((slot, row)) = self.table.find_row(item.id) else { return };
+        if item.status > row.status {
             self.change(slot, item.status, Some(me));
         }
-        if self.table[slot].status == item.status {
+        if self.table.row(slot).is_some_and(|row| row.status == item.status) {
             self.confirm(slot, core::iter::once(me));
             self.suspicions.on_accused(slot, self.table.live(), &self.cx);
         }
     }
 
-    /// Merges one claim into the table. `bound` tells that it came in answer to this node's own nonce.
-    pub(super) fn apply(&mut self, item: &Item<'_>, via: Via, bound: bool) {
+    /// Merges one claim into the table, which the member `by` has sent. `bound` tells that it came in answer to this node's own
+    /// nonce.
+    pub(super) fn apply(&mut self, item: &Item<'_>, by: NodeId, via: Via, bound: bool) {
         let last = if via == Via::Subject { Incarnation::LAST } else { Incarnation::LAST_HEARSAY };
         if item.status.incarnation() >= last {
-            self.cx.stats.claims_implausible += 1;
+            count(&mut self.cx.stats.claims_implausible);
             return;
         }
         if let More::Accused(accusers) = item.more {
             // Nobody doubts itself, so whoever says so is no witness.
             if accusers.iter().all(|a| a == item.id) {
-                self.cx.stats.claims_implausible += 1;
+                count(&mut self.cx.stats.claims_implausible);
                 return;
             }
         }
@@ -63,6 +66,7 @@ impl Node {
             return self.apply_to_me(item, bound);
         }
         match self.table.find(item.id) {
+            Some(slot) if via != Via::Subject && self.is_doubtful(slot, item) => self.doubt(slot, item, by),
             Some(slot) => self.apply_to_known(slot, item, via),
             None => self.apply_to_unknown(item, via),
         }
@@ -71,7 +75,7 @@ impl Node {
     /// Only a live claim with an address can create a member.
     fn apply_to_unknown(&mut self, item: &Item<'_>, via: Via) {
         let Some(d) = item.detail().filter(|_| item.status.is_live()) else {
-            self.cx.stats.claims_unknown += 1;
+            count(&mut self.cx.stats.claims_unknown);
             return;
         };
         let row = Row {
@@ -104,13 +108,13 @@ impl Node {
 
     fn count_refusal(&mut self, refusal: Refusal) {
         match refusal {
-            Refusal::Full | Refusal::Crowd => self.cx.stats.members_refused += 1,
-            Refusal::Address => self.cx.stats.addresses_refused += 1,
+            Refusal::Full | Refusal::Crowd => count(&mut self.cx.stats.members_refused),
+            Refusal::Address => count(&mut self.cx.stats.addresses_refused),
         }
     }
 
-    fn apply_to_known(&mut self, slot: u32, item: &Item<'_>, via: Via) {
-        let known = self.table[slot].status;
+    pub(super) fn apply_to_known(&mut self, slot: u32, item: &Item<'_>, via: Via) {
+        let Some(known) = self.table.row(slot).map(|row| row.status) else { return };
         let mut status = item.status;
         if via == Via::Rows && status.state() == State::Dead && known.is_live() {
             status = Status::new(status.incarnation(), State::Suspect);
@@ -121,19 +125,20 @@ impl Node {
             && status == Status::alive(known.incarnation());
         if status > known || last || returns {
             if !is_plausible(known, status) {
-                self.cx.stats.claims_implausible += 1;
+                count(&mut self.cx.stats.claims_implausible);
                 return;
             }
             let comes_back = !known.is_live() && status.is_live();
-            if comes_back && !self.table.has_place_at(self.address_after(slot, item)) {
+            if comes_back && !self.address_after(slot, item).is_some_and(|addr| self.table.has_place_at(addr)) {
                 return self.count_refusal(Refusal::Address);
             }
             let first = self.first_accuser(item);
             self.change(slot, status, first);
         } else if status < known {
-            self.cx.stats.claims_stale += 1;
+            count(&mut self.cx.stats.claims_stale);
         }
-        if let (More::Accused(accusers), true) = (item.more, self.table[slot].status == status) {
+        let holds = self.table.row(slot).is_some_and(|row| row.status == status);
+        if let (More::Accused(accusers), true) = (item.more, holds) {
             // My own accusation is mine to make, whoever speaks in my name.
             let me = self.cx.me;
             self.confirm(slot, accusers.iter().filter(|&a| a != me));
@@ -145,9 +150,9 @@ impl Node {
     }
 
     /// Where the member will be reached once the whole item has been taken over.
-    fn address_after(&self, slot: u32, item: &Item<'_>) -> Addr {
-        let row = &self.table[slot];
-        item.detail().filter(|d| d.at > row.detail_at).map_or(row.addr, |d| d.addr.into())
+    fn address_after(&self, slot: u32, item: &Item<'_>) -> Option<Addr> {
+        let row = self.table.row(slot)?;
+        Some(item.detail().filter(|d| d.at > row.detail_at).map_or(row.addr, |d| d.addr.into()))
     }
 
     /// The accuser that an event names.
@@ -161,7 +166,8 @@ impl Node {
 
     /// Address and profile are a register of their own: a suspicion that overtakes them must not hide them.
     fn apply_detail(&mut self, slot: u32, d: &Detail<'_>) {
-        let row = &self.table[slot];
+        let Some(row) = self.table.row(slot) else { return };
+        let is_alive = row.state() == State::Alive;
         if d.at <= row.detail_at || d.at > row.status.incarnation() {
             return;
         }
@@ -178,7 +184,7 @@ impl Node {
         if moved || another_life || self.profiles.on_changed(slot, &self.cx) {
             self.gossip.enqueue(slot, true, &self.cx);
         }
-        if self.table[slot].state() != State::Alive {
+        if !is_alive {
             // That it is suspected, or gone, waits for no address and profile.
             self.gossip.enqueue(slot, false, &self.cx);
         }
@@ -197,10 +203,9 @@ impl Node {
     /// Counts accusers that are live members and not the accused, once each; with every new one the suspicion shrinks and
     /// is news again.
     fn confirm(&mut self, slot: u32, accusers: impl Iterator<Item = NodeId>) {
-        if self.table[slot].state() != State::Suspect {
+        let Some(accused) = self.table.row(slot).filter(|row| row.state() == State::Suspect).map(|row| row.id) else {
             return;
-        }
-        let accused = self.table[slot].id;
+        };
         let mut counted = false;
         for by in accusers {
             let counts = by != accused && self.table.is_live(by);
@@ -223,8 +228,8 @@ impl Node {
 
     /// The one way in which a peer's status changes, and all that follows. `status` is greater than the known one.
     pub(super) fn change(&mut self, slot: u32, status: Status, by: Option<NodeId>) {
-        let old = self.table[slot].status;
-        let (id, incarnation) = (self.table[slot].id, status.incarnation());
+        let Some(&Row { id, status: old, addr, .. }) = self.table.row(slot) else { return };
+        let incarnation = status.incarnation();
         debug_assert!(
             (status > old || cfg!(swim_mutations)) && slot != ME,
             "a status only grows, and mine has a way of its own"
@@ -266,18 +271,19 @@ impl Node {
             gone => {
                 self.suspicions.disarm(slot);
                 if gone == State::Dead {
-                    self.heal.on_dead(id, self.table[slot].addr, self.table.live(), &mut self.cx);
+                    self.heal.on_dead(id, addr, self.table.live(), &mut self.cx);
                 } else {
                     // Its address may be a seed's, which is nobody's now.
                     self.heal.on_found(id);
                     self.heal.arm(self.table.live(), &mut self.cx);
                 }
-                let part = if self.cx.mutant(Mutation::TombstoneGoesEarly) { 2 } else { 1 };
-                self.set_deadline(slot, self.cx.now.plus_micros(self.cx.pace.tombstone_ttl / part));
+                let ttl = self.cx.pace.tombstone_ttl;
+                let ttl = if self.cx.mutant(Mutation::TombstoneGoesEarly) { ttl / 2 } else { ttl };
+                self.set_deadline(slot, self.cx.now.plus_micros(ttl));
                 Event::MemberDown { id, incarnation, left: gone == State::Left }
             }
         };
-        self.note_change(slot, event, by);
+        self.note_change(slot, id, event, by);
         self.gossip.enqueue(slot, false, &self.cx);
         self.reunited |= !old.is_live() && status.is_live();
         if another_life {
@@ -291,7 +297,7 @@ impl Node {
         }
     }
 
-    fn note_change(&mut self, slot: u32, event: Event, by: Option<NodeId>) {
+    fn note_change(&mut self, slot: u32, id: NodeId, event: Event, by: Option<NodeId>) {
         let deadline = self.to_driver(self.deadlines.get(slot).unwrap_or(Instant::NEVER));
         let fact = match event {
             Event::MemberSuspect { incarnation, by, .. } => Fact::Suspected { incarnation, by, deadline },
@@ -303,32 +309,34 @@ impl Node {
             }
             _ => return,
         };
-        self.note(self.table[slot].id, fact);
+        self.note(id, fact);
     }
 
     // --- claims about this node itself
 
     /// What others believe of me at or above my incarnation is answered by raising it; below it is old.
     fn apply_to_me(&mut self, item: &Item<'_>, bound: bool) {
-        let (mine, theirs) = (self.table[ME].status.incarnation(), item.status.incarnation());
+        let (mine, theirs) = (self.table.me().status.incarnation(), item.status.incarnation());
         if theirs.epoch() > mine.epoch() {
             return self.jump_past(item, bound);
         }
         // A former life of mine had this epoch, too: a restart within a second, a restored disk.
-        let contradicted = theirs.epoch() == mine.epoch() && self.table[ME].contradicts(item);
+        let contradicted = theirs.epoch() == mine.epoch() && self.table.me().contradicts(item);
         if contradicted && self.take_next_epoch(item, bound) {
             return;
         }
         let old = theirs < mine || item.status == Status::alive(mine);
         if old {
-            self.cx.stats.claims_stale += u64::from(theirs < mine);
+            if theirs < mine {
+                count(&mut self.cx.stats.claims_stale);
+            }
             return;
         }
         if item.status.state() == State::Alive {
             // Somebody speaks for me in this epoch with an incarnation that I have not taken: another life of mine.
             self.take_next_epoch(item, bound);
-        } else if theirs.refutations() - mine.refutations() > AHEAD_MAX {
-            self.cx.stats.claims_implausible += 1;
+        } else if theirs.refutations().saturating_sub(mine.refutations()) > AHEAD_MAX {
+            count(&mut self.cx.stats.claims_implausible);
         } else {
             self.refute(theirs);
             self.reunited |= item.status.state() == State::Dead;
@@ -345,7 +353,7 @@ impl Node {
     fn doubt_verdicts(&mut self, bound: bool) {
         if self.verdicts.doubt(self.table.live(), &self.cx) && bound {
             let table = &self.table;
-            self.gossip.drop_untold(|slot| table[slot].state() == State::Dead);
+            self.gossip.drop_untold(|slot| table.row(slot).is_some_and(|row| row.state() == State::Dead));
         }
     }
 
@@ -355,7 +363,7 @@ impl Node {
         let due = self.cx.now >= self.next_epoch_after;
         if due {
             self.next_epoch_after = self.cx.now.plus_micros(self.cx.pace.probe_interval);
-            self.outbid(item, self.table[ME].status.incarnation(), bound);
+            self.outbid(item, self.table.me().status.incarnation(), bound);
         }
         due
     }
@@ -367,7 +375,7 @@ impl Node {
         if bound && theirs < Incarnation::LAST {
             self.outbid(item, theirs, bound);
         } else {
-            self.cx.stats.claims_implausible += 1;
+            count(&mut self.cx.stats.claims_implausible);
         }
     }
 
@@ -388,7 +396,7 @@ impl Node {
 
     fn refute(&mut self, accused: Incarnation) {
         // An incarnation ahead of mine is one that a former life took in this epoch, perhaps to say something else.
-        let (mine, written) = (self.table[ME].status.incarnation(), self.table[ME].detail_at);
+        let (mine, written) = (self.table.me().status.incarnation(), self.table.me().detail_at);
         let since = mine.refutations().saturating_sub(written.refutations());
         let often = since >= REWRITTEN_AFTER || mine.epoch() != written.epoch();
         let anew = accused > mine || often;
@@ -396,7 +404,7 @@ impl Node {
         if anew {
             self.write_me_anew();
         }
-        self.cx.stats.refutations += 1;
+        count(&mut self.cx.stats.refutations);
         self.gossip.enqueue(ME, anew, &self.cx);
         // At once, and a sign that this node is slow. So many times per period; beyond that it is an attack, and the next
         // tick will do.
@@ -404,14 +412,14 @@ impl Node {
             self.health.worsen(1, &mut self.cx);
             self.gossip.spread(&self.table, &mut self.cx);
         }
-        self.cx.events.push(Event::Refuted { incarnation: self.table[ME].status.incarnation() });
+        self.cx.events.push(Event::Refuted { incarnation: self.table.me().status.incarnation() });
     }
 
     /// Another life: address and profile are written anew, since others may hold those of the life that they know.
     pub(super) fn restart_me(&mut self, incarnation: Incarnation) {
         self.raise_me(incarnation);
         self.write_me_anew();
-        self.cx.stats.refutations += 1;
+        count(&mut self.cx.stats.refutations);
         self.gossip.enqueue(ME, true, &self.cx);
         if self.echoes.take(&self.cx) {
             self.gossip.spread(&self.table, &mut self.cx);
@@ -421,14 +429,14 @@ impl Node {
 
     /// Address and profile as of my present incarnation.
     fn write_me_anew(&mut self) {
-        let (at, profile) = (self.table[ME].status.incarnation(), self.table[ME].profile.clone());
+        let (at, profile) = (self.table.me().status.incarnation(), self.table.me().profile.clone());
         // Slot 0 has no address entry, so writing its detail is never refused.
         let _ = self.table.set_detail(ME, at, self.cx.my_addr, profile);
     }
 
     /// Raises my own incarnation; nobody else does.
     pub(super) fn raise_me(&mut self, incarnation: Incarnation) {
-        let former = self.table[ME].status.incarnation();
+        let former = self.table.me().status.incarnation();
         debug_assert!(incarnation >= former);
         self.table.set_status(ME, Status::alive(incarnation), &mut self.cx.rng);
         if former.epoch() != incarnation.epoch() {

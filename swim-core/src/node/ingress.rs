@@ -1,12 +1,14 @@
 //! One datagram: parsed whole, then its claims, then its message.
 
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::unwrap_used, clippy::expect_used)]
+
 use super::Node;
 use super::apply::Via;
 use crate::config::Buddy;
 use crate::detect::Requester;
 use crate::identity::Addr;
-use crate::members::ME;
 use crate::outbox::{Hint, Intent, What};
+use crate::stats::count;
 use crate::status::{NodeId, State, Status};
 use crate::storage::NONE;
 use crate::wire::{Frame, Item, Message};
@@ -14,33 +16,36 @@ use crate::wire::{Frame, Item, Message};
 /// An answer to an address that is not a known member's is at most this many times the request.
 pub(super) const AMPLIFICATION_MAX: usize = 3;
 
+/// The most that an answer which is bounded so may have; the number after it stands for no bound.
+const ROOM_MAX: usize = u16::MAX as usize - 1;
+
 impl Node {
     pub(super) fn on_datagram(&mut self, from: Addr, bytes: &[u8]) {
         let stats = &mut self.cx.stats;
-        stats.datagrams_received += 1;
-        stats.bytes_received += bytes.len() as u64;
+        count(&mut stats.datagrams_received);
+        stats.bytes_received = stats.bytes_received.saturating_add(bytes.len() as u64);
         if self.leave.has_begun() {
-            stats.dropped_after_leave += 1;
+            count(&mut stats.dropped_after_leave);
             return;
         }
         let Ok(frame) = Frame::parse(bytes) else {
-            stats.dropped_malformed += 1;
+            count(&mut stats.dropped_malformed);
             return;
         };
         if frame.sender == self.cx.me {
-            stats.dropped_from_self += 1;
+            count(&mut stats.dropped_from_self);
             if let Some(Message::Pull { nonce }) = frame.message {
                 self.join.on_own(nonce, &self.cx);
             }
             return;
         }
-        stats.datagrams_accepted += 1;
+        count(&mut stats.datagrams_accepted);
         // Decided before the frame has any effect: what may be answered, and whether it answers something of mine.
         let peer = self.table.find(frame.sender);
         let room = match peer {
-            Some(slot) if self.table[slot].addr == from => u16::MAX,
+            Some(slot) if self.table.row(slot).is_some_and(|row| row.addr == from) => u16::MAX,
             // Spoofing a source that is nobody's gains nothing.
-            _ => bytes.len().saturating_mul(AMPLIFICATION_MAX).min(usize::from(u16::MAX) - 1) as u16,
+            _ => bytes.len().saturating_mul(AMPLIFICATION_MAX).min(ROOM_MAX) as u16,
         };
         self.to_tell.clear();
         let bound = self.is_answer(from, &frame);
@@ -74,41 +79,40 @@ impl Node {
     /// The claims in a frame. A stranger's count only when it was asked, or when it introduces itself. Returns the sender's
     /// slot, which it may have just got.
     fn apply_frame(&mut self, from: Addr, frame: &Frame<'_>, peer: Option<u32>, bound: bool) -> Option<u32> {
-        if let Some(slot) = peer {
+        if let Some(row) = peer.and_then(|slot| self.table.row(slot)) {
             // The head is the sender's own word: it lives, at this incarnation.
             let alive = Status::alive(frame.incarnation);
-            if alive > self.table[slot].status {
-                self.apply(&Item::status(frame.sender, alive), Via::Subject, bound);
+            if alive > row.status {
+                self.apply(&Item::status(frame.sender, alive), frame.sender, Via::Subject, bound);
             }
         }
         let introduction = !matches!(frame.message, Some(Message::Page { .. }));
-        let is_member = |s| self.table[s].status.is_live() && self.table[s].addr == from;
-        let pushed = frame.message == Some(Message::Push) && peer.is_some_and(is_member);
+        let pushed = frame.message == Some(Message::Push) && peer.is_some_and(|slot| self.is_at(slot, from));
         for row in frame.rows() {
             let introduces_itself = introduction && row.id == frame.sender && row.status.state() == State::Alive;
             if bound || introduces_itself || pushed {
-                self.apply(&row, if introduces_itself { Via::Subject } else { Via::Rows }, bound);
+                self.apply(&row, frame.sender, if introduces_itself { Via::Subject } else { Via::Rows }, bound);
             } else {
-                self.cx.stats.claims_from_strangers += 1;
+                count(&mut self.cx.stats.claims_from_strangers);
             }
         }
-        let was_there = peer.is_some_and(|s| self.table[s].status.is_live());
+        let was_there = peer.is_some_and(|slot| self.table.is_live_at(slot));
         let peer = peer.or_else(|| self.table.find(frame.sender));
-        let live = peer.is_some_and(|s| self.table[s].status.is_live());
+        let live = peer.is_some_and(|slot| self.table.is_live_at(slot));
         for update in frame.updates() {
             // Whom I believe dead may still tell me what it believes of me: that is how two such nodes make up.
             let about_me = update.id == self.cx.me && peer.is_some();
             if bound || live || about_me {
-                self.apply(&update, Via::Gossip, bound);
+                self.apply(&update, frame.sender, Via::Gossip, bound);
             } else {
-                self.cx.stats.claims_from_strangers += 1;
+                count(&mut self.cx.stats.claims_from_strangers);
             }
         }
         if frame.has_app() {
             // What a leaver says last comes with its leave.
             match peer.filter(|_| live || was_there) {
                 Some(slot) => self.apply_app(from, frame, slot),
-                None => self.cx.stats.claims_from_strangers += 1,
+                None => count(&mut self.cx.stats.claims_from_strangers),
             }
         }
         peer
@@ -154,7 +158,7 @@ impl Node {
                 self.cx.send(Intent { what: What::Message(Message::Ack { nonce }), ..answer });
             }
             Message::Ping { nonce, .. } => {
-                self.cx.stats.misdirected_pings += 1;
+                count(&mut self.cx.stats.misdirected_pings);
                 self.cx.send(Intent { what: What::Message(Message::NotMe { nonce }), ..answer });
             }
             Message::Ack { nonce } => self.on_ack(from, frame, nonce),
@@ -165,10 +169,13 @@ impl Node {
                 if self.detect.is_relayed_ack(from, frame.sender, incarnation, nonce, &self.cx) {
                     self.on_probe_answered();
                 } else {
-                    self.cx.stats.stray_acks += 1;
+                    count(&mut self.cx.stats.stray_acks);
                 }
             }
             Message::Nack { nonce } => self.detect.on_nack(from, frame.sender, nonce, &mut self.cx),
+            Message::NotMe { nonce } if self.doubts.is_asked_at(from, nonce) => {
+                count(&mut self.cx.stats.wrong_responders);
+            }
             Message::NotMe { nonce } => self.detect.on_not_me(from, nonce, &mut self.cx),
             Message::Pull { nonce } => _ = self.answer_sync(Intent { what: What::Page { nonce }, ..answer }),
             Message::Compare { nonce, .. } => {
@@ -223,8 +230,10 @@ impl Node {
         let (sender, incarnation) = (frame.sender, frame.incarnation);
         if self.detect.is_ack(from, sender, incarnation, nonce, &self.cx) {
             self.on_probe_answered();
-        } else if !self.detect.on_relay_ack(from, sender, incarnation, nonce, &mut self.cx) {
-            self.cx.stats.stray_acks += 1;
+        } else if !self.doubts.on_ack(from, sender, incarnation, nonce, &self.cx)
+            && !self.detect.on_relay_ack(from, sender, incarnation, nonce, &mut self.cx)
+        {
+            count(&mut self.cx.stats.stray_acks);
         }
     }
 
@@ -235,15 +244,15 @@ impl Node {
 
     fn on_ping_req(&mut self, requester: Requester, target: NodeId) {
         if target == self.cx.me {
-            let incarnation = self.table[ME].status.incarnation();
+            let incarnation = self.table.me().status.incarnation();
             let ack = What::Message(Message::RelayedAck { nonce: requester.nonce, incarnation });
             let Requester { addr: to, peer, room, .. } = requester;
             return self.cx.send(Intent { to, peer, room, hint: Hint::Nothing, what: ack });
         }
         // A stranger could have a member pinged with all its news for a small request that nobody sees the source of.
         let is_known = self.table.get(requester.peer).is_some();
-        let live = self.table.find(target).filter(|&s| is_known && self.table[s].status.is_live());
-        let target = live.map(|slot| self.target(slot));
+        let live = self.table.find(target).filter(|&slot| is_known && self.table.is_live_at(slot));
+        let target = live.and_then(|slot| self.target(slot));
         self.detect.on_ping_req(requester, target, &mut self.cx);
     }
 }

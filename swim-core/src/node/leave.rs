@@ -71,6 +71,7 @@ impl Node {
         self.join.stop();
         self.sync.stop();
         self.detect.stop();
+        self.doubts.stop();
         self.heal.stop();
         self.fetch.stop();
     }

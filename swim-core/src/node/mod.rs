@@ -7,6 +7,7 @@ mod app;
 mod app_ingress;
 mod app_reads;
 mod apply;
+mod doubt;
 mod encode;
 mod encode_app;
 mod encode_sync;
@@ -33,6 +34,7 @@ use crate::budget::Budget;
 use crate::config::{Config, ConfigError};
 use crate::cx::{Cx, Events, Pace};
 use crate::detect::Detect;
+use crate::doubts::Doubts;
 use crate::echo::Echoes;
 use crate::event::Event;
 use crate::evidence::{Evidence, Fact, Log};
@@ -88,6 +90,8 @@ pub struct Node {
     cx: Cx,
     table: Table,
     detect: Detect,
+    /// Members of whose later life others speak, and that were asked.
+    doubts: Doubts,
     suspicions: Suspicions,
     health: Health,
     gossip: Gossip,
@@ -178,6 +182,7 @@ impl Node {
         let mut node = Self {
             table,
             detect: Detect::new(config.indirect_probes, config.relays_max),
+            doubts: Doubts::default(),
             suspicions: Suspicions::new(config.suspicions_max),
             health: Health::default(),
             gossip: Gossip::new(),
@@ -417,6 +422,7 @@ impl Node {
         let mine = |row: &Row| (row.id, row.addr) == (self.cx.me, self.cx.my_addr);
         ensure(self.table.get(ME).is_some_and(mine), "this node's own row is its own")?;
         self.detect.check(&self.cx.config)?;
+        self.doubts.check()?;
         self.suspicions.check(&self.cx.config)?;
         self.gossip.check(|s| self.table.get(s).is_some())?;
         self.deadlines.check()?;

@@ -9,7 +9,7 @@ use crate::wire::{self, DecodeError, Opaque};
 
 impl Node {
     /// Hands every byte string that the node carries and never looks into to `map`, which may replace it by another of the same
-    /// length: names and metadata of all rows, keys and values of all states, topics and payloads of the rumors that are kept, those in the question that it answered last, and the name of the cluster. Empty
+    /// length: names and metadata of all rows and of what waits to become one, keys and values of all states, topics and payloads of the rumors that are kept, those in the question that it answered last, and the name of the cluster. Empty
     /// ones are left out.
     ///
     /// Where `map` takes equal ones to equal ones and different ones to different ones, the node does what it would have done,
@@ -26,7 +26,8 @@ impl Node {
             Ok(Profile::pack(&utf8(name)?, &meta))
         };
         self.table.map_profiles(&mut mapped)?;
-        self.profiles.map_mine(mapped)?;
+        self.profiles.map_mine(&mut mapped)?;
+        self.doubts.map_profiles(mapped)?;
         self.state
             .map_opaque(&mut |value, bytes| give(map, if value { Opaque::Value } else { Opaque::Key }, bytes))
             .map_err(|_| DecodeError::Value)?;

@@ -1,5 +1,7 @@
 //! Syncs on their way through the node: when one begins, what its answers bring, and what others' questions are answered.
 
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::unwrap_used, clippy::expect_used)]
+
 use smallvec::SmallVec;
 
 use super::Node;
@@ -8,6 +10,7 @@ use crate::hash::short_hash;
 use crate::identity::Addr;
 use crate::members::{ME, Row};
 use crate::outbox::{Intent, What};
+use crate::stats::count;
 use crate::status::{NodeId, State};
 use crate::sync::{Ended, HELD_MAX, NODES_MAX};
 use crate::wire::{Frame, Item, Message, PAGE_END};
@@ -17,6 +20,9 @@ pub(super) const PUSHES_MAX: usize = 256;
 
 /// A live member that a puller holds, the short hash of its row, and that of its application data.
 pub(super) type Held = (NodeId, u32, u32);
+
+/// Bitmaps that are taken of one answer: one more than there can be nodes, so that too many are seen to be.
+const BITMAPS_MAX: usize = NODES_MAX + 1;
 
 /// The longest question that is kept to be answered: the payload of a UDP datagram.
 const QUESTION_MAX: usize = 65_507;
@@ -67,9 +73,9 @@ impl Node {
         if self.same.on_same(from, (hash, self.gossip.news()), enough) {
             let table = &self.table;
             // What I say of myself is for those who doubt me, and suspicions are in no view hash.
-            let lasts = |slot: u32| slot == ME || table[slot].state() == State::Suspect;
+            let lasts = |slot: u32| slot == ME || table.row(slot).is_some_and(|row| row.state() == State::Suspect);
             let settled = self.gossip.settle(lasts, &self.cx);
-            self.cx.stats.news_settled += settled as u64;
+            self.cx.stats.news_settled = self.cx.stats.news_settled.saturating_add(settled as u64);
         }
     }
 
@@ -92,18 +98,17 @@ impl Node {
         if allowed {
             self.cx.send(answer);
         } else {
-            self.cx.stats.syncs_refused += 1;
+            count(&mut self.cx.stats.syncs_refused);
         }
         allowed
     }
 
     pub(super) fn on_differ(&mut self, from: Addr, frame: &Frame<'_>, nonce: u32) {
         let Some(lane) = self.sync.lane_of_differ(from, frame.sender, nonce) else {
-            self.cx.stats.stray_acks += 1;
+            count(&mut self.cx.stats.stray_acks);
             return;
         };
-        // One more than there can be nodes, so that too many are seen to be.
-        let bitmaps: SmallVec<[u64; NODES_MAX + 1]> = frame.bitmaps().take(NODES_MAX + 1).collect();
+        let bitmaps: SmallVec<[u64; BITMAPS_MAX]> = frame.bitmaps().take(BITMAPS_MAX).collect();
         let ended = self.sync.on_differ(lane, bitmaps.iter().copied(), &self.table, &mut self.cx);
         self.on_sync_ended(ended);
     }
@@ -112,10 +117,10 @@ impl Node {
     pub(super) fn on_page(&mut self, from: Addr, frame: &Frame<'_>, nonce: u32, next: u32, room: u16) -> bool {
         let lane = self.sync.lane_of_page(from, frame.sender, nonce);
         if lane.is_none() && !self.join.is_answer(nonce) {
-            self.cx.stats.stray_acks += 1;
+            count(&mut self.cx.stats.stray_acks);
             return false;
         }
-        self.cx.stats.pages_received += 1;
+        count(&mut self.cx.stats.pages_received);
         let answered = self.push_back(from, frame, room);
         let agrees = frame.view_hash == self.table.view_hash() && frame.app_hash == self.table.app_hash();
         let ended = match lane {
@@ -135,7 +140,7 @@ impl Node {
                 let all_told = complete && self.join.is_catching_up();
                 let wanted = !agrees && !all_told && (self.join.is_wanted() || !self.sync.is_busy());
                 // It may have answered from another address than it was asked at. Questions go where it is known to be.
-                let row = self.table.find(frame.sender).map(|s| self.table[s].addr);
+                let row = self.table.find_row(frame.sender).map(|(_, row)| row.addr);
                 if let Some(addr) = asked_at.filter(|&a| a == from).or(row).filter(|_| wanted) {
                     self.start_sync(addr, frame.sender);
                 }
@@ -161,11 +166,11 @@ impl Node {
     fn push_back(&mut self, to: Addr, frame: &Frame<'_>, room: u16) -> bool {
         self.to_push.clear();
         for row in frame.rows() {
-            let slot = self.table.find(row.id).filter(|&s| is_newer(&self.table[s], &row));
+            let slot = self.table.find_row(row.id).filter(|(_, mine)| is_newer(mine, &row)).map(|(slot, _)| slot);
             self.to_push.extend(slot.filter(|_| self.to_push.len() < PUSHES_MAX));
         }
         for id in frame.wanted() {
-            let slot = self.table.find(id).filter(|&s| self.table[s].status.is_live());
+            let slot = self.table.find(id).filter(|&slot| self.table.is_live_at(slot));
             self.to_push.extend(slot.filter(|_| self.to_push.len() < PUSHES_MAX));
         }
         !self.to_push.is_empty() && self.answer_sync(Intent { room, ..Intent::to_stranger(to, What::Push { from: 0 }) })
@@ -175,9 +180,9 @@ impl Node {
     pub(super) fn lacking(&self, held: &[Held]) -> Lacking {
         let mut lacking = Lacking::default();
         for &(id, ..) in held {
-            match self.table.find(id) {
+            match self.table.find_row(id) {
                 None => lacking.wanted.push(id),
-                Some(slot) if !self.table[slot].status.is_live() => lacking.dead.push(slot),
+                Some((slot, row)) if !row.status.is_live() => lacking.dead.push(slot),
                 Some(_) => {}
             }
         }
@@ -186,8 +191,8 @@ impl Node {
 
     /// Does the puller hold exactly this row, and exactly this member's application data?
     pub(super) fn holds(&self, held: &[Held], slot: u32, nonce: u32) -> (bool, bool) {
-        let id = self.table[slot].id;
-        match held.iter().find(|held| held.0 == id) {
+        let id = self.table.row(slot).map(|row| row.id);
+        match held.iter().find(|held| Some(held.0) == id) {
             Some(&(_, row, app)) => {
                 (short_hash(self.table.row_value(slot), nonce) == row, short_hash(self.table.mark(slot), nonce) == app)
             }

@@ -21,6 +21,7 @@ enum Due {
     Relay,
     Row,
     Suspicion,
+    Doubt,
     Join,
     Sync,
     Fetch,
@@ -78,7 +79,8 @@ impl Node {
         let others = self.join.next_deadline().min(self.sync.next_deadline()).min(self.heal.next_deadline());
         let app = self.fetch.next_deadline().min(self.state_at()).min(self.rumor_at());
         let others = others.min(self.profiles.next_deadline());
-        probes.min(row).min(self.suspicions.tell_at()).min(others).min(app).min(self.gossip_at())
+        let told = self.suspicions.tell_at().min(self.doubts.next_deadline());
+        probes.min(row).min(told).min(others).min(app).min(self.gossip_at())
     }
 
     /// When the next entry of a state vanishes, in awake time.
@@ -137,6 +139,7 @@ impl Node {
             (self.detect.relay_at(), Due::Relay),
             (row, Due::Row),
             (self.suspicions.tell_at(), Due::Suspicion),
+            (self.doubts.next_deadline(), Due::Doubt),
             (self.join.next_deadline(), Due::Join),
             (self.sync.next_deadline(), Due::Sync),
             (self.fetch.next_deadline(), Due::Fetch),
@@ -172,6 +175,7 @@ impl Node {
                 Due::Relay => self.detect.on_relay_due(&mut self.cx),
                 Due::Row => self.on_row_due(),
                 Due::Suspicion => self.tell_again(),
+                Due::Doubt => self.on_doubt_due(),
                 Due::Join => self.join.on_due(self.sync.is_busy(), &mut self.cx),
                 Due::Sync => {
                     let ended = self.sync.on_due(&mut self.cx);
@@ -211,7 +215,7 @@ impl Node {
             // It may have come while there was nobody to tell.
             self.gossip.wake(&self.cx);
         }
-        let target = self.table.next_probe(&mut self.cx.rng).map(|slot| self.target(slot));
+        let target = self.table.next_probe(&mut self.cx.rng).and_then(|slot| self.target(slot));
         self.detect.start(target, self.health.factor(), &mut self.cx);
     }
 
@@ -226,9 +230,9 @@ impl Node {
         }
     }
 
-    pub(super) fn target(&self, slot: u32) -> Target {
-        let row = &self.table[slot];
-        Target { slot, id: row.id, incarnation: row.status.incarnation(), addr: row.addr }
+    pub(super) fn target(&self, slot: u32) -> Option<Target> {
+        let row = self.table.row(slot)?;
+        Some(Target { slot, id: row.id, incarnation: row.status.incarnation(), addr: row.addr })
     }
 
     /// A suspicion has run out, or a tombstone has expired.

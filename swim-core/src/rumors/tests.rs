@@ -223,7 +223,7 @@ fn each_is_new_once() {
         let stats = &t.cx.stats;
         (stats.rumors_received, stats.rumors_known + stats.rumors_stale) == (new.len() as u64, others)
     }
-    QuickCheck::new().tests(300).quickcheck(holds as fn(Vec<(u8, u16)>) -> bool);
+    QuickCheck::new().tests(crate::cases(300)).quickcheck(holds as fn(Vec<(u8, u16)>) -> bool);
 }
 
 #[test]

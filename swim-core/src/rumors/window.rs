@@ -298,7 +298,7 @@ mod tests {
             }
             true
         }
-        QuickCheck::new().tests(2_000).quickcheck(holds as fn(Vec<(u8, u8)>, u8) -> bool);
+        QuickCheck::new().tests(crate::cases(2_000)).quickcheck(holds as fn(Vec<(u8, u8)>, u8) -> bool);
     }
 
     #[test]

@@ -229,7 +229,7 @@ mod tests {
             }
             true
         }
-        QuickCheck::new().tests(2_000).quickcheck(holds as fn(Vec<(u8, u8, u8)>) -> bool);
+        QuickCheck::new().tests(crate::cases(2_000)).quickcheck(holds as fn(Vec<(u8, u8, u8)>) -> bool);
     }
 
     #[test]

@@ -195,7 +195,7 @@ mod tests {
             }
             true
         }
-        QuickCheck::new().tests(2_000).quickcheck(holds as fn(Vec<(u8, u8)>, u8, u64) -> bool);
+        QuickCheck::new().tests(crate::cases(2_000)).quickcheck(holds as fn(Vec<(u8, u8)>, u8, u64) -> bool);
     }
 
     /// The worst churn of all: at every turn the one just chosen is replaced, or a pending one is.

@@ -154,7 +154,7 @@ mod tests {
             }
             true
         }
-        QuickCheck::new().tests(1_000).quickcheck(holds as fn(Vec<(u8, u16)>, u8) -> bool);
+        QuickCheck::new().tests(crate::cases(1_000)).quickcheck(holds as fn(Vec<(u8, u16)>, u8) -> bool);
     }
 
     #[test]

@@ -190,7 +190,7 @@ mod tests {
             }
             true
         }
-        QuickCheck::new().tests(1_000).quickcheck(holds as fn(Vec<(bool, u8)>) -> bool);
+        QuickCheck::new().tests(crate::cases(1_000)).quickcheck(holds as fn(Vec<(bool, u8)>) -> bool);
     }
 
     /// What comes back from a clone or a snapshot gives out the same slots.

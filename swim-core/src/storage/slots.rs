@@ -205,7 +205,7 @@ mod tests {
             }
             true
         }
-        QuickCheck::new().tests(500).quickcheck(holds as fn(Vec<(u8, u16, u16)>, u8) -> bool);
+        QuickCheck::new().tests(crate::cases(500)).quickcheck(holds as fn(Vec<(u8, u16, u16)>, u8) -> bool);
     }
 
     #[test]

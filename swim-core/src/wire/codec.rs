@@ -228,7 +228,7 @@ mod tests {
                 && varint_len(b34) == put(|w| w.varint(b34)).len()
                 && Reader::new(&put(|w| w.varint(b34))).varint(u64::MAX) == Ok(b34)
         }
-        QuickCheck::new().quickcheck(same as fn(u32, u64, u16) -> bool);
+        QuickCheck::new().tests(crate::cases(100)).quickcheck(same as fn(u32, u64, u16) -> bool);
     }
 
     #[test]

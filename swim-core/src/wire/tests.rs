@@ -348,7 +348,7 @@ fn what_is_written_is_read_back() {
         };
         equal(f.updates(), &put[0]) && equal(f.rows(), &put[1]) && rewrite(&f) == buf[..n]
     }
-    QuickCheck::new().quickcheck(same as fn(u32, Vec<Owned>, Vec<Owned>, u16) -> bool);
+    QuickCheck::new().tests(crate::cases(100)).quickcheck(same as fn(u32, Vec<Owned>, Vec<Owned>, u16) -> bool);
 }
 
 /// Any byte string parses or is refused, and what parses has no other encoding.
@@ -384,7 +384,7 @@ fn parsing_is_total_and_canonical() {
         bytes.truncate(2_000);
         check(&bytes) && check(&good)
     }
-    QuickCheck::new().tests(2_000).quickcheck(total as fn(Vec<u8>, Vec<(u16, u8)>, Vec<Owned>) -> bool);
+    QuickCheck::new().tests(crate::cases(2_000)).quickcheck(total as fn(Vec<u8>, Vec<(u16, u8)>, Vec<Owned>) -> bool);
 }
 
 /// Walks the sections of a frame that parsed.

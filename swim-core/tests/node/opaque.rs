@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::util::{Bench, EPOCH, Peer, config, frame, ms, peer, written};
 use swim_core::wire::{Change, Detail, Item, Message, More, Opaque, StateEntry, StateHead, opaque};
-use swim_core::{Command, Input, Node, NodeId, Rumor, RumorId, Status};
+use swim_core::{Command, Incarnation, Input, Node, NodeId, Profile, Rumor, RumorId, Status};
 
 /// What peers say about themselves: short enough to lie in the row, and not.
 const SAID: [(&str, &[u8]); 3] =
@@ -229,4 +229,27 @@ fn states_and_rumors_are_replaced_and_go_on_alike() {
 fn names_remain_text() {
     let spoil = |_: Opaque, bytes: &mut [u8]| bytes.fill(0xff);
     assert!(told().map_opaque(&mut { spoil }).is_err());
+}
+
+/// A profile that waits to be told, and one that others tell of a later life, are in no row yet.
+#[test]
+fn what_waits_is_replaced_too() {
+    let mut b = Bench::new(config());
+    let (teller, subject) = (peer(0), peer(1));
+    for (p, said_by) in [(&teller, SAID[0]), (&subject, SAID[1])] {
+        b.recv_from(p.addr, &frame(p, None, &[], &[said(p, said_by)]));
+    }
+    let mut later = subject;
+    later.incarnation = Incarnation::new(EPOCH + 7, 0);
+    b.recv_from(teller.addr, &frame(&teller, None, &[said(&later, ("doubted", b"doubted-zone"))], &[]));
+    assert_eq!(b.node.stats().supersede_refused, 1);
+    for meta in [b"told-at-once", b"told-in-time"] {
+        b.command(Command::SetProfile(&Profile::new("bench", meta).unwrap()));
+    }
+    let texts = [&b"doubted"[..], b"doubted-zone", b"told-in-time"];
+    let before = b.node.snapshot();
+    assert!(texts.iter().all(|text| holds(&before, text)));
+    b.node.map_opaque(&mut rotate).unwrap();
+    let after = b.node.snapshot();
+    assert!(!texts.iter().any(|text| holds(&after, text)));
 }

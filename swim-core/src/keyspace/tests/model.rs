@@ -117,5 +117,5 @@ fn like_a_map_with_versions() {
         }
         true
     }
-    QuickCheck::new().tests(2_000).quickcheck(holds as fn(Vec<(u8, u8, u8)>) -> bool);
+    QuickCheck::new().tests(crate::cases(2_000)).quickcheck(holds as fn(Vec<(u8, u8, u8)>) -> bool);
 }

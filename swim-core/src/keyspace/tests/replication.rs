@@ -220,7 +220,7 @@ fn g7_deltas_in_any_order() {
         true
     }
     type Ops = Vec<(u8, u8, u8)>;
-    QuickCheck::new().tests(4_000).quickcheck(holds as fn(Ops, Ops, u8) -> bool);
+    QuickCheck::new().tests(crate::cases(4_000)).quickcheck(holds as fn(Ops, Ops, u8) -> bool);
     let seen = SEEN.each_ref().map(|n| n.load(Ordering::Relaxed));
     assert!(seen.iter().enumerate().all(|(i, &n)| n > 0 || i == 4), "not all was played: {seen:?}");
 }

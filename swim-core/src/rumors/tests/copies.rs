@@ -24,7 +24,7 @@ fn copies_go_on_alike() {
         tellers[0].check();
         true
     }
-    QuickCheck::new().tests(200).quickcheck(holds as fn(Vec<(u8, u8, u16)>, u8, bool) -> bool);
+    QuickCheck::new().tests(crate::cases(200)).quickcheck(holds as fn(Vec<(u8, u8, u16)>, u8, bool) -> bool);
 }
 
 /// One call, drawn; returns what can be seen of it.

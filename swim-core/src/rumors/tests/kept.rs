@@ -36,7 +36,7 @@ fn never_above_a_bound() {
         }
         t.rumors.kept.room() <= 5_600 * 3 / 2
     }
-    QuickCheck::new().tests(100).quickcheck(holds as fn(Vec<(u8, u16, bool)>) -> bool);
+    QuickCheck::new().tests(crate::cases(100)).quickcheck(holds as fn(Vec<(u8, u16, bool)>) -> bool);
 }
 
 #[test]

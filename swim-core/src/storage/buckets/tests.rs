@@ -114,7 +114,7 @@ fn like_a_sorted_list() {
         }
         true
     }
-    QuickCheck::new().tests(3_000).quickcheck(holds as fn(Vec<(u8, u8, u64)>) -> bool);
+    QuickCheck::new().tests(crate::cases(3_000)).quickcheck(holds as fn(Vec<(u8, u8, u64)>) -> bool);
 }
 
 /// However little fits into a datagram: with fewer stubborn skips than a visit allows, each slot is sent `limit` times
@@ -147,7 +147,7 @@ fn nothing_starves_and_nothing_exceeds_the_limit() {
         let left = limit > 0 && queued.contains(&stubborn);
         (0..SLOTS).all(|s| sent[s as usize] == expected(s) && buckets.contains(s) == (left && s == stubborn))
     }
-    QuickCheck::new().tests(2_000).quickcheck(holds as fn(u16, u8, u8, u32) -> bool);
+    QuickCheck::new().tests(crate::cases(2_000)).quickcheck(holds as fn(u16, u8, u8, u32) -> bool);
 }
 
 #[test]

@@ -454,7 +454,7 @@ fn f4_what_is_written_is_read_back() {
         let f = Frame::parse(&buf[..n]).unwrap();
         n <= room.saturating_sub(held.into()).max(21) && put.is_in(&f) && super::rewrite(&f) == buf[..n]
     }
-    QuickCheck::new().tests(2_000).quickcheck(same as fn(App, u16, u8) -> bool);
+    QuickCheck::new().tests(crate::cases(2_000)).quickcheck(same as fn(App, u16, u8) -> bool);
 }
 
 /// Any byte string parses or is refused, and what parses has no other encoding.
@@ -477,5 +477,5 @@ fn parsing_is_total_and_canonical() {
         }
         true
     }
-    QuickCheck::new().tests(5_000).quickcheck(total as fn(App, Vec<(u16, u8)>, u16) -> bool);
+    QuickCheck::new().tests(crate::cases(5_000)).quickcheck(total as fn(App, Vec<(u16, u8)>, u16) -> bool);
 }
