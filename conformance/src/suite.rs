@@ -161,6 +161,7 @@ macro_rules! suite_inspect {
                 one_crash_costs_no_health: 100,
             }
             suspicion {
+                d5_forged_accusations_change_nothing: 100,
                 d9_the_suspect_hears_of_it_first: 100,
                 d12_deaths_of_nobody: 100,
             }
@@ -243,6 +244,7 @@ macro_rules! suite_faults {
                 i4_datagrams_that_are_cut_off_change_nothing: 100,
             }
             sockets {
+                d5_forged_accusations_over_the_network: 100,
                 i6_a_flood_of_junk_kills_nobody: 100,
                 i6_a_flood_of_another_cluster_kills_nobody: 100,
                 i6_who_is_held_up_behind_a_flood_accuses_nobody: 100,

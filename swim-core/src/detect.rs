@@ -245,7 +245,7 @@ impl Detect {
                 && p.id == sender
                 && p.addr == from
                 && p.incarnation.epoch() == incarnation.epoch()
-                && cx.now < p.deadline
+                && (cx.now < p.deadline || cx.mutant(Mutation::LateAckCounts))
         })
     }
 

@@ -87,6 +87,13 @@ impl Gossip {
         }
     }
 
+    /// Somebody is there: what became news while there was nobody to tell has no tick.
+    pub(crate) fn on_peer(&mut self, cx: &Cx) {
+        if self.len() > 0 {
+            self.wake(cx);
+        }
+    }
+
     pub(crate) fn remove(&mut self, slot: u32) {
         self.statuses.remove(slot);
         self.details.remove(slot);

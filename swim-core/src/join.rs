@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cx::Cx;
 use crate::identity::Addr;
+use crate::mutation::Mutation;
 use crate::outbox::{Intent, What};
 use crate::time::Instant;
 
@@ -120,6 +121,9 @@ impl Join {
         self.attempts = self.attempts.saturating_add(1);
         // Between three quarters of the wait and all of it, so that nodes started together spread out.
         self.next = cx.now.plus_micros(wait / 4 * 3 + cx.rng.below(wait / 4 + 1));
+        if cx.mutant(Mutation::JoinNotRetried) {
+            self.next = Instant::NEVER;
+        }
     }
 
     /// The seeds that were named, when they are not being contacted anyway.

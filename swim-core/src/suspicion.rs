@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::cx::Cx;
 use crate::math::log2_q16;
 use crate::members::ensure;
+use crate::mutation::Mutation;
 use crate::status::NodeId;
 use crate::storage::{NONE, Slots};
 use crate::time::Instant;
@@ -124,7 +125,8 @@ impl Suspicions {
         let Some(e) = self.entry(slot) else { return cx.now.plus_micros(max) };
         // Those who could confirm: everybody but the accused and its first accuser.
         let k = cx.config.suspicion_confirmations.min(live.saturating_sub(2)) as u64;
-        let c = u64::from(e.count).saturating_sub(1).min(k);
+        let first = if cx.mutant(Mutation::FirstAccuserConfirms) { 0 } else { 1 };
+        let c = u64::from(e.count).saturating_sub(first).min(k);
         let span = if k == 0 {
             min
         } else {

@@ -189,7 +189,15 @@ impl Pump {
     pub fn datagram(&mut self, now: Instant, from: SocketAddr, datagram: &mut [u8]) {
         self.counted = true;
         self.stats.datagrams_received += 1;
-        match self.seal.open(datagram) {
+        let opened = self.seal.open(datagram);
+        // A planted bug, in builds that have them.
+        #[cfg(swim_mutations)]
+        let opened = opened.or_else(|reason| {
+            let unread = self.node.config().mutation == Some(swim_core::Mutation::ChecksumUnread);
+            let taken = unread && reason == Refused::Checksum;
+            taken.then(|| self.seal.header_len()..datagram.len()).ok_or(reason)
+        });
+        match opened {
             Ok(frame) => self.input(now, Input::Datagram { from, bytes: &datagram[frame] }),
             Err(reason) => self.refuse(reason),
         }

@@ -109,6 +109,9 @@ impl World {
     /// Tells a node to join the cluster of these seeds.
     pub fn join(&mut self, node: NodeIx, seeds: &[NodeIx]) {
         let addrs: Vec<SocketAddr> = seeds.iter().map(|seed| seed.addr()).collect();
+        if let Some(watch) = &mut self.watch {
+            watch.seeded(node, &addrs);
+        }
         self.command(node, |handle| handle.join(&addrs));
     }
 

@@ -1,4 +1,4 @@
-//! What only real sockets show: floods, ports, and what wakes a driver. Scenarios I6, I9, I10.
+//! What only real sockets show: forged datagrams, floods, ports, and what wakes a driver. Scenarios D5, I6, I9, I10.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::{Mutex, PoisonError};
@@ -6,11 +6,56 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use swim_core::wire::Message;
-use swim_core::{Event, Incarnation};
+use swim_core::{Event, Incarnation, NodeId, State};
 use swim_driver::{Plain, Seal};
 
 use super::common::*;
-use crate::{Link, Peer, Run, Sockets, Spec, frame, is_down};
+use crate::{Link, Peer, Run, Sockets, Spec, claim, frame, is_down};
+
+/// D5: somebody on the network, who needs no more than the cluster's name, accuses a member at the highest refutations of its
+/// epoch and at the highest incarnation there is, in a stranger's name and in a member's, to one of five nodes or to all. Each
+/// datagram is read, refused and counted, and nobody dies of it.
+pub fn d5_forged_accusations_over_the_network<H: Sockets>(run: &mut Run) {
+    let (mut h, nodes) = run.five::<H>();
+    let victim = run.pick(&nodes);
+    let rest = others(&nodes, victim);
+    let member = run.pick(&rest);
+    let one = run.below(2) == 0;
+    let hearers = if one { vec![run.pick(&others(&nodes, member))] } else { others(&nodes, member) };
+    let (id, at) = (h.id(victim), h.view(member).me().incarnation());
+    let (mark, epoch) = (h.mark(), h.view(victim).me().incarnation().epoch());
+    let refused = |h: &H, p: Peer| {
+        let s = h.handle(p).counters().node;
+        (s.claims_implausible, s.claims_from_strangers)
+    };
+    let before: Vec<_> = hearers.iter().map(|&p| refused(&h, p)).collect();
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("the loopback interface has free ports");
+    let mut seal = Plain::new(&h.config().cluster);
+    for sender in [NodeId::from_name("stranger"), h.id(member)] {
+        for state in [State::Suspect, State::Dead] {
+            for epoch in [epoch, u32::MAX] {
+                let highest = Incarnation::new(epoch, Incarnation::MAX_REFUTATIONS);
+                let lie = frame(sender, at, None, &[claim(id, highest, state, &[])]);
+                let mut datagram = [vec![0; seal.header_len()], lie.clone()].concat();
+                assert_eq!(seal.seal(&mut datagram, lie.len()), datagram.len());
+                for &p in &hearers {
+                    assert_eq!(socket.send_to(&datagram, h.bound(p)).expect("there is room"), datagram.len());
+                }
+            }
+        }
+    }
+    let counted = |h: &mut H| {
+        let now = hearers.iter().map(|&p| refused(h, p));
+        now.zip(&before).all(|(now, before)| now == (before.0 + 4, before.1 + 4))
+    };
+    h.until(soon(&h), counted).expect("each is refused and counted once");
+    h.run(h.periods(30));
+    for &p in &nodes {
+        assert_eq!(h.count_since(p, &mark, is_down), 0, "{p:?}: {:?}", h.since(p, &mark));
+        assert_eq!(h.view(p).member(id).map(|row| row.incarnation().epoch()), Some(epoch), "{p:?}");
+    }
+    still_whole(&mut h, 5);
+}
 
 /// I6: 50 000 datagrams a second that are no swim's.
 pub fn i6_a_flood_of_junk_kills_nobody<H: Sockets>(run: &mut Run) {

@@ -1,8 +1,10 @@
-//! Suspicions as a cluster lives through them. Scenarios D4, D11 and D12.
+//! Suspicions as a cluster lives through them. Scenarios D4, D5, D11 and D12.
 
-use swim_core::{Event, Incarnation, NodeId, State};
+use std::net::SocketAddr;
 
-use super::common::others;
+use swim_core::{Event, Incarnation, NodeId, State, Status};
+
+use super::common::{others, rate};
 use crate::{Harness, Inspect, Link, Peer, Run, Way, claim, frame, is_down, is_suspect, says};
 
 /// D4: the first to suspect crashes right after saying so: every hearer runs a timer of its own, so the dead is dead within
@@ -33,6 +35,63 @@ pub fn d4_the_first_accuser_crashes<H: Harness>(run: &mut Run) {
     for &p in &survivors {
         assert_eq!(h.count_since(p, &mark, |e| is_down(e) && e.member() == Some(id)), 1);
     }
+}
+
+/// D5: a member is accused at the highest refutations of its epoch, and at the highest incarnation there is, to be suspect or
+/// dead, to one of five nodes or to all: by a stranger; in a member's name from a stranger's address; and in a member's name
+/// from that member's own. Nobody suspects or dies of it, no table changes, each of the datagrams is counted once, where it
+/// was refused, and then it is quiet.
+pub fn d5_forged_accusations_change_nothing<H: Inspect>(run: &mut Run) {
+    let (mut h, nodes) = run.five::<H>();
+    h.until(h.periods(30), |h| h.is_quiet()).expect("what was news has been told");
+    let victim = run.pick(&nodes);
+    let member = run.pick(&others(&nodes, victim));
+    let (id, epoch) = (h.id(victim), h.node(victim).me().incarnation().epoch());
+    let (name, nowhere) = (NodeId::from_name("stranger"), SocketAddr::from(([10, 9, 9, 9], 7_946)));
+    let (real, at) = (h.id(member), h.node(member).me().incarnation());
+    let sources = [(name, nowhere, false), (real, nowhere, true), (real, h.addr(member), true)];
+    let (mark, before) = (h.mark(), tables(&h, &nodes));
+    for (sender, from, known) in sources {
+        for state in [State::Suspect, State::Dead] {
+            for epoch in [epoch, u32::MAX] {
+                let highest = Incarnation::new(epoch, Incarnation::MAX_REFUTATIONS);
+                let lie = frame(sender, at, None, &[claim(id, highest, state, &[])]);
+                // Nobody hears itself.
+                let hearers = others(&nodes, member);
+                let hearers = if run.below(2) == 0 { vec![run.pick(&hearers)] } else { hearers };
+                for p in hearers {
+                    let refused = |h: &H| {
+                        let s = h.node(p).stats();
+                        (s.claims_implausible, s.claims_from_strangers)
+                    };
+                    let (implausible, strange) = refused(&h);
+                    h.forge(p, from, &lie);
+                    let counted = (implausible + u64::from(known), strange + u64::from(!known));
+                    assert_eq!(refused(&h), counted, "{state} at {highest}, heard by {p:?} from {from}");
+                }
+            }
+        }
+    }
+    assert_eq!(tables(&h, &nodes), before, "at once");
+    h.run(h.periods(30));
+    assert_eq!(tables(&h, &nodes), before, "and later");
+    for &p in &nodes {
+        let harmed = |e: &Event| is_down(e) || is_suspect(e) || matches!(e, Event::Refuted { .. });
+        assert_eq!(h.count_since(p, &mark, harmed), 0, "{p:?}: {:?}", h.since(p, &mark));
+    }
+    assert!(h.is_whole(5) && h.is_quiet());
+    let rate = rate(&mut h, 20);
+    assert!(rate <= 2.2, "{rate} datagrams per node and period");
+}
+
+/// What everybody believes of everybody.
+fn tables<H: Inspect>(h: &H, nodes: &[Peer]) -> Vec<Vec<(NodeId, Status)>> {
+    let table = |p: &Peer| {
+        let mut rows: Vec<_> = h.node(*p).members().map(|row| (row.id(), row.status())).collect();
+        rows.sort_unstable();
+        rows
+    };
+    nodes.iter().map(table).collect()
 }
 
 /// D11: two nodes lose 40 % of what they send each other, in both directions, for forty periods: nobody dies while any path

@@ -92,6 +92,7 @@ impl Node {
                 if via != Via::Rows || !self.join.is_catching_up() {
                     self.gossip.enqueue(slot, true, &self.cx);
                 }
+                self.gossip.on_peer(&self.cx);
                 self.detect.wake(&mut self.cx);
                 self.heal.on_found(item.id);
                 let incarnation = item.status.incarnation();
@@ -116,15 +117,17 @@ impl Node {
     pub(super) fn apply_to_known(&mut self, slot: u32, item: &Item<'_>, via: Via) {
         let Some(known) = self.table.row(slot).map(|row| row.status) else { return };
         let mut status = item.status;
-        if via == Via::Rows && status.state() == State::Dead && known.is_live() {
+        let hearsay = via == Via::Rows && !self.cx.mutant(Mutation::PagedDeathsFinal);
+        if hearsay && status.state() == State::Dead && known.is_live() {
             status = Status::new(status.incarnation(), State::Suspect);
         }
         let last = self.cx.mutant(Mutation::LastWriterWins) && status != known;
         let returns = self.cx.mutant(Mutation::DeadReturnUnrefuted)
             && known.state() == State::Dead
             && status == Status::alive(known.incarnation());
-        if status > known || last || returns {
-            if !is_plausible(known, status) {
+        let unrecorded = self.cx.mutant(Mutation::DeathUnrecorded) && !known.is_live() && !status.is_live();
+        if status > known && !unrecorded || last || returns {
+            if !is_plausible(known, status) && !self.cx.mutant(Mutation::ImplausibleAccusations) {
                 count(&mut self.cx.stats.claims_implausible);
                 return;
             }
@@ -136,6 +139,10 @@ impl Node {
             self.change(slot, status, first);
         } else if status < known {
             count(&mut self.cx.stats.claims_stale);
+        } else if self.cx.mutant(Mutation::KnownNewsAgain) {
+            self.gossip.enqueue(slot, false, &self.cx);
+        } else if self.cx.mutant(Mutation::TombstoneRenewed) && !known.is_live() {
+            self.set_deadline(slot, self.cx.now.plus_micros(self.cx.pace.tombstone_ttl));
         }
         let holds = self.table.row(slot).is_some_and(|row| row.status == status);
         if let (More::Accused(accusers), true) = (item.more, holds) {
@@ -208,7 +215,7 @@ impl Node {
         };
         let mut counted = false;
         for by in accusers {
-            let counts = by != accused && self.table.is_live(by);
+            let counts = by != accused && (self.table.is_live(by) || self.cx.mutant(Mutation::AnybodyConfirms));
             if counts && self.suspicions.confirm(slot, by, &mut self.cx) {
                 counted = true;
                 let deadline = self.suspicions.deadline(slot, self.table.live(), &self.cx);
@@ -252,7 +259,9 @@ impl Node {
                 if !self.cx.mutant(Mutation::RefutedSuspicionRunsOut) {
                     self.deadlines.cancel(slot);
                 }
-                self.detect.wake(&mut self.cx);
+                if !self.cx.mutant(Mutation::WakeUpLost) {
+                    self.detect.wake(&mut self.cx);
+                }
                 alive_event(id, old, incarnation)
             }
             State::Suspect => {
@@ -325,7 +334,7 @@ impl Node {
         if contradicted && self.take_next_epoch(item, bound) {
             return;
         }
-        let old = theirs < mine || item.status == Status::alive(mine);
+        let old = theirs < mine || item.status == Status::alive(mine) || self.cx.mutant(Mutation::RefutationSkipped);
         if old {
             if theirs < mine {
                 count(&mut self.cx.stats.claims_stale);
@@ -335,7 +344,9 @@ impl Node {
         if item.status.state() == State::Alive {
             // Somebody speaks for me in this epoch with an incarnation that I have not taken: another life of mine.
             self.take_next_epoch(item, bound);
-        } else if theirs.refutations().saturating_sub(mine.refutations()) > AHEAD_MAX {
+        } else if theirs.refutations().saturating_sub(mine.refutations()) > AHEAD_MAX
+            && !self.cx.mutant(Mutation::RefutesAnyJump)
+        {
             count(&mut self.cx.stats.claims_implausible);
         } else {
             self.refute(theirs);
@@ -388,7 +399,7 @@ impl Node {
         if let (Verdict::Won | Verdict::Lost, Some(addr)) = (verdict, other) {
             self.cx.events.push(Event::Conflict { with: addr.into(), parked });
         }
-        if parked {
+        if parked && !self.cx.mutant(Mutation::RivalsBothStay) {
             return self.fall_silent();
         }
         self.restart_me(theirs.next_epoch());

@@ -8,6 +8,7 @@ use super::Node;
 use crate::config::Buddy;
 use crate::identity::Addr;
 use crate::members::{ME, Row};
+use crate::mutation::Mutation;
 use crate::outbox::{Hint, Intent, What};
 use crate::status::{NodeId, State};
 use crate::storage::{NONE, Take};
@@ -158,6 +159,9 @@ impl Node {
 
     /// What I believe of the receiver, unless it is what it last said of itself; `false` when that does not fit.
     pub(super) fn put_belief(&self, w: &mut Writer<'_>, intent: &Intent) -> bool {
+        if self.cx.mutant(Mutation::StaleAliveUnanswered) {
+            return true;
+        }
         let row = &self.table[intent.peer];
         if intent.hint == Hint::Row && !w.item(&detail_item(row)) {
             // Too long for this answer: at least what is believed.

@@ -7,6 +7,7 @@ use super::apply::Via;
 use crate::config::Buddy;
 use crate::detect::Requester;
 use crate::identity::Addr;
+use crate::mutation::Mutation;
 use crate::outbox::{Hint, Intent, What};
 use crate::stats::count;
 use crate::status::{NodeId, State, Status};
@@ -33,7 +34,9 @@ impl Node {
             return;
         };
         if frame.sender == self.cx.me {
-            count(&mut stats.dropped_from_self);
+            if !self.cx.config.mutant(Mutation::DropUncounted) {
+                count(&mut stats.dropped_from_self);
+            }
             if let Some(Message::Pull { nonce }) = frame.message {
                 self.join.on_own(nonce, &self.cx);
             }
@@ -44,6 +47,7 @@ impl Node {
         let peer = self.table.find(frame.sender);
         let room = match peer {
             Some(slot) if self.table.row(slot).is_some_and(|row| row.addr == from) => u16::MAX,
+            _ if self.cx.mutant(Mutation::AmplifiesStrangers) => u16::MAX,
             // Spoofing a source that is nobody's gains nothing.
             _ => bytes.len().saturating_mul(AMPLIFICATION_MAX).min(ROOM_MAX) as u16,
         };
@@ -85,6 +89,11 @@ impl Node {
             if alive > row.status {
                 self.apply(&Item::status(frame.sender, alive), frame.sender, Via::Subject, bound);
             }
+        }
+        let suspect = Status::new(frame.incarnation, State::Suspect);
+        let suspected = |slot: &u32| self.table.row(*slot).is_some_and(|row| row.status == suspect);
+        if let Some(slot) = peer.filter(suspected).filter(|_| self.cx.mutant(Mutation::HeadClearsSuspicion)) {
+            self.change(slot, Status::alive(frame.incarnation), None);
         }
         let introduction = !matches!(frame.message, Some(Message::Page { .. }));
         let pushed = frame.message == Some(Message::Push) && peer.is_some_and(|slot| self.is_at(slot, from));
@@ -155,7 +164,12 @@ impl Node {
         let from = answer.to;
         match message {
             Message::Ping { target, nonce } if target == self.cx.me => {
-                self.cx.send(Intent { what: What::Message(Message::Ack { nonce }), ..answer });
+                let to = self.source_or_row(from, answer.peer, Mutation::AcksGoToTheRow);
+                let ack = Intent { to, what: What::Message(Message::Ack { nonce }), ..answer };
+                self.cx.send(ack);
+                if self.cx.mutant(Mutation::PingsAnsweredTwice) {
+                    self.cx.send(ack);
+                }
             }
             Message::Ping { nonce, .. } => {
                 count(&mut self.cx.stats.misdirected_pings);
@@ -163,7 +177,8 @@ impl Node {
             }
             Message::Ack { nonce } => self.on_ack(from, frame, nonce),
             Message::PingReq { target, nonce } => {
-                self.on_ping_req(Requester { addr: from, nonce, room: answer.room, peer: answer.peer }, target);
+                let addr = self.source_or_row(from, answer.peer, Mutation::RelaysAnswerTheRow);
+                self.on_ping_req(Requester { addr, nonce, room: answer.room, peer: answer.peer }, target);
             }
             Message::RelayedAck { nonce, incarnation } => {
                 if self.detect.is_relayed_ack(from, frame.sender, incarnation, nonce, &self.cx) {
@@ -175,6 +190,9 @@ impl Node {
             Message::Nack { nonce } => self.detect.on_nack(from, frame.sender, nonce, &mut self.cx),
             Message::NotMe { nonce } if self.doubts.is_asked_at(from, nonce) => {
                 count(&mut self.cx.stats.wrong_responders);
+            }
+            Message::NotMe { .. } if self.cx.mutant(Mutation::AnyAnswerIsAnAck) && self.detect.is_waiting() => {
+                self.on_probe_answered();
             }
             Message::NotMe { nonce } => self.detect.on_not_me(from, nonce, &mut self.cx),
             Message::Pull { nonce } => _ = self.answer_sync(Intent { what: What::Page { nonce }, ..answer }),
@@ -235,6 +253,11 @@ impl Node {
         {
             count(&mut self.cx.stats.stray_acks);
         }
+    }
+
+    /// Where an answer goes: to the source of the question, whatever the table says; but for a planted bug.
+    fn source_or_row(&self, from: Addr, peer: u32, bug: Mutation) -> Addr {
+        self.table.get(peer).filter(|_| self.cx.mutant(bug)).map_or(from, |row| row.addr)
     }
 
     fn on_probe_answered(&mut self) {

@@ -46,6 +46,7 @@ use crate::health::Health;
 use crate::identity::{Addr, Identity};
 use crate::join::Join;
 use crate::members::{ME, Members as Table, Row, ensure};
+use crate::mutation::Mutation;
 use crate::outbox::Outbox;
 use crate::recent::Recent;
 use crate::rivals::Rivals;
@@ -291,7 +292,8 @@ impl Node {
 
     /// The next thing that has happened.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.cx.events.pop()
+        let untold = self.cx.mutant(Mutation::MissedUntold);
+        self.cx.events.pop().filter(|event| !(untold && matches!(event, Event::Lagged { .. })))
     }
 
     /// When [`Input::Timeout`] is due: later than the last `now`, or `None` when nothing is.

@@ -47,7 +47,8 @@ impl Node {
         }
         // `NEVER` saturates, so nobody is late for it.
         let late = self.last.micros_since(self.due.plus_micros(self.slept));
-        if late > self.cx.pace.probe_interval && self.cx.config.pause_guard {
+        let notices = self.cx.config.pause_guard && !self.cx.mutant(Mutation::PauseUnnoticed);
+        if late > self.cx.pace.probe_interval && notices {
             self.slept = self.slept.saturating_add(late);
             self.cx.now = self.cx.now.max(self.last.minus_micros(self.slept));
             self.on_woken();
@@ -206,7 +207,12 @@ impl Node {
         if let Some(failure) = self.detect.conclude(&mut self.cx) {
             self.note_failure(&failure);
             self.health.worsen(failure.penalty, &mut self.cx);
-            self.accuse(&Item::status(failure.id, failure.suspect));
+            let known = self.table.find(failure.id).map_or(failure.suspect, |slot| self.table[slot].status);
+            let suspect = match self.cx.mutant(Mutation::AccusesThePresent) {
+                true => Status::new(known.incarnation(), State::Suspect),
+                false => failure.suspect,
+            };
+            self.accuse(&Item::status(failure.id, suspect));
         }
         if core::mem::take(&mut self.reunited) {
             self.announce_dead();
@@ -215,7 +221,12 @@ impl Node {
             // It may have come while there was nobody to tell.
             self.gossip.wake(&self.cx);
         }
-        let target = self.table.next_probe(&mut self.cx.rng).and_then(|slot| self.target(slot));
+        let drawn = self.cx.mutant(Mutation::ProbesAtRandom);
+        let next = match drawn {
+            true => self.table.pick(&mut self.cx.rng, 1, |_| false).first().copied(),
+            false => self.table.next_probe(&mut self.cx.rng),
+        };
+        let target = next.and_then(|slot| self.target(slot));
         self.detect.start(target, self.health.factor(), &mut self.cx);
     }
 

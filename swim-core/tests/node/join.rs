@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use crate::util::*;
-use swim_core::Command;
 use swim_core::wire::{Message, PAGE_END};
+use swim_core::{Command, Profile};
 
 fn nonce(s: &Sent) -> u32 {
     let Some(Message::Pull { nonce }) = s.message() else { panic!("{s:?} is no contact") };
@@ -91,4 +91,22 @@ fn a_leave_in_the_middle_of_a_join_is_told_to_the_seed() {
     b.clear();
     b.command(Command::Leave);
     assert!(b.sent.iter().any(|s| s.to == seed) && b.node.has_left());
+}
+
+/// What became news while there was nobody to tell is told as soon as somebody is there, also to one who comes as a row of this
+/// node's own join, which is no news itself.
+#[test]
+fn news_waits_for_the_first_who_comes() {
+    let (mut b, seed) = (Bench::new(config()), peer(1));
+    b.command(Command::SetProfile(&Profile::new("me", b"alone").unwrap()));
+    b.run(ms(10_000));
+    assert_eq!((b.node.gossip_queued(), b.node.poll_timeout()), (1, None), "there is nobody to tell");
+    b.command(Command::Join(&[seed.addr]));
+    let page = Message::Page { nonce: nonce(&contact(&b, seed.addr).unwrap()), next: PAGE_END };
+    b.clear();
+    b.recv_from(seed.addr, &frame(&seed, Some(page), &[], &[row(&seed)]));
+    let (began, me) = (b.now, b.me());
+    b.run_with(b.node.config().gossip_interval, &[seed]);
+    let told = b.sent.iter().find(|s| s.to == seed.addr && s.message().is_none() && s.update_of(me).is_some());
+    assert!(told.is_some_and(|s| s.at.since(began) <= b.node.config().gossip_interval), "{:?}", b.sent);
 }

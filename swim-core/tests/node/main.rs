@@ -10,6 +10,7 @@ mod heal;
 mod identity;
 mod join;
 mod late;
+mod laws;
 mod leave;
 mod malice;
 mod many;

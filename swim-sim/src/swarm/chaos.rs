@@ -274,6 +274,11 @@ impl<'a> Chaos<'a> {
         }
     }
 
+    /// Whether what this process writes is told apart from what others have written in its name.
+    pub(crate) fn may_write(&self, ix: NodeIx) -> bool {
+        !self.places.iter().any(|place| place.doubled && (place.ix == Some(ix) || place.rival == Some(ix)))
+    }
+
     fn write(&mut self, burst: usize, time: u64) {
         let PlannedFault { number, fault } = &self.plan.faults[burst];
         let Some((node, op)) = data::op((self.plan.seed, *number), &fault.what, time) else { return };

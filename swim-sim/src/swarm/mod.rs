@@ -28,10 +28,13 @@ mod plan;
 mod reader;
 mod replay;
 mod run;
+mod sends;
 mod shadow;
 mod shrink;
 #[cfg(test)]
 mod tests;
+mod turns;
+mod verdict;
 mod violation;
 mod watch;
 

@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use swim_core::wire::{Frame, Message};
-use swim_core::{Event, Fact, Incarnation, Instant, Node, NodeId, State, Status};
+use swim_core::{Event, Incarnation, Instant, Node, NodeId, State, Status};
 use swim_driver::Pump;
 
 use crate::swarm::coverage::Coverage;
+use crate::swarm::turns::Turns;
 use crate::swarm::violation::Checker;
 use crate::swarm::watch::{Kind, Turn};
 
@@ -21,9 +22,13 @@ const TIMEOUTS_MAX: u32 = 8;
 /// Members that a leave is told to, or all that there are.
 const FAREWELLS: usize = 8;
 /// Where more are live before and after a datagram, enough were while it was taken.
-const MANY: usize = 5;
+pub(super) const MANY: usize = 5;
 /// So many datagrams in one period cannot use up the budget for frames that nobody asked for.
 const FEW_DATAGRAMS: usize = 4;
+/// Where fewer live, nobody can confirm a suspicion.
+pub(super) const CONFIRMABLE: usize = 3;
+/// Tombstones are looked at every so many turns.
+const OLD_CHECK: u64 = 16;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Seen {
@@ -35,10 +40,10 @@ struct Seen {
 
 /// What the events say of a member.
 #[derive(Clone, Copy, Debug)]
-struct Told {
-    status: Status,
+pub(super) struct Told {
+    pub(super) status: Status,
     /// Since when by the node's clock; the origin where that was missed.
-    since: Instant,
+    pub(super) since: Instant,
 }
 
 #[derive(Debug)]
@@ -47,14 +52,18 @@ pub(crate) struct Shadow {
     rows: Vec<Seen>,
     told: BTreeMap<NodeId, Told>,
     /// The latest that the clock has shown: a node never goes back.
-    clock: Instant,
+    pub(super) clock: Instant,
     turns: u64,
     /// Time-outs at this instant of the world.
     timeouts: (Instant, u32),
     /// When it last woke up from a pause, and for how long nobody may be declared dead since then.
-    woken: Option<(Instant, Duration)>,
-    /// The nonce of its probe under way, or of the last one.
-    nonce: Option<u32>,
+    pub(super) woken: Option<(Instant, Duration)>,
+    /// Whom it probes.
+    probes: Turns,
+    /// When it waited to be called, before this turn.
+    due: Option<Instant>,
+    /// When fewer than [`CONFIRMABLE`] were live last.
+    pub(super) few_at: Option<Instant>,
     /// A raised incarnation has to leave by then.
     refute_by: Option<Instant>,
     /// When the last datagrams came.
@@ -71,7 +80,9 @@ impl Shadow {
             turns: 0,
             timeouts: (Instant::ORIGIN, 0),
             woken: None,
-            nonce: None,
+            probes: Turns::default(),
+            due: None,
+            few_at: Some(clock),
             refute_by: None,
             arrivals: VecDeque::new(),
             silent: false,
@@ -102,7 +113,12 @@ impl Shadow {
         addrs.len()
     }
 
-    fn live(&self) -> usize {
+    /// Whether this member had a row, and that address in it.
+    pub(crate) fn is_at(&self, id: NodeId, addr: SocketAddr) -> bool {
+        self.rows[1..].iter().any(|row| row.id == id && row.addr == addr)
+    }
+
+    pub(super) fn live(&self) -> usize {
         self.rows.iter().filter(|row| row.status.is_live()).count()
     }
 
@@ -117,11 +133,42 @@ impl Shadow {
         if node.stats().pauses > turn.before.pauses {
             self.woken = Some((self.clock, node.config().suspicion_bounds(self.live()).0));
         }
+        self.check_asleep(turn, node)?;
         self.check_spin(turn, pump)?;
         self.check_probes(turn, header_len, node)?;
         self.check_refutation(turn, node)?;
         self.check_goodbye(turn, node)?;
+        self.check_old(node)?;
         self.check_bounds(node)
+    }
+
+    /// Who is called so late that it must have been asleep shifts its deadlines, and handles none of them as it is.
+    fn check_asleep(&mut self, turn: &Turn, node: &Node) -> Checked {
+        let late = self.due.map_or(Duration::ZERO, |due| self.clock.since(due));
+        self.due = node.poll_timeout();
+        let went_on = node.stats().timeouts > turn.before.timeouts && node.stats().pauses == turn.before.pauses;
+        if node.config().pause_guard && late > node.config().probe_interval && went_on {
+            return Err((Checker::AfterPause, format!("it slept for {late:?}, and has not noticed")));
+        }
+        Ok(())
+    }
+
+    /// Nobody keeps a tombstone beyond its time, but for what it sleeps meanwhile.
+    fn check_old(&self, node: &Node) -> Checked {
+        let config = node.config();
+        if self.turns % OLD_CHECK != 0 || node.stats().pauses > 0 || node.has_left() {
+            return Ok(());
+        }
+        let most = config.tombstone_ttl + config.probe_interval * 2;
+        let old = |told: &Told| {
+            !told.status.is_live() && told.since != Instant::ORIGIN && self.clock.since(told.since) > most
+        };
+        match self.told.iter().find(|(_, told)| old(told)) {
+            Some((id, told)) => {
+                Err((Checker::Tombstone, format!("{id} is kept {:?} after {told:?}", self.clock.since(told.since))))
+            }
+            None => Ok(()),
+        }
     }
 
     fn check_spin(&mut self, turn: &Turn, pump: &Pump) -> Checked {
@@ -147,23 +194,18 @@ impl Shadow {
                 Some(Message::Ack { nonce } | Message::RelayedAck { nonce, .. }) => Some(nonce),
                 _ => None,
             };
-            if acked.is_none() || acked != self.nonce {
-                return Err((Checker::Ack, format!("the probe {:?} was ended by the ack {acked:?}", self.nonce)));
+            let nonce = self.probes.nonce();
+            if acked.is_none() || acked != nonce {
+                return Err((Checker::Ack, format!("the probe {nonce:?} was ended by the ack {acked:?}")));
             }
+            self.probes.check_ack(self.clock)?;
         }
-        if stats.probes > before.probes {
-            self.nonce = None;
-        }
+        self.probes.check(turn, self.clock, node)?;
         for &(to, message) in &turn.probes {
-            match message {
-                Message::Ping { nonce, .. } => self.nonce = Some(nonce),
-                Message::PingReq { target, .. } => {
-                    let at = node.member(target).map(|member| member.addr());
-                    if at == Some(to) || to == node.me().addr() {
-                        return Err((Checker::Relay, format!("{to} is asked to relay to {at:?}")));
-                    }
-                }
-                _ => {}
+            let Message::PingReq { target, .. } = message else { continue };
+            let at = node.member(target).map(|member| member.addr());
+            if at == Some(to) || to == node.me().addr() {
+                return Err((Checker::Relay, format!("{to} is asked to relay to {at:?}")));
             }
         }
         Ok(())
@@ -255,6 +297,9 @@ impl Shadow {
         taken: &BTreeMap<NodeId, Incarnation>,
         coverage: &mut Coverage,
     ) -> Checked {
+        if self.live().min(node.live_count()) < CONFIRMABLE {
+            self.few_at = Some(self.clock);
+        }
         if turn.events.is_empty() && node.members().map(|member| seen(&member)).eq(self.rows.iter().copied()) {
             return Ok(());
         }
@@ -375,43 +420,6 @@ impl Shadow {
         }
         self.told.insert(id, Told { status, since: self.clock });
         Ok(())
-    }
-
-    /// By the node's own account, the suspicion that has just begun runs for the shortest time at least; for the longest
-    /// where there are others to confirm it, which have not done so yet.
-    fn check_suspicion(&self, id: NodeId, suspected: Incarnation, node: &Node) -> Checked {
-        let begun = node.why(id).filter_map(|evidence| match evidence.fact {
-            Fact::Suspected { incarnation, deadline, .. } if incarnation == suspected => Some((evidence.at, deadline)),
-            _ => None,
-        });
-        let (shortest, longest) = node.config().suspicion_bounds(1);
-        let confirmable = node.config().suspicion_confirmations > 0 && self.live().min(node.live_count()) > MANY;
-        let least = if confirmable { longest } else { shortest };
-        match begun.last() {
-            Some((at, deadline)) if deadline.since(at) < least => {
-                Err((Checker::TooSoon, format!("{id} is to be dead {:?} after it was suspected", deadline.since(at))))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn check_verdict(&self, id: NodeId, status: Status, before: Option<Told>, node: &Node) -> Checked {
-        let suspected = Status::new(status.incarnation(), State::Suspect);
-        let Some(suspicion) = before.filter(|told| told.status == suspected) else {
-            return Err((Checker::TooSoon, format!("{id} is dead, of whom was told {before:?}")));
-        };
-        let shortest = node.config().suspicion_bounds(1).0;
-        let after = self.clock.since(suspicion.since);
-        if suspicion.since != Instant::ORIGIN && after < shortest {
-            return Err((Checker::TooSoon, format!("{id} is dead after {after:?}, the shortest is {shortest:?}")));
-        }
-        match self.woken {
-            Some((at, hold)) if self.clock.since(at) < hold => {
-                let awake = self.clock.since(at);
-                Err((Checker::AfterPause, format!("{id} is dead, {awake:?} after it woke, and {hold:?} must pass")))
-            }
-            _ => Ok(()),
-        }
     }
 
     fn forget(&mut self, id: NodeId, node: &Node) -> Checked {

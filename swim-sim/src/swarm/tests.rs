@@ -1,5 +1,7 @@
 //! Every checker is shown what it is there for, and has to say so.
 
+mod sends;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -76,6 +78,7 @@ fn an_ack_that_is_none() {
     };
     let mut shadow = Shadow::new(pump.node(), Instant::ORIGIN);
     let mut ping = Turn { kind: Kind::Timeout, before: *pump.node().stats(), ..Turn::default() };
+    ping.before.probes -= 1;
     ping.probes.push((nodes[1].addr(), Message::Ping { target: w.id(nodes[1]), nonce: 7 }));
     assert_eq!(broken(shadow.check_turn(&ping, 10, pump)), None);
     for (nonce, found) in [(7, None), (8, Some(Checker::Ack))] {

@@ -21,21 +21,33 @@ pub enum Checker {
     Oneself,
     /// Every change of a row is told by an event: folding the events gives the table.
     Untold,
-    /// A tombstone is kept for `tombstone_ttl` by the node's own clock.
+    /// A tombstone is kept for `tombstone_ttl` by the node's own clock, and no longer.
     Tombstone,
-    /// A node declares dead only whom it has suspected at that very incarnation for the shortest suspicion at least.
+    /// A node declares dead only whom it has suspected at that very incarnation for the shortest suspicion at least, and for
+    /// the longest where others could have confirmed it and nobody has. What rows say that were asked for is a suspicion.
     TooSoon,
-    /// A node that was asleep declares nobody dead before the shortest suspicion has passed again.
+    /// A node that was asleep notices, and declares nobody dead before the shortest suspicion has passed again.
     AfterPause,
     /// A raised incarnation leaves at once, with the datagrams that follow from the one that made it rise; where the budget
     /// for that may be used up, with the next gossip tick.
     Refutation,
-    /// An ack ends a probe only with that probe's nonce, from its target or a relay.
+    /// An ack ends a probe only with that probe's nonce, from its target or a relay, before its deadline.
     Ack,
     /// Relays are neither the target, nor at its address, nor the asking node itself.
     Relay,
     /// A leave is told to eight members, or to all that there are; and then there is silence.
     Goodbye,
+    /// Whoever is live is probed within 2N − 1 periods, N being the most members that were live meanwhile.
+    Turn,
+    /// A node accuses only the incarnation that its probe went to.
+    Accusation,
+    /// Datagrams go to members, former ones included, to seeds, and to the source of what they answer, nowhere else; acks and
+    /// other answers to that source only.
+    Destination,
+    /// A datagram has one answer; who is not known to be at its source is sent at most three times as much.
+    Amplified,
+    /// What was received is what was taken and what was dropped for a reason that has a name; what was sent is what has left.
+    Uncounted,
     /// No datagram is larger than the `mtu`.
     TooLarge,
     /// The next deadline is later than now, and no instant has many time-outs.

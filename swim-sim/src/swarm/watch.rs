@@ -14,6 +14,7 @@ use crate::network::Sent;
 use crate::swarm::coverage::Coverage;
 use crate::swarm::reader::Data;
 use crate::swarm::replay::Lives;
+use crate::swarm::sends::{Out, Sends};
 use crate::swarm::shadow::{Checked, Shadow};
 use crate::swarm::violation::{Checker, Violation};
 
@@ -39,8 +40,9 @@ pub(crate) struct Turn {
     /// By the world's time, and by the node's clock.
     pub(crate) at: Instant,
     pub(crate) clock: Instant,
-    /// The datagram, envelope included, when it was one.
+    /// The datagram, envelope included, when it was one, and its source.
     pub(crate) datagram: Vec<u8>,
+    pub(crate) from: Option<SocketAddr>,
     /// The counters before it.
     pub(crate) before: Stats,
     pub(crate) events: Vec<Event>,
@@ -48,6 +50,8 @@ pub(crate) struct Turn {
     pub(crate) sent: usize,
     pub(crate) first_frame: Vec<u8>,
     pub(crate) largest: usize,
+    /// All of them: where to, and what for.
+    pub(crate) out: Vec<Out>,
     /// The pings and ping-reqs that a time-out made it send.
     pub(crate) probes: Vec<(SocketAddr, Message)>,
 }
@@ -76,6 +80,8 @@ pub(crate) struct Watch {
     pub(crate) spared: BTreeMap<NodeId, (u32, SocketAddr)>,
     /// By node of the world; `None` where no process runs.
     shadows: Vec<Option<Shadow>>,
+    /// By node of the world, over all processes there: one that is restored knows what its former self did.
+    sends: Vec<Sends>,
     turn: Turn,
     header_len: usize,
 }
@@ -90,6 +96,7 @@ impl Watch {
             taken: BTreeMap::new(),
             spared: BTreeMap::new(),
             shadows: Vec::new(),
+            sends: Vec::new(),
             turn: Turn::default(),
             header_len,
         }
@@ -110,8 +117,10 @@ impl Watch {
     ) {
         if self.shadows.len() <= ix.index() {
             self.shadows.resize_with(ix.index() + 1, || None);
+            self.sends.resize_with(ix.index() + 1, Sends::default);
         }
         self.shadows[ix.index()] = Some(Shadow::new(node, clock));
+        self.sends[ix.index()].begin(node);
         self.lives.begun(ix, recorder);
         self.data.begun(ix, node);
         self.given((at, clock), node, Given::Start);
@@ -134,11 +143,14 @@ impl Watch {
         (turn.at, turn.clock, turn.before) = (at, clock, *node.stats());
         turn.events.clear();
         turn.probes.clear();
+        turn.out.clear();
+        turn.from = None;
         turn.datagram.clear();
         (turn.sent, turn.largest) = (0, 0);
         turn.kind = match given {
             Given::Start => Kind::Start,
-            Given::Datagram { bytes, .. } => {
+            Given::Datagram { from, bytes } => {
+                turn.from = Some(from);
                 turn.datagram.extend_from_slice(bytes);
                 Kind::Datagram
             }
@@ -157,12 +169,19 @@ impl Watch {
             turn.first_frame.clear();
             turn.first_frame.extend_from_slice(sent.frame());
         }
+        let message = Frame::parse(sent.frame()).ok().and_then(|frame| frame.message);
+        turn.out.push(Out { to: sent.to, len: sent.bytes.len(), message });
         if turn.kind == Kind::Timeout {
-            if let Ok(Frame { message: Some(message @ (Message::Ping { .. } | Message::PingReq { .. })), .. }) =
-                Frame::parse(sent.frame())
-            {
+            if let Some(message @ (Message::Ping { .. } | Message::PingReq { .. })) = message {
                 turn.probes.push((sent.to, message));
             }
+        }
+    }
+
+    /// It is told to join through these.
+    pub(crate) fn seeded(&mut self, ix: NodeIx, seeds: &[SocketAddr]) {
+        if let Some(sends) = self.sends.get_mut(ix.index()) {
+            sends.learn(seeds.iter().copied());
         }
     }
 
@@ -179,8 +198,10 @@ impl Watch {
         let taken = self.taken.entry(me.id()).or_insert(me.incarnation());
         *taken = (*taken).max(me.incarnation());
         let Some(Some(shadow)) = self.shadows.get_mut(ix.index()) else { return };
+        let sends = &mut self.sends[ix.index()];
         let checked = shadow
             .check_turn(&self.turn, self.header_len, pump)
+            .and_then(|()| sends.check(&self.turn, self.header_len, shadow, pump))
             .and_then(|()| shadow.check_table(&self.turn, node, &self.taken, &mut self.coverage))
             .and_then(|()| check_spared(&self.turn, node, &self.spared))
             .and_then(|()| self.data.settled(ix, &self.turn, pump));
