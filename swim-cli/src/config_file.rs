@@ -105,7 +105,7 @@ impl File {
         Self::parse(path, &text).map_err(Failure::Usage)
     }
 
-    fn parse(path: &Path, text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, String> {
         let at = |line: usize| format!("{}:{line}", path.display());
         let table = DeTable::parse(text).map_err(|e| {
             let line = e.span().map_or(1, |span| line_of(text, span.start));

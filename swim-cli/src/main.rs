@@ -1,67 +1,7 @@
-//! `swim`: a node to run by hand, a demonstration of five, and experiments.
-//!
-//! Standard output carries data only, and what is for people beside it goes to standard error. Exit codes: 0 when the
-//! node has left, or the demo or the experiment has shown everything, 1 when something failed at run time, 2 when what was asked for
-//! cannot work.
+//! The program `swim`; the library beside it is all of it.
 
-#![forbid(unsafe_code)]
-
-mod agent;
-mod args;
-mod config_file;
-mod demo;
-mod output;
-mod plan;
-mod plot;
-mod sim;
-mod trace;
-mod units;
-mod why;
-
-use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use clap::Parser;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
-
-use crate::args::{Cli, Command};
-use crate::output::Failure;
-
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    log_to_stderr(cli.verbose);
-    let outcome = match &cli.command {
-        Command::Agent(args) => agent::run(args),
-        Command::Demo(args) => demo::run(args),
-        Command::Plan(args) => plan::run(args),
-        Command::Sim(command) => sim::run(command),
-        Command::Trace(command) => trace::run(command),
-    };
-    let Err(failure) = outcome else { return ExitCode::SUCCESS };
-    let code = failure.exit_code();
-    match failure {
-        Failure::Usage(why) | Failure::Runtime(why) => output::notice(format_args!("swim: {why}")),
-        Failure::NobodyReads => {}
-    }
-    ExitCode::from(code)
+    swim_cli::main()
 }
-
-fn log_to_stderr(verbose: bool) {
-    let level = if verbose { LevelFilter::DEBUG } else { LevelFilter::WARN };
-    let mut filter = EnvFilter::builder().with_default_directive(level.into()).from_env_lossy();
-    if !verbose && std::env::var_os(EnvFilter::DEFAULT_ENV).is_none() {
-        // Where a dump is, whoever has asked for dumps wants to know.
-        filter = filter.add_directive(RECORDER.parse().expect("a target and a level are a directive"));
-    }
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(output::colours(io::stderr().is_terminal()))
-        // It would be said on the very stream that cannot be written to, and panic.
-        .log_internal_errors(false)
-        .init();
-}
-
-/// The flight recorder tells where it has dumped.
-const RECORDER: &str = "swim_driver::recorder=info";

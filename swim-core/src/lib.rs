@@ -29,6 +29,9 @@ mod echo;
 mod event;
 mod evidence;
 mod fetch;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gossip;
 mod hash;
 mod heal;

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::members::ensure;
+
 /// One more. A counter that has come to its end stays there.
 #[inline]
 pub(crate) fn count(counter: &mut u64) {
@@ -161,5 +163,31 @@ impl Stats {
     /// All datagrams that were dropped, by whatever reason.
     pub fn dropped(&self) -> u64 {
         self.dropped_malformed + self.dropped_from_self + self.dropped_after_leave
+    }
+
+    /// Every datagram was taken or dropped.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        let dropped = [self.dropped_malformed, self.dropped_from_self, self.dropped_after_leave];
+        let counted = dropped.into_iter().try_fold(self.datagrams_accepted, u64::checked_add);
+        ensure(counted == Some(self.datagrams_received), "every datagram is counted once")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A snapshot says what it likes, numbers that cannot be added among them.
+    #[test]
+    fn what_came_was_taken_or_dropped() {
+        let counted = |datagrams_received, datagrams_accepted, dropped_malformed| Stats {
+            datagrams_received,
+            datagrams_accepted,
+            dropped_malformed,
+            ..Stats::default()
+        };
+        assert_eq!(counted(3, 2, 1).check(), Ok(()));
+        assert!(counted(3, 2, 0).check().is_err());
+        assert!(counted(1, 2, u64::MAX).check().is_err());
     }
 }

@@ -63,7 +63,7 @@ const fn shape(
 }
 
 /// A fault of the command line.
-pub(super) fn parse(text: &str) -> Result<Fault, String> {
+pub(crate) fn parse(text: &str) -> Result<Fault, String> {
     parse_parts(text).map_err(|wrong| marked(text, &wrong))
 }
 
@@ -252,7 +252,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<Fault>, Failure> {
     parse_file(&text).map_err(|(line, why)| Failure::Usage(format!("{}:{line}: {why}", path.display())))
 }
 
-fn parse_file(text: &str) -> Result<Vec<Fault>, (usize, String)> {
+pub(crate) fn parse_file(text: &str) -> Result<Vec<Fault>, (usize, String)> {
     let line = |at: usize| 1 + text.as_bytes().iter().take(at).filter(|&&byte| byte == b'\n').count();
     let faults: Faults = toml::from_str(text).map_err(|e| {
         let example = "a fault is [[fault]] with kind, who, how, at and until, as in kind = \"cut\", who = \"20%\", \

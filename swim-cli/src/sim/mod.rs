@@ -1,7 +1,7 @@
 //! `swim sim`: what needs no network, because it happens on virtual time or in a model.
 
 mod experiment;
-mod fault_spec;
+pub(crate) mod fault_spec;
 mod lifeguard;
 mod papers;
 mod rumors;

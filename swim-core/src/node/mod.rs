@@ -420,6 +420,7 @@ impl Node {
     pub fn check(&self) -> Result<(), &'static str> {
         self.cx.outbox.check(&self.cx.config)?;
         self.cx.events.check(&self.cx.config)?;
+        self.cx.stats.check()?;
         self.table.check()?;
         let mine = |row: &Row| (row.id, row.addr) == (self.cx.me, self.cx.my_addr);
         ensure(self.table.get(ME).is_some_and(mine), "this node's own row is its own")?;

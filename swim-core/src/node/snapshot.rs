@@ -105,6 +105,8 @@ impl Node {
         node.heal.reserve();
         node.evidence.reserve();
         node.detect.reserve(node.cx.config.indirect_probes);
+        // The decoder takes longer forms of a number. A state has one encoding, as a frame does.
+        postcard::serialize_with_flavor(&node, Same(state)).map_err(|_| RestoreError::Malformed)?;
         Ok(node)
     }
 }
@@ -127,5 +129,25 @@ impl postcard::ser_flavors::Flavor for Appended {
 
     fn finalize(self) -> postcard::Result<Vec<u8>> {
         Ok(self.0)
+    }
+}
+
+/// Takes these bytes and no others.
+struct Same<'a>(&'a [u8]);
+
+impl postcard::ser_flavors::Flavor for Same<'_> {
+    type Output = ();
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.try_extend(&[byte])
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0 = self.0.strip_prefix(bytes).ok_or(postcard::Error::SerializeBufferFull)?;
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        if self.0.is_empty() { Ok(()) } else { Err(postcard::Error::SerializeBufferFull) }
     }
 }

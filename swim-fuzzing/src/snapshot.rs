@@ -1,0 +1,80 @@
+//! Target: any bytes as a snapshot.
+
+use std::time::Duration;
+
+use swim_core::wire::{Item, Message, Writer};
+use swim_core::{Command, Config, Incarnation, Input, Instant, Node, Status};
+
+use crate::bench::Bench;
+use crate::cast::{EPOCH, addr, id};
+
+/// Deadlines that a restored node lives through.
+const DEADLINES: usize = 12;
+
+/// Refused with an error, or a node that has just these bytes as its snapshot and works for a while.
+///
+/// # Panics
+/// When there is a bug.
+pub fn target(data: &[u8]) {
+    look(data);
+    // Without these no mutation gets beyond the first bytes.
+    let mut whole = data.to_vec();
+    if whole.len() >= 4 {
+        whole[..2].copy_from_slice(b"NS");
+        whole[2..4].copy_from_slice(&Node::SNAPSHOT_VERSION.to_le_bytes());
+        look(&whole);
+    }
+}
+
+fn look(data: &[u8]) {
+    let node = match Node::restore(data) {
+        Ok(node) => node,
+        Err(error) => return assert!(!error.to_string().is_empty()),
+    };
+    assert_eq!(node.check(), Ok(()));
+    assert!(node.snapshot() == data, "what is restored has one encoding");
+    if plays(node.config()) && has_counted_little(&node) {
+        live(node);
+    }
+}
+
+/// What a node may take by its config is tested elsewhere; here thousands of them come by in a second.
+fn plays(config: &Config) -> bool {
+    const FEW: usize = 4_096;
+    config.members_max <= 1 << 16 && config.events_max <= FEW && config.suspicions_max <= FEW && config.mtu <= 1_400
+}
+
+/// Counters that go on from the last number there is have an end, which no node gets to by counting.
+fn has_counted_little(node: &Node) -> bool {
+    let all = format!("{:?}", node.stats());
+    all.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse::<u64>().ok()).all(|n| n < 1 << 60)
+}
+
+fn live(node: Node) {
+    let now = node.poll_timeout().unwrap_or(Instant::from_millis(1_000));
+    let first = node.poll_timeout();
+    let mut bench = Bench::of_restored(node, Instant::ORIGIN);
+    bench.give(Input::SendResumed);
+    // From the end of time there is nowhere to go.
+    if first.is_some_and(|due| due > Instant::from_micros(1 << 62)) {
+        return;
+    }
+    bench.now = now.minus_micros(1);
+    (0..DEADLINES).for_each(|_| _ = bench.step(Duration::from_secs(5)));
+    for n in [1, 2, 3] {
+        let life = bench.node.member(id(n)).map_or(Incarnation::new(EPOCH, 0), |member| member.incarnation());
+        let mut buf = [0; 256];
+        let mut w = Writer::new(&mut buf, id(n), life, 7).expect("a head fits");
+        assert!(w.message(Message::Ping { target: bench.node.me().id(), nonce: 9 }) && w.open_updates());
+        assert!(w.item(&Item::status(id(n + 1), Status::alive(life.next()))));
+        w.close_section();
+        let len = w.written();
+        bench.give(Input::Datagram { from: addr(n), bytes: &buf[..len] });
+    }
+    bench.give(Input::Command(Command::Put { key: "key", value: b"value", ttl: None }));
+    bench.give(Input::Command(Command::Broadcast { topic: "topic", payload: b"payload" }));
+    bench.fork();
+    (0..DEADLINES).for_each(|_| _ = bench.step(Duration::from_secs(5)));
+    bench.give(Input::Command(Command::Leave));
+    bench.finish();
+}
