@@ -7,6 +7,7 @@ mod hint;
 mod names;
 mod record;
 mod recorder;
+mod sealing;
 mod signals;
 mod told;
 
@@ -22,6 +23,8 @@ use bind_mio::{BindError, Handle, Seed, Setup, bind};
 use self::record::{Known, Record};
 use self::recorder::Recorded;
 pub(crate) use self::recorder::{RecordArgs, ring_size};
+use self::sealing::Sealing;
+pub(crate) use self::sealing::{SealArgs, moment};
 use self::told::Told;
 use crate::args::{AgentArgs, EventFormat};
 use crate::config_file::{File, Resolved, Sources};
@@ -32,15 +35,18 @@ pub(crate) fn run(args: &AgentArgs) -> Result<(), Failure> {
     let file = args.config.as_deref().map(File::read).transpose()?;
     let recorded = Recorded::of(&args.record, file.as_ref())?;
     let tags = file.as_ref().map_or_else(Vec::new, |file| file.tags().to_vec());
+    let mut sealing = Sealing::of(&args.seal, file.as_ref())?;
     let sources = Sources { cluster: args.cluster.as_deref(), preset: args.preset, file, set: &[] };
-    let Resolved { config, preset } = sources.config(None)?;
+    let Resolved { config, preset } = sources.config(sealing.cluster())?;
     let cluster = config.cluster.clone();
     let mut setup = Setup::new(&args.name, config);
     setup.meta = args.meta.clone().into_bytes();
     setup.advertise = args.advertise;
-    setup.seeds.clone_from(&args.join);
+    setup.seeds = sealing.with_seeds(&args.join);
     setup.resolver = names::telling_resolver(args.bind.is_ipv4());
     setup.record = recorded.as_ref().map(Recorded::recording);
+    sealing.apply(&cluster, &mut setup)?;
+    let seeds = setup.seeds.clone();
     let (handle, driver) = bind(args.bind, setup).map_err(refused)?;
     recorded.as_ref().map_or(Ok(()), Recorded::keep_former)?;
     let mut told = Told::of(&handle);
@@ -49,15 +55,17 @@ pub(crate) fn run(args: &AgentArgs) -> Result<(), Failure> {
         handle.put(key, value.as_bytes()).map_err(|e| Failure::Usage(format!("the tag \"{shown}\": {e}")))?;
     }
     let dumps = recorded.as_ref().and_then(Recorded::dumps).map(Into::into);
-    signals::heed(handle.clone(), dumps).map_err(|e| cannot_start("signals cannot be caught", &e))?;
+    let keyring = sealing.file().map(Into::into);
+    signals::heed(handle.clone(), dumps, keyring).map_err(|e| cannot_start("signals cannot be caught", &e))?;
     let driver = thread::Builder::new()
         .name("driver".into())
         .spawn(move || driver.run())
         .map_err(|e| cannot_start("no thread can be started", &e))?;
+    sealing.tell();
     notice(format_args!("to join this node: {}", hint::next_command(args, &cluster, preset, handle.addr())));
 
     let mut printer = Printer { out: Out::new(), format: args.format, start };
-    let followed = follow(&handle, &mut told, args, &cluster, &mut printer);
+    let followed = follow(&handle, &mut told, args, (&cluster, &seeds), &mut printer);
     if followed.is_err() {
         // Nobody is told any more what happens here; that is no reason to vanish without a word.
         accepted(handle.leave());
@@ -76,10 +84,10 @@ fn follow(
     handle: &Handle,
     told: &mut Told,
     args: &AgentArgs,
-    cluster: &str,
+    (cluster, seeds): (&str, &[Seed]),
     printer: &mut Printer,
 ) -> Result<Option<SocketAddr>, Failure> {
-    let seeds: Vec<Seed> = args.join.iter().filter(|seed| seed.addr() != Some(handle.addr())).cloned().collect();
+    let seeds: Vec<Seed> = seeds.iter().filter(|seed| seed.addr() != Some(handle.addr())).cloned().collect();
     let mut patience = if seeds.is_empty() { Duration::MAX } else { JOIN_PATIENCE };
     let mut known = Known::new(args.why);
     let mut loses_to = None;
@@ -158,7 +166,10 @@ fn refused(error: BindError) -> Failure {
         )),
         BindError::Setup(e @ SetupError::Unresolved { .. }) => Failure::Runtime(e.to_string()),
         BindError::Setup(SetupError::Seeds(e)) => Failure::Usage(format!("--join: {e}")),
-        BindError::Setup(e @ SetupError::Entropy(_)) => Failure::Runtime(e.to_string()),
+        BindError::Setup(e @ (SetupError::MigrationOver | SetupError::MigrationTooLong { .. })) => {
+            Failure::Usage(format!("--migrate-until: {e}"))
+        }
+        BindError::Setup(e @ (SetupError::Entropy(_) | SetupError::Secrets(_))) => Failure::Runtime(e.to_string()),
         BindError::Setup(e) => Failure::Usage(e.to_string()),
         BindError::Bind { addr, ref source } if source.kind() == io::ErrorKind::AddrInUse => Failure::Runtime(format!(
             "cannot bind to {addr}: {source}; another process uses this port: stop it, or choose another with --bind \

@@ -7,8 +7,9 @@ use bind_mio::swim_core::Config;
 use bind_mio::{Seed, SeedError};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::agent::RecordArgs;
+use crate::agent::{RecordArgs, SealArgs};
 use crate::config_file::FILE_HELP;
+use crate::keys::{KEYS_HELP, KeysCommand};
 use crate::plan::{self, PlanArgs};
 use crate::sim::SimCommand;
 use crate::trace::TraceCommand;
@@ -32,6 +33,9 @@ pub(crate) enum Command {
     /// Show with five real nodes on this machine how a cluster forms, loses a node, and gets it back.
     #[command(after_long_help = DEMO_HELP, after_help = CODES)]
     Demo(DemoArgs),
+    /// Make and exchange the keys that nodes seal with, and make tokens for new nodes.
+    #[command(subcommand, after_long_help = format!("{KEYS_HELP}\n\n{CODES}"), after_help = CODES)]
+    Keys(KeysCommand),
     /// Tell what a configuration means for a cluster: times, traffic, memory; computed, nothing is run.
     #[command(after_long_help = plan::help(), after_help = CODES)]
     Plan(PlanArgs),
@@ -46,7 +50,7 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct AgentArgs {
     /// The cluster's name; nodes of other clusters are not heard. Goes before the name in --config.
-    #[arg(long, required_unless_present = "config")]
+    #[arg(long, required_unless_present_any = ["config", "token"])]
     pub(crate) cluster: Option<String>,
     /// This node's name, unique in the cluster and kept over restarts.
     #[arg(long)]
@@ -90,6 +94,8 @@ pub(crate) struct AgentArgs {
     /// Tell after each suspicion and each death what led to it, and what it comes to.
     #[arg(long)]
     pub(crate) why: bool,
+    #[command(flatten)]
+    pub(crate) seal: SealArgs,
     #[command(flatten)]
     pub(crate) record: RecordArgs,
 }
@@ -160,7 +166,7 @@ fn tag(text: &str) -> Result<(String, String), String> {
     Ok((key.into(), value.into()))
 }
 
-fn seed(text: &str) -> Result<Seed, String> {
+pub(crate) fn seed(text: &str) -> Result<Seed, String> {
     text.parse().map_err(|e| match e {
         SeedError::PortZero | SeedError::Unspecified => {
             "nothing can be sent there: give the address and port that the other node has printed".into()
@@ -227,6 +233,16 @@ Take facts and keys that are not in this list for new ones.
 What --tag puts into the state, a config file can say in a section at its end, too:
   [tags]
   role = \"db\"
+
+Without keys, datagrams are neither secret nor proven: that suits a network in which everybody is trusted.
+With --keyring they are sealed, and who has none of the keys is neither heard nor answered. swim keys makes
+and exchanges keys; SIGHUP makes the node read its file again, and a file that cannot be used changes nothing.
+What is refused is told in the log, and counted. docs/security.md tells what is promised, and what is not.
+A config file can say the same, in a section at its end; options go before it:
+  [sealing]
+  keyring = \"/etc/swim/keys\"
+  token = \"@/etc/swim/token\"                # a file with it, never the token itself
+  migrate_until = 2026-12-01T00:00:00Z
 
 The flight recorder keeps everything that the node is given, from which it can be replayed exactly: see
 swim trace. --record-to writes the whole of it, --record-dumps the newest part, when

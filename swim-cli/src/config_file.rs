@@ -3,6 +3,7 @@
 //! Invariant: the fields are those of [`Config`] itself, as it serialises. So a field that is new there can be set here
 //! without a line of this file.
 
+mod sealing;
 mod section;
 
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
 use toml::de::{DeTable, DeValue};
 
+pub(crate) use self::sealing::Sealing;
 pub(crate) use self::section::Section;
 use crate::args::Preset;
 use crate::output::Failure;
@@ -74,6 +76,7 @@ pub(crate) struct File {
     path: PathBuf,
     entries: Vec<Entry>,
     record: Section,
+    sealing: Sealing,
     tags: Tags,
 }
 
@@ -121,13 +124,23 @@ impl File {
             }
             None => Section::default(),
         };
+        let sealing = match table.get_ref().iter().find(|(key, _)| key.get_ref() == SEALING) {
+            Some((key, value)) => {
+                let DeValue::Table(sealing) = value.get_ref() else {
+                    let line = line_of(text, key.span().start);
+                    return Err(format!("{}: sealing must be a section, [sealing], with lines of its own", at(line)));
+                };
+                Sealing::read(sealing).map_err(|(offset, why)| format!("{}: {why}", at(line_of(text, offset))))?
+            }
+            None => Sealing::default(),
+        };
         let tags = match table.get_ref().iter().find(|(key, _)| key.get_ref() == TAGS) {
             Some((key, value)) => tags(value.get_ref())
                 .map_err(|(offset, why)| format!("{}: {why}", at(line_of(text, offset.unwrap_or(key.span().start)))))?,
             None => Tags::new(),
         };
         let mut entries: Vec<Entry> = (table.get_ref().iter())
-            .filter(|(key, _)| key.get_ref() != RECORD && key.get_ref() != TAGS)
+            .filter(|(key, _)| ![RECORD, SEALING, TAGS].contains(&&**key.get_ref()))
             .map(|(key, value)| Entry {
                 key: key.get_ref().to_string(),
                 line: line_of(text, key.span().start),
@@ -135,7 +148,7 @@ impl File {
             })
             .collect();
         entries.sort_by_key(|entry| entry.line);
-        Ok(Self { path: path.to_owned(), entries, record, tags })
+        Ok(Self { path: path.to_owned(), entries, record, sealing, tags })
     }
 
     /// What the node puts into its own state, by their keys.
@@ -146,6 +159,11 @@ impl File {
     /// What it says of the flight recorder.
     pub(crate) fn record(&self) -> &Section {
         &self.record
+    }
+
+    /// What it says of keys.
+    pub(crate) fn sealing(&self) -> &Sealing {
+        &self.sealing
     }
 
     fn at(&self, entry: &Entry) -> String {
@@ -375,6 +393,8 @@ fn line_of(text: &str, offset: usize) -> usize {
 const PRESET: &str = "preset";
 /// The section on the flight recorder.
 const RECORD: &str = "record";
+/// The section on the node's keys.
+const SEALING: &str = "sealing";
 /// The section on what the node puts into its own state.
 const TAGS: &str = "tags";
 /// The field that the command line may give, too.

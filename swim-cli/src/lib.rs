@@ -12,6 +12,8 @@ mod config_file;
 mod demo;
 #[doc(hidden)]
 pub mod fuzzing;
+mod keyring_file;
+mod keys;
 mod output;
 mod plan;
 mod plot;
@@ -37,6 +39,7 @@ pub fn main() -> ExitCode {
     let outcome = match &cli.command {
         Command::Agent(args) => agent::run(args),
         Command::Demo(args) => demo::run(args),
+        Command::Keys(command) => keys::run(command),
         Command::Plan(args) => plan::run(args),
         Command::Sim(command) => sim::run(command),
         Command::Trace(command) => trace::run(command),

@@ -8,12 +8,16 @@ use std::time::{Duration, Instant};
 use swim_core::{Config, NodeId, Profile};
 
 use crate::advertise;
+use crate::alerts::Alerts;
 use crate::events::Events;
 use crate::mailbox::{CommandError, Due, Order};
-use crate::pump::{Counters, Ends};
+use crate::pump::Ends;
 use crate::recorder::Recorder;
 use crate::rumors::Rumors;
+#[cfg(feature = "aead")]
+use crate::seal::Keyring;
 use crate::seed::Seed;
+use crate::stats::Counters;
 use crate::sync::{Arc as SharedArc, deadline, lock};
 use crate::view::View;
 use crate::watch::Watch;
@@ -67,6 +71,9 @@ struct Inner {
     limits: Config,
     ends: Ends,
     recorder: Option<Recorder>,
+    /// It was started with a keyring.
+    #[cfg_attr(not(feature = "aead"), allow(dead_code, reason = "nobody is"))]
+    is_sealed: bool,
 }
 
 impl Handle {
@@ -75,8 +82,9 @@ impl Handle {
         limits: Config,
         ends: Ends,
         recorder: Option<Recorder>,
+        is_sealed: bool,
     ) -> Self {
-        Self { inner: SharedArc::new(Inner { id, addr, bound, limits, ends, recorder }) }
+        Self { inner: SharedArc::new(Inner { id, addr, bound, limits, ends, recorder, is_sealed }) }
     }
 
     /// Contacts these seeds until one answers: socket addresses, or [`Seed`]s, which may be names. The node's own
@@ -208,6 +216,27 @@ impl Handle {
     /// Rumors of this topic, or of all, from now on, those that this node broadcasts included.
     pub fn rumors(&self, topic: Option<&str>) -> Rumors {
         Rumors::new(&self.inner.ends.rumors, topic)
+    }
+
+    /// What comes that should not, from now on: datagrams that somebody else seals, forges or plays back.
+    pub fn alerts(&self) -> Alerts {
+        Alerts::new(&self.inner.ends.alerts)
+    }
+
+    /// Opens and seals with this ring from now on, in place of the one before. What is sealed with a key that is not in it is not
+    /// heard any more, whoever has sent it. Another key in use is another session: others ask once for its proof.
+    ///
+    /// To exchange a key without a loss, take each step on all nodes before the next: [`Keyring::add`], [`Keyring::use_key`],
+    /// [`Keyring::remove`].
+    ///
+    /// # Errors
+    /// [`CommandError::Closed`], or [`CommandError::NotSealed`] when the node was started without a keyring.
+    #[cfg(feature = "aead")]
+    pub fn set_keyring(&self, ring: Keyring) -> Result<(), CommandError> {
+        if !self.inner.is_sealed {
+            return Err(CommandError::NotSealed);
+        }
+        self.inner.ends.mailbox.put_keyring(ring)
     }
 
     /// What is in the states of all members under keys that begin so, and every change of it from now on. An empty prefix is

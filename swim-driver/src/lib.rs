@@ -7,7 +7,9 @@
 //! - [`Pump`], for the binding: datagrams, deadlines and commands in, sealed datagrams out;
 //! - [`bind()`]: from an address and a set-up to both ends;
 //! - [`Engine`]: a pump on a [`Socket`] that never blocks, which is all but the waiting; on a [`Reactor`], a future;
-//! - [`Seal`] and [`Plain`]: the envelope around each frame;
+//! - [`Seal`] and [`Plain`]: the envelope around each frame that anybody can open; with a `Keyring`, nobody else does, and
+//!   [`Alerts`] tell who tries;
+//! - `Key`, `Keyring` and `JoinToken` (feature `aead`): who may open it;
 //! - [`Seed`] and [`Resolver`]: through whom to join, by address or by name;
 //! - [`Recorder`]: what the node saw, kept in a bounded ring, dumped as a trace;
 //! - [`Clock`]: the machine's time as the core wants it.
@@ -18,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 mod advertise;
+mod alerts;
 #[cfg(all(test, not(loom)))]
 mod app_tests;
 mod bind;
@@ -45,6 +48,7 @@ mod seeds;
 mod setup;
 mod socket;
 mod state;
+mod stats;
 mod sync;
 mod task;
 #[cfg(all(test, not(loom)))]
@@ -53,6 +57,8 @@ mod test_net;
 mod test_socket;
 #[cfg(all(test, not(loom)))]
 mod test_task;
+#[cfg(feature = "aead")]
+mod token;
 mod typed;
 mod view;
 mod waiters;
@@ -62,6 +68,7 @@ pub use swim_core;
 pub use swim_trace;
 
 pub use advertise::OnlyHere;
+pub use alerts::{Alert, Alerts};
 pub use bind::{bind, bind_blocking, bind_on, bind_on_blocking};
 pub use bind_error::BindError;
 pub use clock::Clock;
@@ -69,16 +76,21 @@ pub use engine::{Engine, Socket, Turn};
 pub use events::{Events, RecvError, RecvTimeoutError, TryRecvError};
 pub use handle::Handle;
 pub use mailbox::{CommandError, Mailbox, Waker};
-pub use pump::{Counters, DriverStats, Pump};
+pub use pump::Pump;
 pub use recorder::{Dumps, Recorder, RecorderStats, Recording};
 pub use resolver::{Query, Resolver};
 pub use rumors::{Heard, RumorView, Rumors};
+#[cfg(feature = "aead")]
+pub use seal::{Key, KeyId, KeyTextError, Keyring, KeyringError, Secrets};
 pub use seal::{Plain, Refused, Seal};
 pub use seed::{Seed, SeedError};
 pub use setup::{Setup, SetupError};
 pub use socket::SocketOptions;
 pub use state::EntryView;
+pub use stats::{Counters, DriverStats};
 pub use task::Reactor;
+#[cfg(feature = "aead")]
+pub use token::{JoinToken, TokenError};
 pub use typed::StateError;
 pub use view::{MemberView, View};
 pub use watch::{Change, Watch};
@@ -101,6 +113,7 @@ mod tests {
         everywhere::<RumorView>();
         anywhere::<Events>();
         anywhere::<Rumors>();
+        anywhere::<Alerts>();
         anywhere::<Watch>();
         anywhere::<Pump>();
         anywhere::<Query>();

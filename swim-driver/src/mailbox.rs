@@ -16,6 +16,8 @@ use std::time::Duration;
 use swim_core::{Command, Profile, TooLong};
 
 use crate::advertise::OnlyHere;
+#[cfg(feature = "aead")]
+use crate::seal::Keyring;
 use crate::seed::Name;
 use crate::sync::{AtomicBool, Mutex, Ordering, lock};
 
@@ -89,6 +91,9 @@ pub enum CommandError {
     },
     /// A join names a seed on another machine, and the node advertises an address that means another node there.
     OnlyHere(OnlyHere),
+    /// The node was started without a keyring, and so it stays: start it again with one, and with a date until which it hears
+    /// those that have none.
+    NotSealed,
     /// A rumor or an entry can never be sent, whoever asks for it.
     TooLong(TooLong),
     /// A put finds no room in this node's state: delete entries first, or make them smaller.
@@ -115,6 +120,9 @@ impl fmt::Display for CommandError {
                  `seeds_max` in the config"
             ),
             Self::OnlyHere(e) => write!(f, "{e}"),
+            Self::NotSealed => f.write_str(
+                "the node was started without a keyring: start it again with one, and let it migrate while others have none",
+            ),
             Self::TooLong(e) => write!(f, "{e}"),
             Self::StateFull { bytes, max } => write!(
                 f,
@@ -146,6 +154,9 @@ struct State {
     queue: VecDeque<Order>,
     /// What the resolver has found. A name has one query under way at a time, so there are never more than names.
     answers: VecDeque<Answer>,
+    /// The keyring to seal with from now on. Only the newest counts, so this needs no place in the queue.
+    #[cfg(feature = "aead")]
+    keyring: Option<Keyring>,
     /// The last handle is gone: one more leave is due, behind everything that was accepted. It needs no place in the
     /// queue, so it cannot be refused.
     goodbye: bool,
@@ -182,7 +193,17 @@ impl Due {
 
 impl State {
     fn is_empty(&self) -> bool {
-        self.queue.is_empty() && self.answers.is_empty() && !self.goodbye
+        self.queue.is_empty() && self.answers.is_empty() && !self.goodbye && !self.has_keyring()
+    }
+
+    #[cfg(feature = "aead")]
+    fn has_keyring(&self) -> bool {
+        self.keyring.is_some()
+    }
+
+    #[cfg(not(feature = "aead"))]
+    fn has_keyring(&self) -> bool {
+        false
     }
 
     /// Whom to wake for what was put in: a thread each time; a task once, since it asks again before it waits again. To
@@ -264,6 +285,33 @@ impl Mailbox {
         state.queue.push_back(order);
         self.pending.store(true, Ordering::Release);
         Ok(Due(state.whom_to_wake()))
+    }
+
+    /// A keyring for the envelope, in the place of one that was not taken yet. It is taken before everything else.
+    #[cfg(feature = "aead")]
+    pub(crate) fn put_keyring(&self, ring: Keyring) -> Result<(), CommandError> {
+        let mut state = lock(&self.state);
+        if state.closed {
+            return Err(CommandError::Closed);
+        }
+        let former = state.keyring.replace(ring);
+        self.pending.store(true, Ordering::Release);
+        let waker = state.whom_to_wake();
+        drop(state);
+        drop(former);
+        wake(waker);
+        Ok(())
+    }
+
+    #[cfg(feature = "aead")]
+    pub(crate) fn take_keyring(&self) -> Option<Keyring> {
+        if self.is_empty() {
+            return None;
+        }
+        let mut state = lock(&self.state);
+        let ring = state.keyring.take();
+        self.pending.store(!state.is_empty(), Ordering::Release);
+        ring
     }
 
     /// The last handle is gone: the node is asked to leave after everything else.
@@ -350,6 +398,8 @@ impl Mailbox {
         state.undelivered += state.queue.len();
         state.queue = VecDeque::new();
         state.answers = VecDeque::new();
+        #[cfg(feature = "aead")]
+        drop(state.keyring.take());
         self.pending.store(false, Ordering::Release);
         state.waker.take()
     }

@@ -10,6 +10,7 @@ use std::sync::Arc as StdArc;
 use swim_core::{Event, Incarnation, Input, Instant, Node, Status, Transmit};
 
 use crate::advertise;
+use crate::alerts::{Alarm, AlertRing};
 use crate::cell::ViewCell;
 use crate::events::EventRing;
 use crate::mailbox::{Answer, Mailbox, Order};
@@ -17,9 +18,10 @@ use crate::own_state::OwnState;
 use crate::recorder::Tap;
 use crate::resolver::{Query, Resolver};
 use crate::rumors::{Heard, RumorRing};
-use crate::seal::{Refused, Seal};
+use crate::seal::{Envelope, Opened, Refused};
 use crate::seeds::Seeds;
 use crate::socket::Speaks;
+use crate::stats::{Counters, DriverStats};
 use crate::sync::{Arc, Mutex, lock};
 use crate::view::View;
 use crate::waiters::Woken;
@@ -37,13 +39,14 @@ use crate::waiters::Woken;
 /// whose acks wait in its own socket.
 pub struct Pump {
     node: Node,
-    seal: Box<dyn Seal>,
+    seal: Envelope,
     seeds: Seeds,
     resolver: Resolver,
     mailbox: Arc<Mailbox>,
     view: Arc<ViewCell<View>>,
     events: Arc<EventRing>,
     rumors: Arc<RumorRing>,
+    alarm: Alarm,
     /// How much room handles think that the node's own state has.
     own: Arc<OwnState>,
     /// Orders of it that the node was given.
@@ -82,77 +85,19 @@ pub(crate) struct Ends {
     pub(crate) view: Arc<ViewCell<View>>,
     pub(crate) events: Arc<EventRing>,
     pub(crate) rumors: Arc<RumorRing>,
+    pub(crate) alerts: Arc<AlertRing>,
     pub(crate) own: Arc<OwnState>,
     pub(crate) counters: Arc<Mutex<Counters>>,
-}
-
-/// What a node and its driver have counted: see [`crate::Handle::counters`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Counters {
-    /// What the node has counted.
-    pub node: swim_core::Stats,
-    /// What was counted between the socket and the node.
-    pub driver: DriverStats,
-}
-
-/// What a driver counts beside the node's own [`swim_core::Stats`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DriverStats {
-    /// Datagrams handed in: those below, and those that the node was given.
-    pub datagrams_received: u64,
-    /// Not opened: [`Refused::TooShort`].
-    pub refused_too_short: u64,
-    /// Not opened: [`Refused::Version`].
-    pub refused_version: u64,
-    /// Not opened: [`Refused::Suite`].
-    pub refused_suite: u64,
-    /// Not opened: [`Refused::Cluster`].
-    pub refused_cluster: u64,
-    /// Not opened: [`Refused::Checksum`].
-    pub refused_checksum: u64,
-    /// Datagrams sealed and handed out, those included whose sending failed.
-    pub datagrams_sent: u64,
-    /// Sends that failed at once.
-    pub send_failures: u64,
-    /// Of these, failures that the node was not told of, because too many came between two inputs.
-    pub send_failures_untold: u64,
-    /// Errors of the socket while receiving.
-    pub receive_failures: u64,
-    /// Commands that the node was given.
-    pub commands: u64,
-    /// Names of seeds that the resolver was asked for.
-    pub resolutions: u64,
-    /// Of these, names that it found no address for that the socket can send to.
-    pub resolve_failures: u64,
-    /// Names of seeds that were left out, because `Config::seeds_max` others were there already.
-    pub names_refused: u64,
-    /// Events that subscribers were told they have missed.
-    pub events_missed: u64,
-    /// Rumors that subscribers were told they have missed.
-    pub rumors_missed: u64,
-}
-
-impl DriverStats {
-    /// All datagrams that were not opened, by whatever reason.
-    pub fn refused(&self) -> u64 {
-        self.refused_too_short
-            + self.refused_version
-            + self.refused_suite
-            + self.refused_cluster
-            + self.refused_checksum
-    }
 }
 
 impl Pump {
     pub(crate) fn new(
         node: Node,
-        seal: Box<dyn Seal>,
+        seal: Envelope,
         resolver: Resolver,
         speaks: Speaks,
         now: Instant,
-        Ends { mailbox, view, events, rumors, own, counters }: Ends,
+        Ends { mailbox, view, events, rumors, alerts, own, counters }: Ends,
         tap: Option<Tap>,
     ) -> Self {
         let (me, seeds) = (own_row(&node), Seeds::new(&node));
@@ -165,6 +110,7 @@ impl Pump {
             view,
             events,
             rumors,
+            alarm: Alarm::new(alerts),
             own,
             given: 0,
             refused: 0,
@@ -189,23 +135,27 @@ impl Pump {
     pub fn datagram(&mut self, now: Instant, from: SocketAddr, datagram: &mut [u8]) {
         self.counted = true;
         self.stats.datagrams_received += 1;
-        let opened = self.seal.open(datagram);
+        self.seal.on_input(now);
+        let opened = self.seal.open(from, datagram);
         // A planted bug, in builds that have them.
         #[cfg(swim_mutations)]
         let opened = opened.or_else(|reason| {
             let unread = self.node.config().mutation == Some(swim_core::Mutation::ChecksumUnread);
             let taken = unread && reason == Refused::Checksum;
-            taken.then(|| self.seal.header_len()..datagram.len()).ok_or(reason)
+            taken.then(|| Opened::Frame(self.seal.header_len()..datagram.len())).ok_or(reason)
         });
         match opened {
-            Ok(frame) => self.input(now, Input::Datagram { from, bytes: &datagram[frame] }),
-            Err(reason) => self.refuse(reason),
+            Ok(Opened::Frame(at)) => self.input(now, Input::Datagram { from, bytes: &datagram[at] }),
+            Ok(Opened::Kept) => self.begin(now),
+            Err(reason) => self.refuse(now, from, reason, datagram),
         }
     }
 
     /// Gives the node one command out of the mailbox, if there is one, or notes what the resolver has found for one name.
     pub fn command(&mut self, now: Instant) {
-        if let Some(Answer { at, addrs }) = self.mailbox.take_answer() {
+        if self.take_keyring(now) {
+            self.stats.commands += 1;
+        } else if let Some(Answer { at, addrs }) = self.mailbox.take_answer() {
             self.begin(now);
             let usable = self.usable(addrs);
             self.stats.resolve_failures += u64::from(usable.is_empty());
@@ -273,16 +223,23 @@ impl Pump {
         assert!(out.len() >= max, "a datagram may have {max} bytes, and the buffer for it has {}", out.len());
         let frame = self.seal.header_len()..max - self.seal.trailer_len();
         loop {
-            if let Some(Transmit { to, len }) = self.node.poll_transmit(&mut out[frame.clone()]) {
+            if let Some(Transmit { to, len }) = self.seal.poll_control(out) {
                 self.stats.datagrams_sent += 1;
+                return Some(Transmit { to: self.reached_at(to), len });
+            }
+            if let Some(Transmit { to, len }) = self.node.poll_transmit(&mut out[frame.clone()]) {
                 if let Some(tap) = &mut self.tap {
                     tap.sent(to, &out[frame.start..][..len]);
                 }
-                return Some(Transmit { to: self.reached_at(to), len: self.seal.seal(out, len) });
+                let Some(len) = self.seal.seal(to, out, len) else { continue };
+                self.stats.datagrams_sent += 1;
+                return Some(Transmit { to: self.reached_at(to), len });
             }
             self.publish();
-            // Both follow from an input of the binding, and are inputs themselves, so they come when that is handed out.
-            if let Some(order) = self.seeds.give() {
+            // These follow from an input of the binding, and are inputs themselves, so they come when that is handed out.
+            if let Some((from, frame)) = self.seal.release() {
+                self.give(Input::Datagram { from, bytes: &frame });
+            } else if let Some(order) = self.seeds.give() {
                 self.give(Input::Command(order.as_command()));
             } else if let Some(to) = self.failed.pop() {
                 self.told += 1;
@@ -327,7 +284,10 @@ impl Pump {
 
     /// What was counted so far.
     pub fn stats(&self) -> DriverStats {
-        DriverStats { events_missed: self.events.missed(), rumors_missed: self.rumors.missed(), ..self.stats }
+        let mut stats = self.stats;
+        (stats.events_missed, stats.rumors_missed) = (self.events.missed(), self.rumors.missed());
+        self.seal.count(&mut stats);
+        stats
     }
 
     /// The largest datagram that is ever sent, envelope included.
@@ -352,6 +312,21 @@ impl Pump {
         self.counted = true;
         self.now = now;
         self.told = 0;
+        self.seal.on_input(now);
+    }
+
+    /// Whether there was a keyring to seal with from now on.
+    #[cfg(feature = "aead")]
+    fn take_keyring(&mut self, now: Instant) -> bool {
+        let Some(ring) = self.mailbox.take_keyring() else { return false };
+        self.begin(now);
+        self.seal.set_keyring(ring);
+        true
+    }
+
+    #[cfg(not(feature = "aead"))]
+    fn take_keyring(&mut self, _now: Instant) -> bool {
+        false
     }
 
     /// Asks for the name whose turn it is, if one is to be resolved.
@@ -369,15 +344,10 @@ impl Pump {
         addrs.into_iter().filter(|&addr| advertise::check(self.node.me().addr(), &[addr]).is_ok()).collect()
     }
 
-    fn refuse(&mut self, reason: Refused) {
-        let count = match reason {
-            Refused::TooShort => &mut self.stats.refused_too_short,
-            Refused::Version => &mut self.stats.refused_version,
-            Refused::Suite => &mut self.stats.refused_suite,
-            Refused::Cluster => &mut self.stats.refused_cluster,
-            Refused::Checksum => &mut self.stats.refused_checksum,
-        };
-        *count += 1;
+    /// Counts a datagram that is not heard, and lets handles know where it was meant ill.
+    fn refuse(&mut self, now: Instant, from: SocketAddr, reason: Refused, datagram: &[u8]) {
+        self.stats.refuse(reason);
+        self.alarm.raise(now, from, reason, datagram);
     }
 
     /// Brings view and events to where the node is. The view first: whoever is given an event finds its effect there.
@@ -443,7 +413,7 @@ impl Pump {
         self.publish_counters();
         self.mailbox.close();
         // All is closed before any task is woken: a waker is foreign code, and may panic.
-        let waiting = [self.events.close(), self.rumors.close(), self.view.close()];
+        let waiting = [self.events.close(), self.rumors.close(), self.alarm.close(), self.view.close()];
         waiting.into_iter().for_each(Woken::wake);
     }
 }

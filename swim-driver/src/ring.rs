@@ -18,6 +18,9 @@ pub(crate) trait Item: Clone {
     /// What a subscriber may leave out.
     type Wanted;
 
+    /// Items that a subscriber may be behind before it misses the oldest.
+    const CAPACITY: usize = CAPACITY;
+
     /// What stands for so many that a subscriber has missed.
     fn lagged(missed: u64) -> Self;
 
@@ -68,12 +71,7 @@ struct State<T> {
 }
 
 impl<T: Item> Ring<T> {
-    /// Items that a subscriber may be behind before it misses the oldest.
-    #[cfg(not(loom))]
-    pub(crate) const CAPACITY: usize = 1_024;
-    /// So few that a model laps them.
-    #[cfg(loom)]
-    pub(crate) const CAPACITY: usize = 2;
+    pub(crate) const CAPACITY: usize = T::CAPACITY;
 
     pub(crate) fn push(&self, items: &[T]) {
         if items.is_empty() {
@@ -307,6 +305,12 @@ impl<T: Item> fmt::Debug for Subscription<T> {
         f.debug_struct("Subscription").field("behind", &self.behind()).finish_non_exhaustive()
     }
 }
+
+#[cfg(not(loom))]
+const CAPACITY: usize = 1_024;
+/// So few that a model laps them.
+#[cfg(loom)]
+const CAPACITY: usize = 2;
 
 #[cfg(all(test, not(loom)))]
 mod tests;

@@ -3,12 +3,15 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+#[cfg(feature = "aead")]
+use std::time::Duration;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use swim_core::{Config, ConfigError, Identity, Instant, Node, NodeId, Profile, ProfileError, RestoreError, State};
 use swim_trace::Header;
 
 use crate::advertise::{self, OnlyHere, advertised};
+use crate::alerts::AlertRing;
 use crate::cell::ViewCell;
 use crate::events::EventRing;
 use crate::handle::Handle;
@@ -18,7 +21,9 @@ use crate::pump::{Ends, Pump};
 use crate::recorder::Recording;
 use crate::resolver::Resolver;
 use crate::rumors::RumorRing;
-use crate::seal::{Plain, Seal as _};
+use crate::seal::{Envelope, Plain};
+#[cfg(feature = "aead")]
+use crate::seal::{Keyring, Sealed, Secrets};
 use crate::seed::Seed;
 use crate::socket::{SocketOptions, Speaks};
 use crate::sync::Arc;
@@ -56,9 +61,24 @@ pub struct Setup {
     pub publish_members: bool,
     /// The node's flight recorder: [`Handle::recorder`]. Default: none.
     pub record: Option<Recording>,
+    /// What the node seals with and opens, and nothing else: who has none of its keys is neither heard nor answered. Default:
+    /// none, and then everybody can say anything.
+    #[cfg(feature = "aead")]
+    pub keyring: Option<Keyring>,
+    /// For a cluster that gets its first keys while it runs: until then a node with a keyring hears what is plain, too, and
+    /// speaks plain to those who do not seal. At most [`Setup::MIGRATION_MAX`] from now. Default: never.
+    #[cfg(feature = "aead")]
+    pub migrate_until: Option<SystemTime>,
+    /// Where it takes what nobody may guess. Default: the operating system.
+    #[cfg(feature = "aead")]
+    pub secrets: Secrets,
 }
 
 impl Setup {
+    /// How far ahead [`Setup::migrate_until`] may be: 30 days.
+    #[cfg(feature = "aead")]
+    pub const MIGRATION_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);
+
     /// A node of this name.
     pub fn new(name: impl Into<String>, config: Config) -> Self {
         Self {
@@ -74,6 +94,12 @@ impl Setup {
             resolver: Resolver::default(),
             publish_members: true,
             record: None,
+            #[cfg(feature = "aead")]
+            keyring: None,
+            #[cfg(feature = "aead")]
+            migrate_until: None,
+            #[cfg(feature = "aead")]
+            secrets: Secrets::System,
         }
     }
 
@@ -98,7 +124,7 @@ impl Setup {
     ///
     /// # Errors
     /// The first [`SetupError`].
-    pub fn start(self, bound: SocketAddr, now: Instant) -> Result<(Handle, Pump), SetupError> {
+    pub fn start(mut self, bound: SocketAddr, now: Instant) -> Result<(Handle, Pump), SetupError> {
         if self.name.is_empty() {
             return Err(SetupError::NameEmpty);
         }
@@ -110,9 +136,9 @@ impl Setup {
             Some(seed) => seed,
             None => getrandom::u64().map_err(|e| SetupError::Entropy(io::Error::other(e.to_string())))?,
         };
-        let seal = Box::new(Plain::new(&self.config.cluster));
         let me = Identity { id, addr, epoch, profile };
         let header = self.record.as_ref().map(|_| Header::new(&me, &self.config, rng_seed, now));
+        let seal = self.envelope(now)?;
         let mut node = Node::new(me, self.config, rng_seed, now).map_err(SetupError::Config)?;
         // The seed stands in every trace. Who has none of the system's entropy has chosen a seed that nobody knows.
         if let (Ok(a), Ok(b)) = (getrandom::u64(), getrandom::u64()) {
@@ -125,6 +151,7 @@ impl Setup {
             view: Arc::new(ViewCell::new(View::of(&node, shown))),
             events: Arc::new(EventRing::default()),
             rumors: Arc::new(RumorRing::default()),
+            alerts: Arc::new(AlertRing::default()),
             own: Arc::new(OwnState::new(node.config())),
             counters: Arc::default(),
         };
@@ -133,7 +160,8 @@ impl Setup {
         let envelope = seal.header_len() + seal.trailer_len();
         let recorded = self.record.zip(header).map(|(record, header)| record.start(header, envelope));
         let (recorder, tap) = recorded.unzip();
-        let handle = Handle::new((id, addr, bound), limits, ends.clone(), recorder);
+        let is_sealed = !matches!(seal, Envelope::Plain(_));
+        let handle = Handle::new((id, addr, bound), limits, ends.clone(), recorder, is_sealed);
         if !self.seeds.is_empty() {
             handle.join(&self.seeds).map_err(|e| match e {
                 CommandError::OnlyHere(e) => SetupError::OnlyHere(e),
@@ -141,6 +169,32 @@ impl Setup {
             })?;
         }
         Ok((handle, Pump::new(node, seal, self.resolver, speaks, now, ends, tap)))
+    }
+
+    /// What goes around its frames.
+    #[cfg(feature = "aead")]
+    fn envelope(&mut self, now: Instant) -> Result<Envelope, SetupError> {
+        let config = &self.config;
+        let Some(ring) = self.keyring.take() else {
+            return match self.migrate_until {
+                Some(_) => Err(SetupError::MigrationWithoutKeyring),
+                None => Ok(Envelope::Plain(Plain::new(&config.cluster))),
+            };
+        };
+        let mut sealed = Sealed::new(config, ring, self.secrets, now).map_err(SetupError::Secrets)?;
+        if let Some(until) = self.migrate_until {
+            let left = until.duration_since(SystemTime::now()).map_err(|_| SetupError::MigrationOver)?;
+            if left > Self::MIGRATION_MAX {
+                return Err(SetupError::MigrationTooLong { left });
+            }
+            sealed.migrate(now + left);
+        }
+        Ok(Envelope::Sealed(Box::new(sealed)))
+    }
+
+    #[cfg(not(feature = "aead"))]
+    fn envelope(&mut self, _now: Instant) -> Result<Envelope, SetupError> {
+        Ok(Envelope::Plain(Plain::new(&self.config.cluster)))
     }
 
     /// Starts the node's next life from what it knew in its last one: a [`Node::snapshot`] that the embedder has kept.
@@ -227,6 +281,21 @@ pub enum SetupError {
     },
     /// The operating system gives no random numbers.
     Entropy(io::Error),
+    /// The operating system gives no random numbers, and nothing else will do to seal with.
+    #[cfg(feature = "aead")]
+    Secrets(io::Error),
+    /// [`Setup::migrate_until`] is in the past.
+    #[cfg(feature = "aead")]
+    MigrationOver,
+    /// [`Setup::migrate_until`] is more than [`Setup::MIGRATION_MAX`] ahead.
+    #[cfg(feature = "aead")]
+    MigrationTooLong {
+        /// How far.
+        left: Duration,
+    },
+    /// [`Setup::migrate_until`] is set, and [`Setup::keyring`] is not.
+    #[cfg(feature = "aead")]
+    MigrationWithoutKeyring,
     /// What the node was to resume from is no snapshot.
     Restore(RestoreError),
 }
@@ -259,6 +328,27 @@ impl fmt::Display for SetupError {
                 "the operating system gives no random numbers ({e}): set `rng_seed` to a number that differs from node \
                  to node"
             ),
+            #[cfg(feature = "aead")]
+            Self::Secrets(e) => {
+                write!(f, "the operating system gives no random numbers ({e}), and without them nothing can be sealed")
+            }
+            #[cfg(feature = "aead")]
+            Self::MigrationOver => f.write_str(
+                "the date until which plain datagrams are heard is in the past: leave it out, or take a later one while \
+                 nodes have no keyring",
+            ),
+            #[cfg(feature = "aead")]
+            Self::MigrationTooLong { left } => write!(
+                f,
+                "the date until which plain datagrams are heard is {} days ahead, and until then sealing protects nobody: \
+                 take one at most {} days ahead",
+                left.as_secs() / 86_400,
+                Setup::MIGRATION_MAX.as_secs() / 86_400
+            ),
+            #[cfg(feature = "aead")]
+            Self::MigrationWithoutKeyring => {
+                f.write_str("there is a date until which plain datagrams are heard, and no keyring: set one, or leave it out")
+            }
             Self::Restore(e) => write!(f, "the state of the node's former life cannot be used ({e}): start without it"),
         }
     }
@@ -271,6 +361,10 @@ impl std::error::Error for SetupError {
             Self::Profile(_) | Self::Config(_) | Self::OnlyHere(_) | Self::Seeds(_) => None,
             Self::Restore(e) => Some(e),
             Self::Entropy(e) => Some(e),
+            #[cfg(feature = "aead")]
+            Self::Secrets(e) => Some(e),
+            #[cfg(feature = "aead")]
+            Self::MigrationOver | Self::MigrationTooLong { .. } | Self::MigrationWithoutKeyring => None,
             Self::NameEmpty | Self::Unspecified { .. } | Self::Unreachable { .. } | Self::Unresolved { .. } => None,
         }
     }

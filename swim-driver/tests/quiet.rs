@@ -1,4 +1,5 @@
-//! The promise *quiet* with a flight recorder: for each input it copies, and takes memory only when a block is full.
+//! The promise *quiet* with a flight recorder: for each input it copies, and takes memory only when a block is full. And with a
+//! keyring: a datagram of a session that is known takes none.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -56,9 +57,10 @@ struct Pair {
 
 impl Pair {
     /// The second one is recorded, and joins through the first.
-    fn new(record: Option<Recording>) -> Self {
+    fn new(record: Option<Recording>, change: fn(&mut Setup)) -> Self {
         let start = |i: usize, record| {
             let mut setup = Setup::new(format!("node-{i}"), Config::local("c"));
+            change(&mut setup);
             (setup.epoch, setup.rng_seed, setup.record) = (Some(1), Some(i as u64), record);
             setup.start(addr(i), Instant::ORIGIN).expect("a set-up that works")
         };
@@ -100,8 +102,8 @@ impl Pair {
 }
 
 /// Allocations of a node in ten minutes of steady state, and what its recorder says.
-fn steady(record: Option<Recording>) -> (u64, Option<RecorderStats>) {
-    let mut pair = Pair::new(record);
+fn steady(record: Option<Recording>, change: fn(&mut Setup)) -> (u64, Option<RecorderStats>) {
+    let mut pair = Pair::new(record, change);
     pair.run(60_000);
     pair.allocations = [0; 2];
     pair.run(600_000);
@@ -112,11 +114,43 @@ fn steady(record: Option<Recording>) -> (u64, Option<RecorderStats>) {
 
 #[test]
 fn a_recorder_takes_memory_for_blocks_and_not_for_inputs() {
-    assert_eq!(steady(None), (0, None), "the pump itself takes none");
-    let (allocations, stats) = steady(Some(Recording::of(64 << 10)));
+    assert_eq!(steady(None, |_| ()), (0, None), "the pump itself takes none");
+    let (allocations, stats) = steady(Some(Recording::of(64 << 10)), |_| ());
     let stats = stats.expect("it is recorded");
     let blocks = stats.bytes / (4 << 10) + 2 * stats.keyframes;
     println!("{} inputs, {blocks} blocks, {allocations} allocations", stats.steps);
     assert!(stats.steps > 5_000 && stats.keyframes > 5, "{stats:?}");
     assert!(0 < allocations && allocations <= 6 * blocks, "{allocations} allocations for {blocks} blocks: {stats:?}");
+}
+
+#[cfg(feature = "aead")]
+#[test]
+fn sealing_takes_no_memory_for_those_who_are_known() {
+    let sealed =
+        |setup: &mut Setup| setup.keyring = Some(swim_driver::Keyring::new(swim_driver::Key::from_bytes([1; 32])));
+    assert_eq!(steady(None, sealed), (0, None));
+}
+
+/// Nothing secret is in what a recorder keeps.
+#[cfg(feature = "aead")]
+#[test]
+fn a_recorder_sees_frames_and_no_secrets() {
+    let key = [0xa7, 0x31, 0x5c, 0x08].repeat(8);
+    let mut pair = Pair::new(Some(Recording::of(1 << 20)), |setup| {
+        let key = swim_driver::Key::from_bytes([0xa7, 0x31, 0x5c, 0x08].repeat(8).try_into().expect("32 bytes"));
+        setup.keyring = Some(swim_driver::Keyring::new(key));
+    });
+    let (mut sessions, mut out) = (Vec::new(), [0; 1_400]);
+    pair.run(10_000);
+    while sessions.is_empty() {
+        let (now, pump) = (pair.nodes[1].1.poll_timeout().expect("it lives"), &mut pair.nodes[1].1);
+        pump.timeout(now);
+        while let Some(tx) = pump.poll_transmit(&mut out) {
+            assert!(tx.len > 42);
+            sessions.push(out[4..20].to_vec());
+        }
+    }
+    let trace = pair.nodes[1].0.recorder().expect("it is recorded").trace();
+    let has = |secret: &[u8]| trace.windows(secret.len()).any(|bytes| bytes == secret);
+    assert!(trace.len() > 1_000 && !has(&key[..8]) && sessions.iter().all(|session| !has(session)));
 }

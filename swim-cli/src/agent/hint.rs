@@ -22,6 +22,14 @@ pub(super) fn next_command(args: &AgentArgs, cluster: &str, preset: Preset, addr
         IpAddr::V6(_) => format!(" --bind '[::]:{}'", addr.port()),
     };
     command += &format!(" --join {}", quoted(&addr.to_string()));
+    match (&args.seal.keyring, &args.seal.token) {
+        (Some(file), _) => command += &format!(" --keyring {}", quoted(&file.display().to_string())),
+        // A token that was an argument is not shown.
+        (None, Some(token)) => {
+            command += &format!(" --token {}", quoted(&format!("@{}", token.file().unwrap_or("FILE"))));
+        }
+        (None, None) => {}
+    }
     if let Some(file) = &args.config {
         command += &format!(" --config {}", quoted(&file.display().to_string()));
     }
@@ -91,6 +99,17 @@ mod tests {
             hint(&["--config", "my swim.toml", "--name", "a"], "127.0.0.1:80"),
             "--cluster c --name a-2 --bind 127.0.0.1:0 --join 127.0.0.1:80 --config 'my swim.toml'"
         );
+    }
+
+    /// The next node needs the keys; how it gets them must not be how others do.
+    #[test]
+    fn keys_are_named_and_not_shown() {
+        let with = |more: &[&str]| hint(&[&["--cluster", "c", "--name", "a"], more].concat(), "127.0.0.1:80");
+        let plain = with(&[]);
+        assert_eq!(with(&["--keyring", "my keys"]), format!("{plain} --keyring 'my keys'"));
+        assert_eq!(with(&["--token", "@/run/t"]), format!("{plain} --token @/run/t"));
+        assert_eq!(with(&["--token", "swim1:AAAA"]), format!("{plain} --token @FILE"));
+        assert_eq!(with(&["--token", "@t", "--keyring", "k"]), format!("{plain} --keyring k"));
     }
 
     #[test]

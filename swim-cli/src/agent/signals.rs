@@ -1,4 +1,5 @@
-//! The first SIGINT or SIGTERM is a wish to leave; the second is an order to end. SIGUSR2 asks the flight recorder for a dump.
+//! The first SIGINT or SIGTERM is a wish to leave; the second is an order to end. SIGUSR2 asks the flight recorder for a dump, and
+//! SIGHUP has the keyring read again.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,16 +8,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use bind_mio::Handle;
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR2};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
 use super::recorder::dump_on_signal;
+use super::sealing::reread;
 use crate::output::notice;
 
 /// From now on the first signal makes the node leave, and the second ends the process at once, whatever its threads are
-/// waiting for: that one is handled where it arrives. SIGUSR2 dumps into `dumps`; without a recorder it does no harm.
-pub(super) fn heed(handle: Handle, dumps: Option<PathBuf>) -> io::Result<()> {
+/// waiting for: that one is handled where it arrives. SIGUSR2 dumps into `dumps`; without a recorder it does no harm. SIGHUP reads
+/// `keyring` again; without one, it ends the process as it always does.
+pub(super) fn heed(handle: Handle, dumps: Option<PathBuf>, keyring: Option<PathBuf>) -> io::Result<()> {
     let seen = Arc::new(AtomicBool::new(false));
     for signal in ENDING {
         // In this order: the first signal must not find the mark that it sets itself.
@@ -24,7 +27,7 @@ pub(super) fn heed(handle: Handle, dumps: Option<PathBuf>) -> io::Result<()> {
         flag::register(signal, Arc::clone(&seen))?;
     }
     // Behind the marks, so that whoever is told of the first signal can rely on what the second one does.
-    let mut signals = Signals::new(ENDING.into_iter().chain([SIGUSR2]))?;
+    let mut signals = Signals::new(ENDING.into_iter().chain([SIGUSR2]).chain(keyring.is_some().then_some(SIGHUP)))?;
     thread::Builder::new().name("signals".into()).spawn(move || {
         // The first may have come before there was anything to wait for it.
         let mut ends = seen.load(Ordering::Acquire);
@@ -32,6 +35,7 @@ pub(super) fn heed(handle: Handle, dumps: Option<PathBuf>) -> io::Result<()> {
         while !ends {
             match arriving.next() {
                 Some(SIGUSR2) => dump_on_signal(handle.recorder(), dumps.as_deref()),
+                Some(SIGHUP) => keyring.iter().for_each(|path| reread(&handle, path)),
                 _ => ends = true,
             }
         }

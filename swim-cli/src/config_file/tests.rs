@@ -147,6 +147,32 @@ fn the_flight_recorder_has_a_section() {
     }
 }
 
+/// So have its keys. A token that stands in the file itself is not repeated.
+#[test]
+fn sealing_has_a_section() {
+    let text = "cluster = 'c'\n[sealing]\nkeyring = '/k'\ntoken = '@t'\nmigrate_until = 1970-01-01T00:01:00Z\n";
+    assert_eq!(resolved(text, &[]), Ok(Config::lan("c")));
+    let minute = std::time::UNIX_EPOCH + Duration::from_secs(60);
+    let want = Sealing { keyring: Some("/k".into()), token: Some("@t".into()), migrate_until: Some(minute) };
+    assert_eq!(*file(text).unwrap().sealing(), want);
+    let quoted = text.replace("1970-01-01T00:01:00Z", "'1970-01-01T00:01:00Z'");
+    assert_eq!(*file(&quoted).unwrap().sealing(), want);
+    assert_eq!(*file("cluster = 'c'").unwrap().sealing(), Sealing::default());
+    for (text, why) in [
+        ("mtu = 900\n\n[sealing]\nkeyrin = 'x'", "swim.toml:4: [sealing] has no keyrin; did you mean keyring?"),
+        ("[sealing]\nkeys = 1", "swim.toml:2: [sealing] has no keys; it has keyring, token, migrate_until"),
+        ("sealing = true", "swim.toml:1: sealing must be a section, [sealing], with lines of its own"),
+        ("[sealing]\nkeyring = 1", "swim.toml:2: keyring must be a path, in quotes"),
+        ("[sealing]\ntoken = 'swim1:AAAA'", "swim.toml:2: token must be @ and the path of a file"),
+        ("[sealing]\nmigrate_until = 1", "swim.toml:2: migrate_until must be a time"),
+        ("[sealing]\nmigrate_until = 'never'", "swim.toml:2: migrate_until: \"never\" is no time: write it like 2026"),
+        ("[sealing]\nmigrate_until = 2026-12-01", "swim.toml:2: migrate_until: \"2026-12-01\" is no time"),
+    ] {
+        let found = file(text).map(drop).unwrap_err();
+        assert!(found.contains(why) && !found.contains("AAAA"), "{text}: {found}");
+    }
+}
+
 /// So has what the node puts into its state.
 #[test]
 fn tags_have_a_section() {

@@ -243,7 +243,7 @@ fn without_a_reader_the_node_leaves_quietly() {
     a.stdout.drain();
     let (mut b, _) = Swim::agent("b", &["--join", addr]);
     assert_eq!(a.exit_code(), Some(0));
-    assert_eq!(a.stderr.seen.len(), 1, "{:?}", a.stderr.seen);
+    assert_eq!(a.stderr.seen.len(), 2, "what it is not, and how to join it: {:?}", a.stderr.seen);
     b.stdout.find_state("left", "a");
 }
 

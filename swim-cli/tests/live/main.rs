@@ -3,5 +3,6 @@
 mod agent;
 mod demo;
 mod record;
+mod sealed;
 #[path = "../util/mod.rs"]
 mod util;

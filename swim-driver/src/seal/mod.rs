@@ -5,10 +5,44 @@
 //! byte for byte, and nothing that differs from it in one, two or three bits is opened (up to 11 kB; a CRC-32 promises no more).
 //! The checksum is against accidents; it keeps nobody out who means harm.
 
+#[cfg(feature = "aead")]
+mod bucket;
+#[cfg(feature = "aead")]
+mod cipher;
+#[cfg(feature = "aead")]
+mod control;
+mod envelope;
+#[cfg(feature = "aead")]
+mod key;
+#[cfg(all(test, feature = "aead", not(loom)))]
+mod live_tests;
+#[cfg(feature = "aead")]
+mod migration;
+#[cfg(feature = "aead")]
+mod peers;
+#[cfg(feature = "aead")]
+mod pending;
+#[cfg(feature = "aead")]
+mod sealed;
+#[cfg(feature = "aead")]
+mod secrets;
+#[cfg(feature = "aead")]
+mod session;
+#[cfg(feature = "aead")]
+mod window;
+
 use core::fmt;
 use core::ops::Range;
 
 use crc32fast::Hasher;
+
+pub(crate) use self::envelope::{Envelope, Opened};
+#[cfg(feature = "aead")]
+pub use self::key::{Key, KeyId, KeyTextError, Keyring, KeyringError};
+#[cfg(feature = "aead")]
+pub(crate) use self::sealed::Sealed;
+#[cfg(feature = "aead")]
+pub use self::secrets::Secrets;
 
 /// Puts the envelope around a frame, and takes it off. Both work in place.
 pub trait Seal: Send {
@@ -32,7 +66,7 @@ pub trait Seal: Send {
     fn open(&mut self, datagram: &mut [u8]) -> Result<Range<usize>, Refused>;
 }
 
-/// Why a datagram was not opened. Checked in this order.
+/// Why a datagram was not heard. Checked in this order; an envelope looks for some of them only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Refused {
@@ -42,10 +76,22 @@ pub enum Refused {
     Version,
     /// Sealed in a way that this node does not open, or with flags that it does not know.
     Suite,
+    /// Not sealed, and only what is sealed is heard.
+    Plain,
     /// Meant for another cluster.
     Cluster,
     /// Damaged on the way, or meant for a cluster whose name has the same tag.
     Checksum,
+    /// Sealed with a key that is not in the ring.
+    Key,
+    /// Its tag is wrong: damaged, forged, or meant for another cluster with the same key.
+    Tag,
+    /// Taken already, or so old that it may have been; or this node's own.
+    Replayed,
+    /// Sealed before its session showed that it lives, by too long.
+    Stale,
+    /// Its session never showed that it lives, or there was no room to wait for that.
+    Unproven,
 }
 
 impl fmt::Display for Refused {
@@ -54,8 +100,14 @@ impl fmt::Display for Refused {
             Self::TooShort => "shorter than an envelope",
             Self::Version => "another protocol or version",
             Self::Suite => "sealed in another way",
+            Self::Plain => "not sealed",
             Self::Cluster => "meant for another cluster",
             Self::Checksum => "wrong checksum",
+            Self::Key => "sealed with an unknown key",
+            Self::Tag => "wrong tag",
+            Self::Replayed => "played back",
+            Self::Stale => "too old",
+            Self::Unproven => "of a session that did not show that it lives",
         })
     }
 }

@@ -1,0 +1,131 @@
+//! From plain to sealed, until a date: who is spoken to in which way (`docs/wire.md`, "Migration").
+//!
+//! Invariants: nothing plain is heard or sent once the date has come; whoever was heard sealed is spoken to sealed; one hello for
+//! an address in [`HELLO_EVERY`]; [`CONTACTS_MAX`] addresses at most.
+
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used))]
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use swim_core::Instant;
+
+use super::Plain;
+use crate::seed::canonical;
+
+#[derive(Debug)]
+pub(super) struct Migration {
+    pub(super) plain: Plain,
+    until: Instant,
+    /// By canonical address. Never walked through but to let go of what is old.
+    contacts: HashMap<SocketAddr, Contact>,
+    swept: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Contact {
+    /// When something sealed was opened last that came from there.
+    sealed: Option<Instant>,
+    /// The number in the last hello, and when that was said.
+    hello: Option<(u64, Instant)>,
+}
+
+impl Migration {
+    pub(super) fn new(cluster: &str, until: Instant) -> Self {
+        Self { plain: Plain::new(cluster), until, contacts: HashMap::new(), swept: None }
+    }
+
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        now >= self.until
+    }
+
+    /// Something sealed of a session that lives was opened.
+    pub(super) fn heard_sealed(&mut self, now: Instant, from: SocketAddr) {
+        if let Some(contact) = self.contact(now, from) {
+            contact.sealed = Some(now);
+        }
+    }
+
+    pub(super) fn seals_to(&self, now: Instant, to: SocketAddr) -> bool {
+        let contact = self.contacts.get(&canonical(to));
+        contact.and_then(|contact| contact.sealed).is_some_and(|at| now.since(at) < SEALED_FOR)
+    }
+
+    /// Whether this address is to be asked now if it opens what is sealed. Then it is asked for this number.
+    pub(super) fn hello(&mut self, now: Instant, to: SocketAddr, nonce: impl FnOnce() -> Option<u64>) -> Option<u64> {
+        let contact = self.contact(now, to)?;
+        if contact.hello.is_some_and(|(_, at)| now.since(at) < HELLO_EVERY) {
+            return None;
+        }
+        contact.hello = Some((nonce()?, now));
+        contact.hello.map(|(nonce, _)| nonce)
+    }
+
+    /// Whether this is what that address was asked for.
+    pub(super) fn is_answered_by(&self, now: Instant, nonce: u64, from: SocketAddr) -> bool {
+        let hello = self.contacts.get(&canonical(from)).and_then(|contact| contact.hello);
+        hello.is_some_and(|(asked, at)| asked == nonce && now.since(at) < HELLO_EVERY)
+    }
+
+    fn contact(&mut self, now: Instant, addr: SocketAddr) -> Option<&mut Contact> {
+        let addr = canonical(addr);
+        if self.contacts.len() >= CONTACTS_MAX && !self.contacts.contains_key(&addr) {
+            self.sweep(now);
+            if self.contacts.len() >= CONTACTS_MAX {
+                return None;
+            }
+        }
+        Some(self.contacts.entry(addr).or_default())
+    }
+
+    /// Lets go of whoever it makes no difference for; once a second, however many knock.
+    fn sweep(&mut self, now: Instant) {
+        if self.swept.is_some_and(|at| now.since(at) < SWEEP_EVERY) {
+            return;
+        }
+        self.swept = Some(now);
+        self.contacts.retain(|_, contact| {
+            contact.sealed.is_some_and(|at| now.since(at) < SEALED_FOR)
+                || contact.hello.is_some_and(|(_, at)| now.since(at) < HELLO_EVERY)
+        });
+    }
+}
+
+/// How long an address is spoken to sealed after something sealed came from it.
+const SEALED_FOR: Duration = Duration::from_secs(60);
+const HELLO_EVERY: Duration = Duration::from_secs(10);
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+const CONTACTS_MAX: usize = 4_096;
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_bounded_and_the_old_give_way() {
+        let mut migration = Migration::new("c", Instant::NEVER);
+        let addr = |n: u32| SocketAddr::from((n.to_be_bytes(), 7_946));
+        let at = Instant::from_millis;
+        let hellos = (0..5_000).filter(|&n| migration.hello(at(0), addr(n), || Some(1)).is_some()).count();
+        assert_eq!((hellos, migration.contacts.len()), (4_096, 4_096));
+        migration.heard_sealed(at(1_000), addr(7));
+        assert_eq!(migration.hello(at(9_999), addr(7), || Some(2)), None, "once in ten seconds");
+        assert_eq!(migration.hello(at(9_999), addr(6_000), || Some(2)), None, "nobody is old");
+        assert_eq!(migration.hello(at(10_999), addr(6_000), || Some(2)), Some(2));
+        assert_eq!(migration.contacts.len(), 2);
+        assert!(migration.seals_to(at(60_999), addr(7)) && !migration.seals_to(at(61_000), addr(7)));
+        assert!(migration.is_answered_by(at(11_000), 2, addr(6_000)));
+        assert!(!migration.is_answered_by(at(11_000), 1, addr(6_000)));
+        assert!(!migration.is_answered_by(at(20_999), 2, addr(6_000)), "too late");
+    }
+
+    #[test]
+    fn an_address_is_one_however_it_is_written() {
+        let mut migration = Migration::new("c", Instant::from_millis(5));
+        migration.heard_sealed(Instant::ORIGIN, "[::ffff:10.0.0.1]:7".parse().unwrap());
+        assert!(migration.seals_to(Instant::ORIGIN, "10.0.0.1:7".parse().unwrap()));
+        assert!(!migration.is_over(Instant::from_millis(4)) && migration.is_over(Instant::from_millis(5)));
+    }
+}
