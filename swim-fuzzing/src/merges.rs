@@ -13,6 +13,8 @@ use crate::cast::{EPOCH, ME, addr, id};
 /// Members that are spoken of; the one behind them is the teller, of whom nothing is said.
 const SUBJECTS: usize = 5;
 const TELLER: usize = SUBJECTS + 1;
+/// Says the same of later lives, which are not believed of one alone while the member is alive.
+const WITNESS: usize = TELLER + 1;
 /// Pieces that are told at most.
 const PIECES_MAX: usize = 48;
 /// Rounds after which nothing may change any more.
@@ -76,7 +78,7 @@ fn settle(pieces: &[Piece], writes: u32, epochs: bool) -> (Table, u64) {
     // No time passes here, so nothing but the pieces decides.
     config.suspicion_alpha = 100;
     let mut bench = Bench::new(ME, config, 1);
-    for n in 1..=TELLER {
+    for n in 1..=WITNESS {
         let detail = Detail { at: Incarnation::new(EPOCH, 0), addr: addr(n), name: "", meta: b"" };
         let row = Item { id: id(n), status: Status::alive(detail.at), more: More::Detail(detail) };
         tell(&mut bench, n, |w| {
@@ -134,10 +136,15 @@ fn say(bench: &mut Bench, piece: &Piece, writes: u32) -> Vec<Event> {
                 _ => More::Status,
             };
             let item = Item { id: id(who), status, more };
-            tell(bench, TELLER, |w| {
+            let write = |w: &mut Writer<'_>| {
                 assert!(w.open_updates() && w.item(&item));
                 w.close_section();
-            })
+            };
+            let mut events = tell(bench, TELLER, write);
+            if life.epoch() > EPOCH {
+                events.extend(tell(bench, WITNESS, write));
+            }
+            events
         }
         Piece::Delta { who, from, upto } => {
             let head = StateHead { id: id(who), epoch: EPOCH, version: upto, gc: 0, from };

@@ -6,6 +6,7 @@ use swim_core::{Event, NodeId, State, Status};
 use swim_driver::{Events, Handle, TryRecvError, View};
 
 use super::common::*;
+use super::data;
 use crate::{Harness, Peer, Run, Spec};
 
 /// Events that a subscriber may be behind before it misses the oldest, as `swim_driver::Events` says.
@@ -24,17 +25,17 @@ pub fn a_subscriber_that_never_reads_knows_what_it_missed<H: Harness>(run: &mut 
     // More at a time would be too many for the reader, too, and for the mailbox.
     for batch in 0..3_u8 {
         for i in 0..200_u8 {
-            [0, 1, 2].iter().for_each(|&j| h.set_meta(one, &[batch, i, j]));
+            [0, 1, 2].iter().for_each(|&j| data::put(&mut h, one, "count", &[batch, i, j]));
         }
         let taken = |h: &mut H| {
             all.extend(drain(&mut reader).0);
-            h.view(one).me().meta() == [batch, 199, 2]
+            h.view(one).me().get("count") == Some(&[batch, 199, 2])
         };
         h.until(soon(&h), taken).expect("the node takes all commands");
     }
     let known = |h: &mut H| {
         all.extend(drain(&mut reader).0);
-        all_read(h, &nodes, one, &[2, 199, 2]) && h.is_whole(5)
+        data::all_have(h, &nodes, one, "count", Some(&[2, 199, 2])) && h.is_whole(5)
     };
     h.until(soon(&h), known).expect("its own view is right, and so are all others");
     // After its end there are no events that only one of the two could have.
@@ -44,7 +45,7 @@ pub fn a_subscriber_that_never_reads_knows_what_it_missed<H: Harness>(run: &mut 
     all.extend(rest);
     assert_eq!(end, TryRecvError::Closed);
     assert!(!all.iter().any(|e| matches!(e, Event::Lagged { .. })), "who reads misses nothing");
-    assert!(all.iter().filter(|e| **e == Event::MemberUpdated { id: h.id(one) }).count() == 1_800, "{}", all.len());
+    assert!(all.iter().filter(|e| **e == Event::StateChanged { id: h.id(one) }).count() == 1_800, "{}", all.len());
     let (late, end) = drain(&mut sleeper);
     assert_eq!(end, TryRecvError::Closed);
     let missed = all.len() - KEPT;
