@@ -1,4 +1,4 @@
-//! Target: the reader of frames against the [reference](crate::reference).
+//! Target: the reader of frames against the [reference].
 
 use std::net::IpAddr;
 
