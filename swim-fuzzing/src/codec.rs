@@ -1,4 +1,4 @@
-//! Target: the reader of frames against the [reference].
+//! Target: the reader of frames against the [`mod@reference`].
 
 use std::net::IpAddr;
 
