@@ -111,6 +111,8 @@ pub fn a4_its_own_ghost<H: Inspect>(run: &mut Run) {
     // Once more to whoever shows that it has missed something.
     assert!(most <= 2 * limit, "somebody told it {most} times, and {limit} is the limit");
 
+    // Until nothing is so new that it would be told to whoever shows that it has missed something.
+    h.run(h.periods(10));
     let (stale, events) = (h.node(back).stats().claims_stale, h.events(back).len());
     let sent = h.sent(back);
     let old = Incarnation::new(1, 0);
