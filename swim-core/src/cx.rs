@@ -9,7 +9,7 @@ use crate::members::ensure;
 use crate::mutation::Mutation;
 use crate::outbox::{Intent, Outbox};
 use crate::rng::Rng;
-use crate::stats::Stats;
+use crate::stats::{Stats, count};
 use crate::status::NodeId;
 use crate::storage::Ring;
 use crate::time::{Instant, micros};
@@ -40,7 +40,7 @@ impl Cx {
     /// Puts an intent in front of all others: it goes on where the datagram that is being written ends.
     pub(crate) fn follow_up(&mut self, intent: Intent) {
         if !self.outbox.push_front(intent) {
-            self.stats.outbox_full += 1;
+            count(&mut self.stats.outbox_full);
         }
     }
 
@@ -58,7 +58,7 @@ impl Cx {
         }
         let done = self.outbox.push(intent);
         if !done {
-            self.stats.outbox_full += 1;
+            count(&mut self.stats.outbox_full);
         }
         done
     }

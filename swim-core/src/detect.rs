@@ -17,6 +17,7 @@ use crate::identity::Addr;
 use crate::members::{Members, ensure};
 use crate::mutation::Mutation;
 use crate::outbox::{Hint, Intent, What};
+use crate::stats::count;
 use crate::status::{Incarnation, NodeId, State, Status};
 use crate::storage::Ring;
 use crate::time::Instant;
@@ -161,7 +162,7 @@ impl Detect {
             ask_at: cx.now.plus_micros(cx.pace.probe_timeout.saturating_mul(factor)),
             deadline: self.next,
         });
-        cx.stats.probes += 1;
+        count(&mut cx.stats.probes);
         // A row that names my own address is somebody's former address; its probe runs, and fails, without a datagram.
         if t.addr != cx.my_addr {
             let ping = What::Message(Message::Ping { target: t.id, nonce });
@@ -175,10 +176,10 @@ impl Detect {
     pub(crate) fn conclude(&mut self, cx: &mut Cx) -> Option<Failure> {
         let p = self.probe.take()?;
         if cx.config.pause_guard && cx.now.micros_since(p.deadline) > cx.pace.probe_timeout / 2 {
-            cx.stats.stalls += 1;
+            count(&mut cx.stats.stalls);
             return None;
         }
-        cx.stats.probes_failed += 1;
+        count(&mut cx.stats.probes_failed);
         let silent = self.seats.iter().filter(|s| !s.nacked).count() as u32;
         let penalty = if self.seats.is_empty() { 1 } else { silent };
         let suspect = Status::new(p.incarnation, State::Suspect);
@@ -216,7 +217,7 @@ impl Detect {
         let Some(p) = &mut self.probe else { return };
         if cx.now >= p.deadline && cx.config.pause_guard {
             // This node was held up past both: whatever was answered meanwhile waits unread.
-            cx.stats.stalls += 1;
+            count(&mut cx.stats.stalls);
             return self.abandon();
         }
         p.ask_at = Instant::NEVER;
@@ -233,7 +234,7 @@ impl Detect {
             let ask = What::Message(Message::PingReq { target, nonce });
             if cx.try_send(Intent::to_member(row.addr, slot, ask)) {
                 self.seats.push(Seat { id: row.id, addr: row.addr, nacked: false });
-                cx.stats.ping_reqs_sent += 1;
+                count(&mut cx.stats.ping_reqs_sent);
             }
         }
     }
@@ -266,14 +267,14 @@ impl Detect {
     /// The probe under way is answered.
     pub(crate) fn succeed(&mut self, cx: &mut Cx) {
         self.probe = None;
-        cx.stats.probes_acked += 1;
+        count(&mut cx.stats.probes_acked);
     }
 
     /// Somebody else answered at the probed address.
     pub(crate) fn on_not_me(&mut self, from: Addr, nonce: u32, cx: &mut Cx) {
         let mine = self.probe.as_ref().is_some_and(|p| p.nonce == nonce && p.addr == from);
         let relayed = self.relays.iter().any(|r| r.nonce == nonce && r.target_addr == from);
-        *(if mine || relayed { &mut cx.stats.wrong_responders } else { &mut cx.stats.stray_acks }) += 1;
+        count(if mine || relayed { &mut cx.stats.wrong_responders } else { &mut cx.stats.stray_acks });
     }
 
     /// A relay heard nothing from the target, but is there: it does not speak against this node. One per relay.
@@ -281,7 +282,7 @@ impl Detect {
         let current = self.probe.as_ref().is_some_and(|p| p.nonce == nonce && cx.now < p.deadline);
         match self.seat(from, sender).and_then(|i| self.seats.get_mut(i)) {
             Some(seat) if current && !seat.nacked => seat.nacked = true,
-            _ => cx.stats.stray_acks += 1,
+            _ => count(&mut cx.stats.stray_acks),
         }
     }
 
@@ -319,12 +320,12 @@ impl Detect {
         });
         match target {
             Some(t) if accepted => {
-                cx.stats.relayed += 1;
+                count(&mut cx.stats.relayed);
                 let ping = What::Message(Message::Ping { target: t.id, nonce });
                 cx.send(Intent::to_member(t.addr, t.slot, ping));
             }
             _ => {
-                cx.stats.relays_refused += 1;
+                count(&mut cx.stats.relays_refused);
                 answer(requester, Message::Nack { nonce: requester.nonce }, cx);
             }
         }

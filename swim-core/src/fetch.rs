@@ -18,6 +18,7 @@ use crate::cx::Cx;
 use crate::identity::Addr;
 use crate::members::{Members, ensure};
 use crate::outbox::{Intent, What};
+use crate::stats::count;
 use crate::status::NodeId;
 use crate::storage::{NONE, make_room};
 use crate::time::Instant;
@@ -221,7 +222,7 @@ impl Fetch {
         }
         let wait = cx.pace.answer_wait(self.round_trip, l.tries);
         l.due = cx.now.plus_micros(wait).min(Instant::NEVER.minus_micros(1));
-        cx.stats.digests_sent += 1;
+        count(&mut cx.stats.digests_sent);
         cx.send(Intent::to_stranger(l.addr, What::Digest { lane: lane as u8 }));
     }
 

@@ -9,6 +9,7 @@ use crate::cx::Cx;
 use crate::identity::Addr;
 use crate::mutation::Mutation;
 use crate::outbox::{Intent, What};
+use crate::stats::count;
 use crate::time::Instant;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,7 +89,7 @@ impl Join {
             if self.seeds.len() < cx.config.seeds_max {
                 self.seeds.push(addr);
             } else {
-                cx.stats.seeds_refused += 1;
+                count(&mut cx.stats.seeds_refused);
             }
         }
     }
@@ -142,7 +143,7 @@ impl Join {
         // One besides the seeds: the former one has had its time.
         self.asked.truncate(if self.wanted { self.seeds.len() } else { 0 });
         self.asked.push((addr, nonce));
-        cx.stats.knocks += 1;
+        count(&mut cx.stats.knocks);
         cx.send(Intent::to_stranger(addr, What::Join { nonce }));
     }
 

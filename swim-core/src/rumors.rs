@@ -33,6 +33,7 @@ use crate::hash::TableKey;
 use crate::members::{ME, ensure};
 use crate::mutation::Mutation;
 use crate::node::Rumor;
+use crate::stats::{count, count_all};
 use crate::status::{NodeId, RumorId};
 use crate::storage::{Take, make_room};
 use crate::time::{Instant, micros};
@@ -133,7 +134,7 @@ impl Rumors {
         }
         self.lamport = rumor.lamport;
         self.keep(ME, &rumor, now, cx);
-        cx.stats.rumors_broadcast += 1;
+        count(&mut cx.stats.rumors_broadcast);
         Ok(id)
     }
 
@@ -166,12 +167,12 @@ impl Rumors {
             Offer::New => {
                 self.hear(item.lamport, cx);
                 self.keep(slot, item, now, cx);
-                cx.stats.rumors_received += 1;
+                count(&mut cx.stats.rumors_received);
             }
-            Offer::Known => cx.stats.rumors_known += 1,
-            Offer::Stale | Offer::OtherLife => cx.stats.rumors_stale += 1,
-            Offer::Ahead => cx.stats.rumors_implausible += 1,
-            Offer::Full => cx.stats.rumors_evicted += 1,
+            Offer::Known => count(&mut cx.stats.rumors_known),
+            Offer::Stale | Offer::OtherLife => count(&mut cx.stats.rumors_stale),
+            Offer::Ahead => count(&mut cx.stats.rumors_implausible),
+            Offer::Full => count(&mut cx.stats.rumors_evicted),
         }
         offer
     }
@@ -233,7 +234,7 @@ impl Rumors {
         self.renew(slot, epoch);
         if slot != ME && floor > self.digest(slot).0 {
             let origin = admitted(&mut self.origins, slot, epoch, &cx.config);
-            cx.stats.rumors_missed += u64::from(origin.window.close(floor));
+            count_all(&mut cx.stats.rumors_missed, u64::from(origin.window.close(floor)));
         }
     }
 
@@ -420,7 +421,7 @@ impl Rumors {
     fn hear(&mut self, lamport: u64, cx: &mut Cx) {
         let most = self.lamport.saturating_add(LAMPORT_JUMP);
         if lamport > most {
-            cx.stats.lamport_implausible += 1;
+            count(&mut cx.stats.lamport_implausible);
         }
         self.lamport = self.lamport.max(lamport.min(most));
     }
@@ -433,7 +434,7 @@ impl Rumors {
         while self.len() >= cx.config.rumors_max || self.bytes() + len > cx.config.rumor_bytes {
             let Some(place) = self.dispensable(slot, len, &cx.config) else { return false };
             self.drop_kept(place);
-            cx.stats.rumors_evicted += 1;
+            count(&mut cx.stats.rumors_evicted);
         }
         true
     }
@@ -456,14 +457,14 @@ impl Rumors {
     /// Counts a new rumor as missed, and marks it as seen.
     fn give_up(&mut self, slot: u32, id: RumorId, cx: &mut Cx) {
         let origin = admitted(&mut self.origins, slot, id.epoch, &cx.config);
-        cx.stats.rumors_missed += u64::from(origin.window.mark(id.seq)) + 1;
+        count_all(&mut cx.stats.rumors_missed, u64::from(origin.window.mark(id.seq)) + 1);
     }
 
     /// Marks a new rumor as seen, keeps it and tells it. There is room.
     fn keep(&mut self, slot: u32, rumor: &Rumor<'_>, now: Instant, cx: &mut Cx) {
         let kept = Kept::new(rumor, slot, now, self.input);
         let origin = admitted(&mut self.origins, slot, rumor.id.epoch, &cx.config);
-        cx.stats.rumors_missed += u64::from(origin.window.mark(rumor.id.seq));
+        count_all(&mut cx.stats.rumors_missed, u64::from(origin.window.mark(rumor.id.seq)));
         let place = self.kept.insert(kept, rumor.topic, rumor.payload, &mut origin.chain);
         self.hot.enqueue(place, self.kept.places());
     }

@@ -20,6 +20,7 @@ use crate::cx::Cx;
 use crate::math::log2_q16;
 use crate::members::ensure;
 use crate::mutation::Mutation;
+use crate::stats::{count, count_all};
 use crate::status::NodeId;
 use crate::storage::{NONE, Slots};
 use crate::time::Instant;
@@ -76,13 +77,13 @@ impl Suspicions {
     /// Begins anew for this slot, with no accuser yet. Returns the deadline, `live` members being around.
     pub(crate) fn arm(&mut self, slot: u32, live: usize, cx: &mut Cx) -> Instant {
         self.disarm(slot);
-        cx.stats.suspicions += 1;
+        count(&mut cx.stats.suspicions);
         if self.entries.len() < self.entries_max && (slot as usize) < self.place.len() {
             self.place.set(slot as usize, self.entries.len() as u32);
             let accusers = [NodeId::new(0); MAX_ACCUSERS];
             self.entries.push(Entry { slot, count: 0, started: cx.now, accusers, tell_at: Instant::NEVER });
         } else {
-            cx.stats.suspicions_untracked += 1;
+            count(&mut cx.stats.suspicions_untracked);
         }
         self.deadline(slot, live, cx)
     }
@@ -111,7 +112,7 @@ impl Suspicions {
         e.accusers[count] = accuser;
         e.count += 1;
         e.tell_at = Instant::NEVER;
-        cx.stats.confirmations += u64::from(count > 0);
+        count_all(&mut cx.stats.confirmations, u64::from(count > 0));
         true
     }
 

@@ -17,6 +17,7 @@ use crate::cx::Cx;
 use crate::identity::Addr;
 use crate::members::{Members, ensure};
 use crate::outbox::{Intent, What};
+use crate::stats::{count, count_all};
 use crate::status::NodeId;
 use crate::storage::{FAN, KEY_END, LEVELS, range_of};
 use crate::time::Instant;
@@ -170,7 +171,7 @@ impl Sync {
         (self.addr, self.peer, self.pages, self.failed) = (addr, peer, 0, false);
         self.round_trip = cx.pace.probe_timeout / 8;
         self.until = cx.now.plus_micros(cx.pace.sync_backoff_max);
-        cx.stats.syncs += 1;
+        count(&mut cx.stats.syncs);
         let lane = &mut self.lanes[0];
         lane.nodes.push(0);
         lane.asked = Asked::Nodes { level: 0 };
@@ -203,7 +204,7 @@ impl Sync {
         // The end of time is no deadline, so it is one microsecond before.
         let due = cx.now.plus_micros(cx.pace.answer_wait(self.round_trip, l.tries));
         l.due = due.min(Instant::NEVER.minus_micros(1));
-        cx.stats.sync_questions += 1;
+        count(&mut cx.stats.sync_questions);
         cx.send(Intent::to_stranger(to, What::Ask { lane: lane as u8 }));
     }
 
@@ -396,7 +397,7 @@ impl Sync {
         if self.is_busy() {
             return None;
         }
-        cx.stats.syncs_failed += u64::from(self.failed);
+        count_all(&mut cx.stats.syncs_failed, u64::from(self.failed));
         Some(if self.failed { Ended::Failed } else { Ended::Done })
     }
 

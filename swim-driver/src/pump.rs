@@ -133,9 +133,8 @@ impl Pump {
     ///
     /// The buffer it was received into should have 65 535 bytes, or a datagram that is cut off passes for a damaged one.
     pub fn datagram(&mut self, now: Instant, from: SocketAddr, datagram: &mut [u8]) {
-        self.counted = true;
+        self.begin(now);
         self.stats.datagrams_received += 1;
-        self.seal.on_input(now);
         let opened = self.seal.open(from, datagram);
         // A planted bug, in builds that have them.
         #[cfg(swim_mutations)]
@@ -145,9 +144,9 @@ impl Pump {
             taken.then(|| Opened::Frame(self.seal.header_len()..datagram.len())).ok_or(reason)
         });
         match opened {
-            Ok(Opened::Frame(at)) => self.input(now, Input::Datagram { from, bytes: &datagram[at] }),
-            Ok(Opened::Kept) => self.begin(now),
-            Err(reason) => self.refuse(now, from, reason, datagram),
+            Ok(Opened::Frame(at)) => self.give(Input::Datagram { from, bytes: &datagram[at] }),
+            Ok(Opened::Kept) => {}
+            Err(reason) => self.refuse(from, reason, datagram),
         }
     }
 
@@ -345,9 +344,9 @@ impl Pump {
     }
 
     /// Counts a datagram that is not heard, and lets handles know where it was meant ill.
-    fn refuse(&mut self, now: Instant, from: SocketAddr, reason: Refused, datagram: &[u8]) {
+    fn refuse(&mut self, from: SocketAddr, reason: Refused, datagram: &[u8]) {
         self.stats.refuse(reason);
-        self.alarm.raise(now, from, reason, datagram);
+        self.alarm.raise(self.now, from, reason, datagram);
     }
 
     /// Brings view and events to where the node is. The view first: whoever is given an event finds its effect there.

@@ -33,7 +33,7 @@ fn look(data: &[u8]) {
     };
     assert_eq!(node.check(), Ok(()));
     assert!(node.snapshot() == data, "what is restored has one encoding");
-    if plays(node.config()) && has_counted_little(&node) {
+    if plays(node.config()) {
         live(node);
     }
 }
@@ -42,12 +42,6 @@ fn look(data: &[u8]) {
 fn plays(config: &Config) -> bool {
     const FEW: usize = 4_096;
     config.members_max <= 1 << 16 && config.events_max <= FEW && config.suspicions_max <= FEW && config.mtu <= 1_400
-}
-
-/// Counters that go on from the last number there is have an end, which no node gets to by counting.
-fn has_counted_little(node: &Node) -> bool {
-    let all = format!("{:?}", node.stats());
-    all.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse::<u64>().ok()).all(|n| n < 1 << 60)
 }
 
 fn live(node: Node) {

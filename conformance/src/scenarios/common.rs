@@ -63,6 +63,9 @@ pub(super) fn soon<H: Harness>(h: &H) -> Duration {
     h.periods(40)
 }
 
+/// How much longer a change of metadata may take than other news: a node changes its own once per second, whatever its period.
+pub(super) const CHANGES_APART: Duration = Duration::from_secs(1);
+
 /// Whether all of these believe this of that one.
 pub(super) fn all_hold<H: Harness>(h: &H, these: &[Peer], that: Peer, state: State) -> bool {
     these.iter().all(|&p| h.sees(p, that) == Some(state))

@@ -7,7 +7,7 @@ use swim_core::wire::Message;
 use swim_core::{Event, Fact, Instant, NodeId, State};
 use swim_driver::CommandError;
 
-use super::common::{others, soon, still_whole};
+use super::common::{CHANGES_APART, others, soon, still_whole};
 use crate::{Harness, Inspect, Mark, Peer, Run, Spec, claim, frame, is_down, is_suspect};
 
 /// A2: restarted in an older epoch than the others know, with its state lost, it goes past it with the first answer: one
@@ -128,7 +128,8 @@ fn hundred_changes<H: Harness>(run: &mut Run) -> (H, Mark) {
         h.run(h.periods(1) / 10);
     }
     let knows = |h: &H, p| h.view(p).member(id).is_some_and(|m| m.meta() == [100]);
-    h.until(h.periods(10), |h| nodes.iter().all(|&p| knows(h, p)) && h.is_whole(5)).expect("all have the last value");
+    h.until(h.periods(10) + CHANGES_APART, |h| nodes.iter().all(|&p| knows(h, p)) && h.is_whole(5))
+        .expect("all have the last value");
     h.run(h.periods(10));
     for p in nodes {
         assert!(knows(&h, p), "and keep it");

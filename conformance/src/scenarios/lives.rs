@@ -8,7 +8,7 @@ use std::time::Duration;
 use swim_core::wire::Message;
 use swim_core::{Event, Incarnation, Instant, NodeId, State};
 
-use super::common::{others, soon, still_whole};
+use super::common::{CHANGES_APART, others, soon, still_whole};
 use crate::{Harness, Inspect, Link, Peer, Run, Spec, Way, alive, claim, detail, frame, is_down, is_suspect, says};
 
 /// A1: of two nodes, and of five, one crashes and is back in a newer epoch between a direct ping to it and the indirect ones:
@@ -349,7 +349,7 @@ fn below_a_death<H: Harness>(run: &mut Run, raise: fn(&mut H, Peer, Peer), say: 
         three.iter().for_each(|&p| raise(&mut h, p, rest[0]));
         h.run(h.periods(1) / 5);
         let raised = |h: &mut H| three.iter().all(|&p| h.view(p).me().incarnation() >= Incarnation::new(1, i));
-        h.until(h.periods(10), raised).expect("it takes the next incarnation");
+        h.until(h.periods(10) + CHANGES_APART, raised).expect("it takes the next incarnation");
     }
     h.until(h.periods(10), |h| h.is_whole(5)).expect("all know the fifth");
     three.iter().for_each(|&p| h.kill(p));

@@ -10,6 +10,7 @@ use crate::identity::Addr;
 use crate::keyspace::Written;
 use crate::members::{ME, ensure};
 use crate::outbox::{Intent, What};
+use crate::stats::{count, count_all};
 use crate::time::{Instant, micros};
 use crate::wire::{self, Frame, Message};
 
@@ -24,7 +25,7 @@ impl Node {
 
     pub(super) fn on_broadcast(&mut self, topic: &str, payload: &[u8]) {
         if self.leave.has_begun() || self.cx.config.check_rumor(topic, payload).is_err() {
-            self.cx.stats.commands_refused += 1;
+            count(&mut self.cx.stats.commands_refused);
             return;
         }
         let epoch = self.table[ME].status.incarnation().epoch();
@@ -36,7 +37,7 @@ impl Node {
             self.rumors.broadcast(next.epoch(), said, now, &mut self.cx)
         });
         let Ok(id) = id else {
-            self.cx.stats.commands_refused += 1;
+            count(&mut self.cx.stats.commands_refused);
             return;
         };
         self.cx.events.push(Event::Rumor { id });
@@ -46,7 +47,7 @@ impl Node {
 
     pub(super) fn on_put(&mut self, key: &str, value: &[u8], ttl: Option<Duration>) {
         if self.leave.has_begun() || self.cx.config.check_put(key, value, ttl).is_err() {
-            self.cx.stats.commands_refused += 1;
+            count(&mut self.cx.stats.commands_refused);
             return;
         }
         let expires = ttl.map(|ttl| self.driver_now().plus_micros(micros(ttl)));
@@ -61,7 +62,7 @@ impl Node {
 
     pub(super) fn on_delete(&mut self, key: &str) {
         if self.leave.has_begun() || self.cx.config.check_key(key).is_err() {
-            self.cx.stats.commands_refused += 1;
+            count(&mut self.cx.stats.commands_refused);
             return;
         }
         let now = self.driver_now();
@@ -77,11 +78,11 @@ impl Node {
     fn on_written(&mut self, written: Written) {
         match written {
             Written::Changed => {
-                self.cx.stats.state_writes += 1;
+                count(&mut self.cx.stats.state_writes);
                 self.on_state_changed(ME, true);
             }
             Written::Same => {}
-            Written::Full | Written::Exhausted => self.cx.stats.commands_refused += 1,
+            Written::Full | Written::Exhausted => count(&mut self.cx.stats.commands_refused),
         }
     }
 
@@ -248,7 +249,7 @@ impl Node {
         if matches!(self.cx.config.rumor_stop, StopPolicy::Budget(_)) {
             settled += self.rumors.settle();
         }
-        self.cx.stats.news_settled += settled as u64;
+        count_all(&mut self.cx.stats.news_settled, settled as u64);
     }
 
     /// Now, in the driver's time.

@@ -13,6 +13,7 @@ use crate::fetch::DIGEST_MAX;
 use crate::keyspace::{Change, KeyEntry, Keyspace};
 use crate::mutation::Mutation;
 use crate::outbox::{Intent, What};
+use crate::stats::{count, count_all};
 use crate::status::NodeId;
 use crate::storage::{NONE, Take};
 use crate::time::Instant;
@@ -111,7 +112,7 @@ impl Node {
             let head = StateHead { id: row.id, epoch, version: map.version(), gc: told_gc(map, config), from };
             match w.state(&head, usize::MAX, entries).is_some() {
                 true => {
-                    stats.deltas_sent += 1;
+                    count(&mut stats.deltas_sent);
                     Take::Taken
                 }
                 false => {
@@ -181,7 +182,7 @@ impl Node {
                     sent += u64::from(fits);
                     fits
                 });
-                self.cx.stats.rumors_sent += sent;
+                count_all(&mut self.cx.stats.rumors_sent, sent);
             }
             w.close_section();
         }
@@ -199,7 +200,7 @@ impl Node {
         for Asked { slot, digest: d, .. } in asked.iter().filter(|a| a.state) {
             let Some(map) = self.state.map(*slot) else { continue };
             let sent = put_state(w, d, map, (most, now), &self.cx.config);
-            self.cx.stats.deltas_sent += u64::from(sent);
+            count_all(&mut self.cx.stats.deltas_sent, u64::from(sent));
             some |= sent;
         }
         w.close_section();

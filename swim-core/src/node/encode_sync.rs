@@ -11,6 +11,7 @@ use super::sync::Held;
 use crate::hash::short_hash;
 use crate::members::Row;
 use crate::outbox::{Hint, Intent, What};
+use crate::stats::{count, count_all};
 use crate::status::NodeId;
 use crate::storage::NONE;
 use crate::sync::{HELD_MAX, Question};
@@ -101,7 +102,7 @@ impl Node {
             w.ask_who();
         }
         w.wanted(wanted.into_iter());
-        self.cx.stats.pages_sent += 1;
+        count(&mut self.cx.stats.pages_sent);
         self.budget.spend(w.written() + self.to_tell.len() * SUMMARY_LEN);
         Some(())
     }
@@ -184,7 +185,7 @@ impl Node {
             at += 1;
         }
         w.close_section();
-        self.cx.stats.rows_pushed += (at - from as usize) as u64;
+        count_all(&mut self.cx.stats.rows_pushed, (at - from as usize) as u64);
         self.budget.spend(w.written());
         // To an address that is nobody's there is one datagram, see `on_datagram`.
         if at > from as usize && at < self.to_push.len() && intent.room == u16::MAX {

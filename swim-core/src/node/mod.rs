@@ -53,7 +53,7 @@ use crate::rivals::Rivals;
 use crate::rng::Rng;
 use crate::rumors::Rumors;
 use crate::state::State;
-use crate::stats::Stats;
+use crate::stats::{Stats, count, count_all};
 use crate::status::{Incarnation, NodeId, RumorId, Status};
 use crate::storage::{Deadlines, NONE};
 use crate::suspicion::Suspicions;
@@ -283,8 +283,8 @@ impl Node {
             let len = self.encode(&intent, buf);
             self.on_handed_out(&intent);
             if let Some(len) = len {
-                self.cx.stats.datagrams_sent += 1;
-                self.cx.stats.bytes_sent += len as u64;
+                count(&mut self.cx.stats.datagrams_sent);
+                count_all(&mut self.cx.stats.bytes_sent, len as u64);
                 return Some(Transmit { to: intent.to.into(), len });
             }
         }
@@ -328,7 +328,7 @@ impl Node {
     }
 
     fn on_send_failed(&mut self, to: Addr) {
-        self.cx.stats.sends_failed += 1;
+        count(&mut self.cx.stats.sends_failed);
         self.detect.on_send_failed(to, &self.cx);
     }
 

@@ -6,6 +6,7 @@ use crate::event::Event;
 use crate::evidence::{Evidence, Fact};
 use crate::members::{ME, ensure};
 use crate::mutation::Mutation;
+use crate::stats::count;
 use crate::status::{State, Status};
 use crate::time::Instant;
 use crate::wire::Item;
@@ -37,7 +38,7 @@ impl Node {
     /// is handed a time far beyond its own deadline, it was asleep, and for the protocol that time has not passed.
     pub(super) fn advance(&mut self, now: Instant) {
         if now < self.last {
-            self.cx.stats.clock_backwards += 1;
+            count(&mut self.cx.stats.clock_backwards);
         }
         self.last = self.last.max(now);
         if self.leave.is_complete() {
@@ -59,7 +60,7 @@ impl Node {
     /// This node was asleep. It convicts nobody for that interval, trusts itself less, and gathers evidence anew: the
     /// shortest suspicion must pass before any suspicion runs out.
     fn on_woken(&mut self) {
-        self.cx.stats.pauses += 1;
+        count(&mut self.cx.stats.pauses);
         self.detect.abandon();
         self.health.worsen(1, &mut self.cx);
         self.verdicts.hold(self.table.live(), &self.cx);
@@ -120,13 +121,13 @@ impl Node {
             return;
         }
         if mute {
-            self.cx.stats.send_blocks += 1;
+            count(&mut self.cx.stats.send_blocks);
             self.health.worsen(1, &mut self.cx);
             self.verdicts.hold(self.table.live(), &self.cx);
         }
         if self.cx.config.pause_guard && self.detect.is_waiting() && self.detect.period_at() <= self.cx.now {
             // Its ping may have been held all the time.
-            self.cx.stats.stalls += 1;
+            count(&mut self.cx.stats.stalls);
             self.detect.abandon();
         }
     }
@@ -169,7 +170,7 @@ impl Node {
             if at > self.cx.now || at == Instant::NEVER {
                 return;
             }
-            self.cx.stats.timeouts += 1;
+            count(&mut self.cx.stats.timeouts);
             match due {
                 Due::Period => self.on_period(),
                 Due::AskRelays => self.detect.ask_relays(&self.table, &mut self.cx),
@@ -257,7 +258,7 @@ impl Node {
         match (status.state(), self.verdicts.postpones(at)) {
             (State::Suspect, Some(until)) => self.set_deadline(slot, until),
             (State::Suspect, None) => {
-                self.cx.stats.deaths_declared += 1;
+                count(&mut self.cx.stats.deaths_declared);
                 let me = self.cx.me;
                 self.change(slot, Status::new(status.incarnation(), State::Dead), Some(me));
             }
@@ -273,7 +274,7 @@ impl Node {
     /// Nobody has confirmed a suspicion of mine: perhaps nobody has heard of it.
     fn tell_again(&mut self) {
         if let Some(slot) = self.suspicions.pop_untold(self.table.live(), &self.cx) {
-            self.cx.stats.suspicions_retold += 1;
+            count(&mut self.cx.stats.suspicions_retold);
             self.gossip.enqueue(slot, false, &self.cx);
         }
     }

@@ -14,6 +14,7 @@ use crate::config::{Config, StopPolicy};
 use crate::cx::Cx;
 use crate::math::retransmit_limit;
 use crate::node::Rumor;
+use crate::stats::count;
 use crate::storage::{Buckets, Take};
 use crate::time::Instant;
 
@@ -82,7 +83,7 @@ impl Hot {
             }
             let take = put(&rumor);
             if take == Take::Taken {
-                cx.stats.rumors_sent += 1;
+                count(&mut cx.stats.rumors_sent);
                 if let Some(k) = kept.get_mut(place) {
                     k.round = round;
                 }
