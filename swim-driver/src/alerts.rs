@@ -4,14 +4,11 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_core::Stream;
 use swim_core::Instant;
 
-use crate::events::{RecvError, RecvTimeoutError, TryRecvError};
+use crate::receives::receives;
 use crate::ring::{Item, Ring, Subscription};
 #[cfg(feature = "aead")]
 use crate::seal::KeyId;
@@ -198,60 +195,9 @@ impl Alerts {
     pub(crate) fn new(ring: &Arc<AlertRing>) -> Self {
         Self(Subscription::new(ring, ()))
     }
-
-    /// The next alert, if it is there.
-    ///
-    /// # Errors
-    /// [`TryRecvError::Empty`] when there is none now, [`TryRecvError::Closed`] when there will be none any more.
-    pub fn try_recv(&mut self) -> Result<Alert, TryRecvError> {
-        self.0.try_recv()
-    }
-
-    /// The next alert; blocks the thread until it comes.
-    ///
-    /// # Errors
-    /// [`RecvError`] when there will be none any more.
-    pub fn recv(&mut self) -> Result<Alert, RecvError> {
-        self.0.recv()
-    }
-
-    /// The next alert; blocks the thread until it comes, but no longer than `timeout`.
-    ///
-    /// # Errors
-    /// [`RecvTimeoutError::Timeout`] when none came in time, [`RecvTimeoutError::Closed`] when there will be none any
-    /// more.
-    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Alert, RecvTimeoutError> {
-        self.0.recv_timeout(timeout)
-    }
-
-    /// The next alert; the task waits until it comes.
-    ///
-    /// May be given up at any time, in a `select!` for example: an alert is received by whoever was ready, or by the next call.
-    ///
-    /// # Errors
-    /// [`RecvError`] when there will be none any more.
-    pub async fn recv_async(&mut self) -> Result<Alert, RecvError> {
-        self.0.recv_async().await
-    }
-
-    /// The next alert; when there is none yet the task is woken when it comes. The last task that has asked is the one that
-    /// is woken.
-    ///
-    /// # Errors
-    /// [`RecvError`] when there will be none any more.
-    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Alert, RecvError>> {
-        self.0.poll_recv(cx)
-    }
 }
 
-/// All alerts, until there will be none any more.
-impl Stream for Alerts {
-    type Item = Alert;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Alert>> {
-        self.poll_recv(cx).map(Result::ok)
-    }
-}
+receives!(Alerts, Alert, "alert", "an alert");
 
 /// From one alert of a kind to the next.
 const QUIET: Duration = Duration::from_secs(10);
@@ -260,6 +206,7 @@ const KINDS: usize = 5;
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::TryRecvError;
 
     #[test]
     fn one_of_a_kind_in_ten_seconds_and_the_rest_is_counted() {

@@ -1,13 +1,10 @@
 //! Events as the embedder receives them, from the [`Ring`] that all subscribers share.
 
 use std::fmt;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-use std::time::Duration;
 
-use futures_core::Stream;
 use swim_core::Event;
 
+use crate::receives::receives;
 use crate::ring::{Item, Ring, Subscription};
 use crate::sync::Arc;
 
@@ -49,61 +46,9 @@ impl Events {
     pub(crate) fn new(ring: &Arc<EventRing>) -> Self {
         Self(Subscription::new(ring, ()))
     }
-
-    /// The next event, if it is there.
-    ///
-    /// # Errors
-    /// [`TryRecvError::Empty`] when there is none now, [`TryRecvError::Closed`] when there will be none any more.
-    pub fn try_recv(&mut self) -> Result<Event, TryRecvError> {
-        self.0.try_recv()
-    }
-
-    /// The next event; blocks the thread until it comes.
-    ///
-    /// # Errors
-    /// [`RecvError`] when there will be none any more.
-    pub fn recv(&mut self) -> Result<Event, RecvError> {
-        self.0.recv()
-    }
-
-    /// The next event; blocks the thread until it comes, but no longer than `timeout`.
-    ///
-    /// # Errors
-    /// [`RecvTimeoutError::Timeout`] when none came in time, [`RecvTimeoutError::Closed`] when there will be none any
-    /// more.
-    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Event, RecvTimeoutError> {
-        self.0.recv_timeout(timeout)
-    }
-
-    /// The next event; the task waits until it comes.
-    ///
-    /// May be given up at any time, in a `select!` for example: an event is received by whoever was ready, or by the next
-    /// call.
-    ///
-    /// # Errors
-    /// [`RecvError`] when there will be none any more.
-    pub async fn recv_async(&mut self) -> Result<Event, RecvError> {
-        self.0.recv_async().await
-    }
-
-    /// The next event; when there is none yet the task is woken when it comes. The last task that has asked is the one that
-    /// is woken.
-    ///
-    /// # Errors
-    /// [`RecvError`] when there will be none any more.
-    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, RecvError>> {
-        self.0.poll_recv(cx)
-    }
 }
 
-/// All events, until there will be none any more.
-impl Stream for Events {
-    type Item = Event;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        self.poll_recv(cx).map(Result::ok)
-    }
-}
+receives!(Events, Event, "event", "an event");
 
 /// Why there is nothing to receive now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

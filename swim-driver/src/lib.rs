@@ -37,6 +37,7 @@ mod mailbox;
 mod own_state;
 mod pump;
 mod reads;
+mod receives;
 mod recorder;
 mod resolver;
 mod ring;

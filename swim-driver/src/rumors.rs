@@ -2,15 +2,12 @@
 //!
 //! Invariant: nothing is copied out of the node while nobody listens, and once for all who do.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_core::Stream;
 use swim_core::{Event, Node, Rumor, RumorId};
 
-use crate::events::{RecvError, RecvTimeoutError, TryRecvError};
+use crate::receives::receives;
 use crate::ring::{Item, Ring, Subscription};
 use crate::sync::Arc as SharedArc;
 
@@ -131,60 +128,9 @@ impl Rumors {
     pub(crate) fn new(ring: &SharedArc<RumorRing>, topic: Option<&str>) -> Self {
         Self(Subscription::new(ring, topic.map(Into::into)))
     }
-
-    /// The next rumor, if it is there.
-    ///
-    /// # Errors
-    /// [`TryRecvError::Empty`] when there is none now, [`TryRecvError::Closed`] when there will be none any more.
-    pub fn try_recv(&mut self) -> Result<Heard, TryRecvError> {
-        self.0.try_recv()
-    }
-
-    /// The next rumor; blocks the thread until it comes.
-    ///
-    /// # Errors
-    /// [`RecvError`] when there will be none any more.
-    pub fn recv(&mut self) -> Result<Heard, RecvError> {
-        self.0.recv()
-    }
-
-    /// The next rumor; blocks the thread until it comes, but no longer than `timeout`.
-    ///
-    /// # Errors
-    /// [`RecvTimeoutError::Timeout`] when none came in time, [`RecvTimeoutError::Closed`] when there will be none any
-    /// more.
-    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Heard, RecvTimeoutError> {
-        self.0.recv_timeout(timeout)
-    }
-
-    /// The next rumor; the task waits until it comes.
-    ///
-    /// May be given up at any time, in a `select!` for example: a rumor is received by whoever was ready, or by the next call.
-    ///
-    /// # Errors
-    /// [`RecvError`] when there will be none any more.
-    pub async fn recv_async(&mut self) -> Result<Heard, RecvError> {
-        self.0.recv_async().await
-    }
-
-    /// The next rumor; when there is none yet the task is woken when it comes. The last task that has asked is the one that
-    /// is woken.
-    ///
-    /// # Errors
-    /// [`RecvError`] when there will be none any more.
-    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Heard, RecvError>> {
-        self.0.poll_recv(cx)
-    }
 }
 
-/// All rumors, until there will be none any more.
-impl Stream for Rumors {
-    type Item = Heard;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Heard>> {
-        self.poll_recv(cx).map(Result::ok)
-    }
-}
+receives!(Rumors, Heard, "rumor", "a rumor");
 
 #[cfg(all(test, not(loom)))]
 mod tests;

@@ -3,6 +3,7 @@ use std::thread;
 use swim_core::NodeId;
 
 use super::*;
+use crate::{RecvError, RecvTimeoutError, TryRecvError};
 
 fn rumor(seq: u32, topic: &str) -> Heard {
     let id = RumorId { origin: NodeId::new(7), epoch: 1, seq };
