@@ -22,11 +22,19 @@ pub enum Secrets {
 pub(super) struct Source {
     secrets: Secrets,
     drawn: u64,
+    /// The operating system has none.
+    #[cfg(test)]
+    pub(super) is_dry: bool,
 }
 
 impl Source {
     pub(super) fn new(secrets: Secrets) -> Self {
-        Self { secrets, drawn: 0 }
+        Self {
+            secrets,
+            drawn: 0,
+            #[cfg(test)]
+            is_dry: false,
+        }
     }
 
     pub(super) fn session(&mut self) -> io::Result<[u8; 16]> {
@@ -43,6 +51,10 @@ impl Source {
 
     /// At most 32 bytes.
     fn fill(&mut self, bytes: &mut [u8]) -> io::Result<()> {
+        #[cfg(test)]
+        if self.is_dry {
+            return Err(io::ErrorKind::Other.into());
+        }
         match self.secrets {
             Secrets::System => getrandom::fill(bytes).map_err(|e| io::Error::other(e.to_string())),
             Secrets::Fixed(seed) => {

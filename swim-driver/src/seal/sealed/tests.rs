@@ -430,3 +430,29 @@ fn nothing_secret_is_shown() {
         assert!(!shown.contains(&hex(secret)) && !shown.contains(&format!("{secret:?}")), "{shown}");
     }
 }
+
+/// The operating system has no random numbers for a while: what is sealed goes on under the session that there is, nobody is
+/// asked anything, and once the key is given up nothing leaves until there can be a session under the next one.
+#[test]
+fn without_random_numbers_nothing_leaves_under_a_key_that_is_given_up() {
+    let [mut a, mut b] = met();
+    (a.sealed.secrets.is_dry, b.sealed.secrets.is_dry) = (true, true);
+    assert_eq!(b.hears(a.addr, &a.says(&frame(1))), Ok(Some(frame(1))));
+    let mut c = End::new(3);
+    assert_eq!(
+        b.hears(c.addr, &c.says(&frame(0))),
+        Err(Refused::Unproven),
+        "nor is a frame kept that nothing can prove"
+    );
+    assert_eq!(b.controls(), []);
+    a.set(&[1, 2], 2);
+    let mut buf = [0; 100];
+    assert_eq!(a.sealed.seal(b.addr, &mut buf, 58), None);
+    assert_eq!((a.stats().datagrams_unsealed, a.stats().sessions_begun), (1, 1));
+    a.sealed.secrets.is_dry = false;
+    b.sealed.secrets.is_dry = false;
+    b.set(&[1, 2], 1);
+    assert_eq!(b.hears(a.addr, &a.says(&frame(2))), Ok(None), "of a new session, under the new key");
+    prove(&mut a, &mut b);
+    assert_eq!((b.released(), a.stats().datagrams_unsealed), (vec![frame(2)], 1));
+}
