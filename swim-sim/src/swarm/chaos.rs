@@ -192,8 +192,9 @@ impl<'a> Chaos<'a> {
         let meta = place.meta;
         match life {
             Life::Next => self.world.restart_with(ix, |setup| setup.meta = bytes(meta)),
-            Life::SameEpoch => {
-                let epoch = self.world.host(ix).setup.epoch;
+            Life::SameEpoch | Life::FirstEpoch => {
+                let last = self.world.host(ix).setup.epoch;
+                let epoch = if life == Life::SameEpoch { last } else { Some(1) };
                 self.world.restart_with(ix, |setup: &mut Setup| {
                     (setup.epoch, setup.meta) = (epoch, bytes(meta));
                 });
@@ -249,7 +250,7 @@ impl<'a> Chaos<'a> {
                 let mut struck = false;
                 for &node in nodes {
                     struck |= self.living(node).is_some();
-                    self.places[node].doubled |= *back == Some(Life::SameEpoch);
+                    self.places[node].doubled |= matches!(back, Some(Life::SameEpoch | Life::FirstEpoch));
                     self.kill(node);
                     self.places[node].wanted &= back.is_some();
                 }

@@ -208,7 +208,7 @@ impl Faults<'_> {
     }
 
     fn life(&mut self) -> Life {
-        self.draws.pick(&[Life::Next, Life::SameEpoch, Life::WithState])
+        self.draws.pick(&[Life::Next, Life::SameEpoch, Life::FirstEpoch, Life::WithState])
     }
 
     fn add(&mut self, kind: usize, faults: &mut Vec<Fault>) {

@@ -176,12 +176,14 @@ pub enum Life {
     Next,
     /// In the epoch of the life before, and knows nothing: restarted within a second, or its disk was put back.
     SameEpoch,
+    /// In the first epoch again, and knows nothing: what it had written of its epochs is lost.
+    FirstEpoch,
     /// In the next epoch, with what it knew when it was killed.
     WithState,
 }
 
 /// The words for all kinds of faults.
-pub(crate) const KINDS: [&str; 24] = [
+pub(crate) const KINDS: [&str; 25] = [
     "cut",
     "slow",
     "pause",
@@ -192,6 +194,7 @@ pub(crate) const KINDS: [&str; 24] = [
     "end",
     "restart",
     "restart-same-epoch",
+    "restart-first-epoch",
     "restart-with-state",
     "relocate",
     "replace",
@@ -222,6 +225,7 @@ impl What {
             Self::Kill { back: None, .. } => "end",
             Self::Kill { back: Some(Life::Next), .. } => "restart",
             Self::Kill { back: Some(Life::SameEpoch), .. } => "restart-same-epoch",
+            Self::Kill { back: Some(Life::FirstEpoch), .. } => "restart-first-epoch",
             Self::Kill { back: Some(Life::WithState), .. } => "restart-with-state",
             Self::Relocate { .. } => "relocate",
             Self::Replace { .. } => "replace",
@@ -254,7 +258,7 @@ impl What {
 
     /// Whether two lives of a node have the same epoch in it.
     pub(crate) const fn shares_epoch(&self) -> bool {
-        matches!(self, Self::Kill { back: Some(Life::SameEpoch), .. } | Self::Conflict { .. })
+        matches!(self, Self::Kill { back: Some(Life::SameEpoch | Life::FirstEpoch), .. } | Self::Conflict { .. })
     }
 
     /// The same fault without some nodes; `None` when nothing is left of it.
