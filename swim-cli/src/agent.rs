@@ -56,7 +56,8 @@ pub(crate) fn run(args: &AgentArgs) -> Result<(), Failure> {
     }
     let dumps = recorded.as_ref().and_then(Recorded::dumps).map(Into::into);
     let keyring = sealing.file().map(Into::into);
-    signals::heed(handle.clone(), dumps, keyring).map_err(|e| cannot_start("signals cannot be caught", &e))?;
+    signals::heed(handle.clone(), dumps, keyring, sealing.is_sealed())
+        .map_err(|e| cannot_start("signals cannot be caught", &e))?;
     let driver = thread::Builder::new()
         .name("driver".into())
         .spawn(move || driver.run())

@@ -13,6 +13,8 @@ use bind_mio::swim_driver::{Key, KeyId, Keyring, KeyringError};
 use toml::de::{DeTable, DeValue};
 use zeroize::Zeroizing;
 
+use crate::output::Failure;
+
 /// Keys, which of them is in use, and since when they are here.
 #[derive(Clone, Debug)]
 pub(crate) struct KeyFile {
@@ -139,7 +141,10 @@ impl Change {
     /// Puts these keys into the place of what was there.
     pub(crate) fn commit(mut self, keys: &KeyFile) -> Result<(), String> {
         let written = self.write(keys);
-        written.map_err(|e| format!("cannot write {}: {e}; what was there is unchanged", self.path.display()))
+        written.map_err(|e| match self.done {
+            false => format!("cannot write {}: {e}; what was there is unchanged", self.path.display()),
+            true => format!("{} is written, but may be lost if the machine fails now: {e}", self.path.display()),
+        })
     }
 
     fn write(&mut self, keys: &KeyFile) -> io::Result<()> {
@@ -159,6 +164,11 @@ impl Drop for Change {
             let _ = fs::remove_file(&self.next);
         }
     }
+}
+
+/// Whether there is such a file; an error when that cannot be said.
+pub(crate) fn is_there(path: &Path) -> Result<bool, Failure> {
+    path.try_exists().map_err(|e| Failure::Usage(format!("cannot look at {}: {e}", path.display())))
 }
 
 /// Reads a file with a secret in it: a regular one that is small, ours, and closed to others.

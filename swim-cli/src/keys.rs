@@ -13,7 +13,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::args::seed;
-use crate::keyring_file::{Change, KeyFile};
+use crate::keyring_file::{Change, KeyFile, is_there};
 use crate::output::{Failure, Out, notice};
 use crate::units::{parse_span, span};
 
@@ -108,8 +108,9 @@ pub(crate) fn run(command: &KeysCommand) -> Result<(), Failure> {
 
 /// Adds a key to the file, or makes the file with it.
 fn add(path: &Path, key: impl FnOnce() -> Result<Key, Failure>) -> Result<(), Failure> {
-    let mut change = Change::begin(path).map_err(Failure::Usage)?;
+    // Read before the file is begun: whoever breaks off at the prompt leaves nothing behind.
     let key = key()?;
+    let mut change = Change::begin(path).map_err(Failure::Usage)?;
     let id = key.id();
     let (keys, next) = match change.former.take() {
         None => (KeyFile::new(key), "a new file; the key is in use".to_owned()),
@@ -141,7 +142,7 @@ fn change(path: &Path, how: impl FnOnce(&mut KeyFile) -> Result<(), String>) -> 
 }
 
 fn read(path: &Path) -> Result<KeyFile, Failure> {
-    if !path.exists() {
+    if !is_there(path)? {
         return Err(Failure::Usage(no_file(path)));
     }
     KeyFile::read(path).map_err(Failure::Usage)

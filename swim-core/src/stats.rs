@@ -78,7 +78,7 @@ pub struct Stats {
     /// Accusations of another epoch or too far ahead of the known incarnation, and claims near the end of all incarnations.
     pub claims_implausible: u64,
     /// Claims by others of a later epoch of a member that is believed alive, which were not taken over at once: the member itself
-    /// was asked.
+    /// is asked, unless it was asked just now, or too many are.
     pub supersede_refused: u64,
     /// Claims by senders that are not known live members.
     pub claims_from_strangers: u64,

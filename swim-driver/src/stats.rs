@@ -48,7 +48,7 @@ pub struct DriverStats {
     pub sessions_begun: u64,
     /// Sessions of others that have shown that they live.
     pub sessions_proven: u64,
-    /// Of these, sessions for which there was no room.
+    /// Sessions that have shown it, too, and for which there was no room.
     pub sessions_refused: u64,
     /// Control datagrams that were opened.
     pub controls_received: u64,
@@ -75,7 +75,7 @@ pub struct DriverStats {
     pub send_failures_untold: u64,
     /// Errors of the socket while receiving.
     pub receive_failures: u64,
-    /// Commands that the node was given.
+    /// Commands of handles that were taken: what the node was given, and keyrings.
     pub commands: u64,
     /// Names of seeds that the resolver was asked for.
     pub resolutions: u64,

@@ -14,11 +14,13 @@ pub(crate) struct Net {
     pub(crate) now: Instant,
     pub(crate) nodes: Vec<(Option<Handle>, Pump)>,
     pub(crate) sent: VecDeque<(SocketAddr, usize, Vec<u8>)>,
+    /// Bytes of the largest datagram so far.
+    pub(crate) largest: usize,
 }
 
 impl Net {
     pub(crate) fn new(n: usize) -> Self {
-        let mut net = Self { now: Instant::ORIGIN, nodes: Vec::new(), sent: VecDeque::new() };
+        let mut net = Self { now: Instant::ORIGIN, nodes: Vec::new(), sent: VecDeque::new(), largest: 0 };
         for _ in 0..n {
             net.spawn(Config::local("c"));
         }
@@ -55,6 +57,7 @@ impl Net {
     pub(crate) fn drain(&mut self, i: usize) {
         let mut out = [0; 1_400];
         while let Some(tx) = self.nodes[i].1.poll_transmit(&mut out) {
+            self.largest = self.largest.max(tx.len);
             self.sent.push_back((tx.to, i, out[..tx.len].to_vec()));
         }
         same(&self.nodes[i]);

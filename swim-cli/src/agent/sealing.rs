@@ -14,7 +14,7 @@ use clap::Args;
 use zeroize::Zeroizing;
 
 use crate::config_file::{File, Sealing as Section};
-use crate::keyring_file::{Change, KeyFile, read_secret};
+use crate::keyring_file::{Change, KeyFile, is_there, read_secret};
 use crate::output::{Failure, notice};
 
 #[derive(Debug, Args)]
@@ -83,7 +83,7 @@ impl Sealing {
             ));
         }
         let there = match &file {
-            Some(path) if path.exists() => Some(KeyFile::read(path).map_err(Failure::Usage)?),
+            Some(path) if is_there(path)? => Some(KeyFile::read(path).map_err(Failure::Usage)?),
             Some(path) if token.is_none() => {
                 return Err(Failure::Usage(format!(
                     "there is no file {}: make one with `swim keys generate --keyring`, or join with --token",
@@ -95,6 +95,11 @@ impl Sealing {
         let ring = there.as_ref().map(|keys| keys.ring().clone());
         let token = token.map(|text| read_token(&text, ring.is_some())).transpose().map_err(Failure::Usage)?;
         Ok(Self { ring, file, token, migrate_until })
+    }
+
+    /// Whether the node seals.
+    pub(super) fn is_sealed(&self) -> bool {
+        self.ring.is_some() || self.token.is_some()
     }
 
     /// The cluster that the token is for.

@@ -18,8 +18,8 @@ use crate::output::notice;
 
 /// From now on the first signal makes the node leave, and the second ends the process at once, whatever its threads are
 /// waiting for: that one is handled where it arrives. SIGUSR2 dumps into `dumps`; without a recorder it does no harm. SIGHUP reads
-/// `keyring` again; without one, it ends the process as it always does.
-pub(super) fn heed(handle: Handle, dumps: Option<PathBuf>, keyring: Option<PathBuf>) -> io::Result<()> {
+/// `keyring` again; a sealed node without such a file says that it has none, and a plain one is ended by it as programs are.
+pub(super) fn heed(handle: Handle, dumps: Option<PathBuf>, keyring: Option<PathBuf>, sealed: bool) -> io::Result<()> {
     let seen = Arc::new(AtomicBool::new(false));
     for signal in ENDING {
         // In this order: the first signal must not find the mark that it sets itself.
@@ -27,7 +27,7 @@ pub(super) fn heed(handle: Handle, dumps: Option<PathBuf>, keyring: Option<PathB
         flag::register(signal, Arc::clone(&seen))?;
     }
     // Behind the marks, so that whoever is told of the first signal can rely on what the second one does.
-    let mut signals = Signals::new(ENDING.into_iter().chain([SIGUSR2]).chain(keyring.is_some().then_some(SIGHUP)))?;
+    let mut signals = Signals::new(ENDING.into_iter().chain([SIGUSR2]).chain(sealed.then_some(SIGHUP)))?;
     thread::Builder::new().name("signals".into()).spawn(move || {
         // The first may have come before there was anything to wait for it.
         let mut ends = seen.load(Ordering::Acquire);
@@ -35,7 +35,12 @@ pub(super) fn heed(handle: Handle, dumps: Option<PathBuf>, keyring: Option<PathB
         while !ends {
             match arriving.next() {
                 Some(SIGUSR2) => dump_on_signal(handle.recorder(), dumps.as_deref()),
-                Some(SIGHUP) => keyring.iter().for_each(|path| reread(&handle, path)),
+                Some(SIGHUP) => match &keyring {
+                    Some(path) => reread(&handle, path),
+                    None => {
+                        notice(format_args!("there is no keyring to read again: the key is that of the token alone"));
+                    }
+                },
                 _ => ends = true,
             }
         }

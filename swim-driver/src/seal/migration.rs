@@ -1,7 +1,7 @@
 //! From plain to sealed, until a date: who is spoken to in which way (`docs/wire.md`, "Migration").
 //!
-//! Invariants: nothing plain is heard or sent once the date has come; whoever was heard sealed is spoken to sealed; one hello for
-//! an address in [`HELLO_EVERY`]; [`CONTACTS_MAX`] addresses at most.
+//! Invariants: nothing plain is heard or sent once the date has come; whoever was heard sealed last is spoken to sealed; one hello
+//! for an address in [`HELLO_EVERY`]; [`CONTACTS_MAX`] addresses at most.
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used))]
@@ -26,7 +26,7 @@ pub(super) struct Migration {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Contact {
-    /// When something sealed was opened last that came from there.
+    /// When something sealed was opened last that came from there, if nothing plain came from there since.
     sealed: Option<Instant>,
     /// The number in the last hello, and when that was said.
     hello: Option<(u64, Instant)>,
@@ -48,9 +48,15 @@ impl Migration {
         }
     }
 
-    pub(super) fn seals_to(&self, now: Instant, to: SocketAddr) -> bool {
-        let contact = self.contacts.get(&canonical(to));
-        contact.and_then(|contact| contact.sealed).is_some_and(|at| now.since(at) < SEALED_FOR)
+    /// Something plain came. Perhaps it is a node that was started without its keys again.
+    pub(super) fn heard_plain(&mut self, from: SocketAddr) {
+        if let Some(contact) = self.contacts.get_mut(&canonical(from)) {
+            contact.sealed = None;
+        }
+    }
+
+    pub(super) fn seals_to(&self, to: SocketAddr) -> bool {
+        self.contacts.get(&canonical(to)).is_some_and(|contact| contact.sealed.is_some())
     }
 
     /// Whether this address is to be asked now if it opens what is sealed. Then it is asked for this number.
@@ -93,8 +99,8 @@ impl Migration {
     }
 }
 
-/// How long an address is spoken to sealed after something sealed came from it.
-const SEALED_FOR: Duration = Duration::from_secs(60);
+/// How long it is known for sure, when there is no room for all, who is spoken to sealed.
+const SEALED_FOR: Duration = Duration::from_secs(600);
 const HELLO_EVERY: Duration = Duration::from_secs(10);
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 const CONTACTS_MAX: usize = 4_096;
@@ -115,7 +121,10 @@ mod tests {
         assert_eq!(migration.hello(at(9_999), addr(6_000), || Some(2)), None, "nobody is old");
         assert_eq!(migration.hello(at(10_999), addr(6_000), || Some(2)), Some(2));
         assert_eq!(migration.contacts.len(), 2);
-        assert!(migration.seals_to(at(60_999), addr(7)) && !migration.seals_to(at(61_000), addr(7)));
+        assert!(migration.seals_to(addr(7)) && !migration.seals_to(addr(6_000)), "until something plain comes");
+        migration.heard_plain(addr(7));
+        migration.heard_plain(addr(8));
+        assert!(!migration.seals_to(addr(7)) && migration.contacts.len() == 2);
         assert!(migration.is_answered_by(at(11_000), 2, addr(6_000)));
         assert!(!migration.is_answered_by(at(11_000), 1, addr(6_000)));
         assert!(!migration.is_answered_by(at(20_999), 2, addr(6_000)), "too late");
@@ -125,7 +134,7 @@ mod tests {
     fn an_address_is_one_however_it_is_written() {
         let mut migration = Migration::new("c", Instant::from_millis(5));
         migration.heard_sealed(Instant::ORIGIN, "[::ffff:10.0.0.1]:7".parse().unwrap());
-        assert!(migration.seals_to(Instant::ORIGIN, "10.0.0.1:7".parse().unwrap()));
+        assert!(migration.seals_to("10.0.0.1:7".parse().unwrap()));
         assert!(!migration.is_over(Instant::from_millis(4)) && migration.is_over(Instant::from_millis(5)));
     }
 }

@@ -11,6 +11,8 @@ mod bucket;
 mod cipher;
 #[cfg(feature = "aead")]
 mod control;
+#[cfg(feature = "aead")]
+mod copies;
 mod envelope;
 #[cfg(feature = "aead")]
 mod key;

@@ -1,8 +1,9 @@
 //! The sessions of others that have shown that they live.
 //!
 //! Invariants: so many at most; a session leaves only when its key is removed, or when nothing came of it for [`IDLE`], so that
-//! all that was taken from it is older than what its next proof lets pass; and the map is never walked through, so runs can be
-//! played again.
+//! all that was taken from it is older than what its next proof lets pass (but where a key is removed and comes back at once);
+//! the table grows only while few of it are [`DEAD`]; a newcomer costs [`STEPS`] looks at most; and the map is never walked
+//! through, so runs can be played again.
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used))]
@@ -29,7 +30,8 @@ pub(super) struct Peers {
 #[derive(Debug)]
 pub(super) struct Known {
     peer: Peer,
-    pub(super) cipher: Cipher,
+    /// Never moved, so that no copy of its keys stays behind.
+    pub(super) cipher: Box<Cipher>,
     pub(super) window: Window,
     /// When something of it was taken last.
     pub(super) heard: Instant,
@@ -55,19 +57,19 @@ impl Peers {
 
     /// Whether there is room for one more, perhaps in the place of one that is idle.
     #[must_use]
-    pub(super) fn add(&mut self, now: Instant, peer: Peer, cipher: Cipher, window: Window) -> bool {
+    pub(super) fn add(&mut self, now: Instant, peer: Peer, cipher: Box<Cipher>, window: Window) -> bool {
         let known = Known { peer, cipher, window, heard: now };
-        if self.slots.len() < self.max {
+        let dead = self.idle(now, DEAD, STEPS_AT_EASE);
+        if dead.is_none() && self.slots.len() < self.max {
             self.places.insert(peer, self.slots.len());
             self.slots.push(known);
             return true;
         }
-        let Some(at) = self.idle(now) else { return false };
+        let Some(at) = dead.or_else(|| self.idle(now, IDLE, STEPS)) else { return false };
         let Some(slot) = self.slots.get_mut(at) else { return false };
         self.places.remove(&slot.peer);
         self.places.insert(peer, at);
         *slot = known;
-        self.hand = at.wrapping_add(1);
         true
     }
 
@@ -78,15 +80,31 @@ impl Peers {
         self.hand = 0;
     }
 
-    /// The first from the hand on that is idle.
-    fn idle(&self, now: Instant) -> Option<usize> {
-        let is_idle = |at: &usize| self.slots.get(*at).is_some_and(|known| now.since(known.heard) > IDLE);
-        (self.hand..self.slots.len()).chain(0..self.hand.min(self.slots.len())).find(is_idle)
+    /// The first from the hand on of which nothing came for so long, if it is among the next ones. The hand goes on behind
+    /// those that were looked at, so the next call looks at others.
+    fn idle(&mut self, now: Instant, time: Duration, steps: usize) -> Option<usize> {
+        for _ in 0..steps.min(self.slots.len()) {
+            if self.hand >= self.slots.len() {
+                self.hand = 0;
+            }
+            let at = self.hand;
+            self.hand = at.wrapping_add(1);
+            if self.slots.get(at).is_some_and(|known| now.since(known.heard) > time) {
+                return Some(at);
+            }
+        }
+        None
     }
 }
 
 /// Twice what a proof calls old, so that marks that are a second apart, and clocks that differ, do no harm.
 const IDLE: Duration = Duration::from_secs(2 * OLD.as_secs());
+
+/// A session of which nothing came for so long is mostly one that has ended: its place is taken before there are more.
+const DEAD: Duration = Duration::from_secs(600);
+/// Sessions that are looked at for a place, when there is none, and when there would be more.
+const STEPS: usize = 1_024;
+const STEPS_AT_EASE: usize = 4;
 
 #[cfg(all(test, not(loom)))]
 mod tests {
@@ -94,7 +112,7 @@ mod tests {
     use super::*;
 
     fn add(peers: &mut Peers, secs: u64, n: u8) -> bool {
-        let cipher = Cipher::new(&Key::from_bytes([0; 32]), &[n; 16], "c");
+        let cipher = Box::new(Cipher::new(&Key::from_bytes([0; 32]), &[n; 16], "c"));
         peers.add(Instant::from_millis(secs * 1_000), [n; 18], cipher, Window::above(0))
     }
 
@@ -110,5 +128,19 @@ mod tests {
         peers.retain(|peer| peer[0] != 0);
         assert!(!peers.has(&[0; 18]) && peers.get_mut(&[5; 18]).is_some_and(|known| known.peer == [5; 18]));
         assert!(add(&mut peers, 11, 7) && peers.len() == 3);
+    }
+
+    /// Nodes start again all day long, and the table has the size of the cluster.
+    #[test]
+    fn the_dead_give_way_before_there_are_more() {
+        let mut peers = Peers::new(100);
+        assert!((0..20).all(|n| add(&mut peers, 0, n)));
+        for n in 20..200 {
+            assert!(add(&mut peers, 601 + u64::from(n) * 60, n));
+        }
+        assert_eq!(peers.len(), 20);
+        assert!(add(&mut peers, 601 + 199 * 60, 200) && peers.len() == 20);
+        let young = (201..=255).filter(|&n| add(&mut peers, 601 + 199 * 60, n)).count();
+        assert!(young == 55 && peers.len() > 60, "{}", peers.len());
     }
 }

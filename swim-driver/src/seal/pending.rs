@@ -4,7 +4,8 @@
 //! once sent: the tag is right either way. So the frame is held, and its sender is asked to say a new number back.
 //!
 //! Invariants: [`SESSIONS_MAX`] sessions, [`BYTES_MAX`] bytes of frames, [`HELD_MAX`] frames of one session, [`LIFE`] for each;
-//! one challenge for each address of a session in [`REPEAT`]; every frame that is put in comes out once, or is counted as lost.
+//! [`ASKS_MAX`] challenges and [`PROOFS_MAX`] proofs for one session, whatever is played back of it and from wherever; every
+//! frame that is put in comes out once, or is counted as lost.
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used))]
@@ -31,17 +32,21 @@ pub(super) struct Held {
 pub(super) struct Unproven {
     peer: Peer,
     since: Instant,
-    pub(super) cipher: Cipher,
+    pub(super) cipher: Box<Cipher>,
     /// What it has to say back.
     nonce: u64,
     /// Who was asked, and when.
     asked: [Option<(SocketAddr, Instant)>; ASKED_MAX],
+    /// How often somebody was asked.
+    asks: usize,
+    /// Challenges of it that were answered.
+    answered: Vec<u64>,
     /// In the order in which they came.
     pub(super) held: Vec<Held>,
 }
 
 impl Unproven {
-    /// The number for whoever is at this address, unless he was asked just now.
+    /// The number for whoever is at this address, unless he was asked just now, or enough were asked in all.
     pub(super) fn ask(&mut self, now: Instant, to: SocketAddr) -> Option<u64> {
         let same = |place: &Option<(SocketAddr, Instant)>| place.is_some_and(|(asked, _)| asked == to);
         let place = match self.asked.iter_mut().position(|place| same(place)) {
@@ -49,9 +54,10 @@ impl Unproven {
             // The one asked longest ago gives way, so whoever plays back from many addresses keeps nobody from being asked.
             None => self.asked.iter_mut().min_by_key(|place| place.map(|(_, at)| at))?,
         };
-        if place.is_some_and(|(asked, at)| asked == to && now.since(at) < REPEAT) {
+        if self.asks >= ASKS_MAX || place.is_some_and(|(asked, at)| asked == to && now.since(at) < REPEAT) {
             return None;
         }
+        self.asks = self.asks.saturating_add(1);
         *place = Some((to, now));
         Some(self.nonce)
     }
@@ -59,6 +65,16 @@ impl Unproven {
     /// Whether this is what somebody at this address was asked for.
     pub(super) fn is_answered_by(&self, nonce: u64, from: SocketAddr) -> bool {
         self.nonce == nonce && self.asked.iter().flatten().any(|&(asked, _)| asked == from)
+    }
+
+    /// Whether the challenge of this counter may be answered: each once, and so many at most. Whoever plays them back gets
+    /// from this node no more than that.
+    pub(super) fn may_answer(&mut self, counter: u64) -> bool {
+        let may = self.answered.len() < PROOFS_MAX && !self.answered.contains(&counter);
+        if may {
+            self.answered.push(counter);
+        }
+        may
     }
 
     fn bytes(&self) -> usize {
@@ -92,11 +108,12 @@ impl Pending {
     }
 
     /// Adds a session that is not there.
-    pub(super) fn add(&mut self, now: Instant, peer: Peer, cipher: Cipher, nonce: u64) {
+    pub(super) fn add(&mut self, now: Instant, peer: Peer, cipher: Box<Cipher>, nonce: u64) {
         while self.sessions.len() >= SESSIONS_MAX {
             self.drop_oldest();
         }
-        let unproven = Unproven { peer, since: now, cipher, nonce, asked: [None; ASKED_MAX], held: Vec::new() };
+        let (asked, answered, held) = ([None; ASKED_MAX], Vec::new(), Vec::new());
+        let unproven = Unproven { peer, since: now, cipher, nonce, asked, asks: 0, answered, held };
         self.places.insert(peer, self.next);
         self.sessions.insert(self.next, unproven);
         self.next = self.next.wrapping_add(1);
@@ -185,6 +202,10 @@ pub(super) const BYTES_MAX: usize = 1 << 20;
 pub(super) const HELD_MAX: usize = 4;
 /// Addresses of one session that are asked at a time.
 const ASKED_MAX: usize = 4;
+/// Challenges for one session: more than one address is sent in [`LIFE`].
+pub(super) const ASKS_MAX: usize = 24;
+/// Proofs for one session: so many may be lost on the way, one in [`REPEAT`].
+pub(super) const PROOFS_MAX: usize = 8;
 /// How long a session is waited for.
 pub(super) const LIFE: Duration = Duration::from_secs(5);
 /// From one challenge of an address to the next, when more comes from it.

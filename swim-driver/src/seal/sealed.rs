@@ -11,13 +11,14 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use swim_core::{Config, Instant, Transmit};
 
 use super::bucket::Bucket;
 use super::cipher::{Aad, CONTROL, Cipher, HEADER_LEN, Header, Peer, SUITE_SEALED, TAG_LEN, parts};
 use super::control::{BODY_LEN, Control, DATAGRAM_LEN, Proof};
+use super::copies::Copies;
 use super::envelope::{Opened, Released};
 use super::key::{Key, Keyring};
 use super::migration::Migration;
@@ -48,6 +49,9 @@ pub(crate) struct Sealed {
     challenges: Bucket,
     proofs: Bucket,
     migration: Option<Migration>,
+    copies: Option<Copies>,
+    /// There were no random numbers for the last session.
+    is_dry: bool,
     /// What is counted here.
     stats: DriverStats,
 }
@@ -68,6 +72,7 @@ impl Sealed {
     /// # Errors
     /// There are no random numbers.
     pub(crate) fn new(config: &Config, ring: Keyring, secrets: Secrets, now: Instant) -> io::Result<Self> {
+        let secrets_of = secrets;
         let (mut secrets, cluster) = (Source::new(secrets), config.cluster.as_str());
         let own = Session::new(ring.key_in_use(), &secrets.session()?, cluster);
         let members = config.members_max;
@@ -87,6 +92,8 @@ impl Sealed {
             challenges: Bucket::full(now),
             proofs: Bucket::full(now),
             migration: None,
+            copies: (secrets_of == Secrets::System).then(|| Copies::new(now, SystemTime::now())),
+            is_dry: false,
             stats: DriverStats { sessions_begun: 1, ..DriverStats::default() },
         })
     }
@@ -97,8 +104,11 @@ impl Sealed {
     }
 
     pub(crate) fn on_input(&mut self, now: Instant) {
-        if now.since(self.now) > self.pause {
-            self.begin_session();
+        let pause = self.pause;
+        let parted = self.copies.as_mut().is_some_and(|copies| copies.have_parted(now, SystemTime::now(), pause));
+        if (parted || now.since(self.now) > pause) && !self.begin_session() {
+            // It may go on twice: better nothing than a number that is used twice.
+            self.own.give_up();
         }
         self.now = now;
         self.pending.expire(now);
@@ -149,7 +159,7 @@ impl Sealed {
     fn open_plain(&mut self, from: SocketAddr, datagram: &mut [u8]) -> Result<Opened, Refused> {
         let migration = self.migration.as_mut().ok_or(Refused::Plain)?;
         let frame = migration.plain.open(datagram)?;
-        self.hello(from);
+        migration.heard_plain(from);
         Ok(Opened::Frame(frame))
     }
 
@@ -158,7 +168,7 @@ impl Sealed {
         let (id, session) = parts(&header.peer);
         let key = self.ring.get(id).ok_or(Refused::Key)?;
         let unproven = self.pending.get_mut(&header.peer);
-        let fresh = if unproven.is_some() { None } else { Some(Cipher::new(key, &session, &self.cluster)) };
+        let fresh = if unproven.is_some() { None } else { Some(Box::new(Cipher::new(key, &session, &self.cluster))) };
         let cipher = unproven.map(|unproven| &unproven.cipher).or(fresh.as_ref()).ok_or(Refused::Tag)?;
         let body = cipher.open(&mut self.aad, header, datagram).ok_or(Refused::Tag)?;
         if header.is_control {
@@ -171,7 +181,13 @@ impl Sealed {
     }
 
     /// Keeps a frame until its session has shown that it lives, and asks for that.
-    fn hold(&mut self, from: SocketAddr, header: Header, frame: &[u8], fresh: Option<Cipher>) -> Result<(), Refused> {
+    fn hold(
+        &mut self,
+        from: SocketAddr,
+        header: Header,
+        frame: &[u8],
+        fresh: Option<Box<Cipher>>,
+    ) -> Result<(), Refused> {
         self.expect_proof(header.peer, fresh);
         let held = Held { from, counter: header.counter, frame: frame.into() };
         self.pending.hold(&header.peer, held).map_err(|why| match why {
@@ -186,7 +202,7 @@ impl Sealed {
     }
 
     /// From now on this session may show that it lives, if it could not before.
-    fn expect_proof(&mut self, peer: Peer, fresh: Option<Cipher>) {
+    fn expect_proof(&mut self, peer: Peer, fresh: Option<Box<Cipher>>) {
         // Without random numbers nobody can be asked anything.
         if let (Some(cipher), Ok(nonce)) = (fresh, self.secrets.nonce()) {
             self.pending.add(self.now, peer, cipher, nonce);
@@ -204,7 +220,7 @@ impl Sealed {
     }
 
     /// A control message came, whose tag is right. The cipher is there when the session is neither known nor expected.
-    fn on_control(&mut self, from: SocketAddr, header: Header, control: Option<Control>, fresh: Option<Cipher>) {
+    fn on_control(&mut self, from: SocketAddr, header: Header, control: Option<Control>, fresh: Option<Box<Cipher>>) {
         self.stats.controls_received = self.stats.controls_received.saturating_add(1);
         let Control { challenge, proof } = control.unwrap_or_default();
         let mut fresh = fresh;
@@ -213,25 +229,31 @@ impl Sealed {
             self.stats.controls_ignored = self.stats.controls_ignored.saturating_add(1);
         }
         if let Some(nonce) = challenge {
-            self.on_challenge(from, header.peer, nonce, fresh);
+            self.on_challenge(from, header, nonce, fresh);
         }
     }
 
     /// Shows that the own session lives. Whoever asks is asked back, when his is not known.
-    fn on_challenge(&mut self, from: SocketAddr, peer: Peer, nonce: u64, fresh: Option<Cipher>) {
+    fn on_challenge(&mut self, from: SocketAddr, header: Header, nonce: u64, fresh: Option<Box<Cipher>>) {
+        let peer = header.peer;
+        if !self.peers.has(&peer) {
+            // Perhaps it is played back, and there is a budget that others need, too.
+            self.expect_proof(peer, fresh);
+            if self.pending.get_mut(&peer).is_some_and(|it| !it.may_answer(header.counter)) {
+                self.stats.controls_ignored = self.stats.controls_ignored.saturating_add(1);
+                return;
+            }
+        }
         if !self.proofs.take(self.now) {
             self.stats.controls_unsent = self.stats.controls_unsent.saturating_add(1);
             return;
-        }
-        if !self.peers.has(&peer) {
-            self.expect_proof(peer, fresh);
         }
         let challenge = self.challenge(from, &peer);
         self.reply(Reply { to: from, challenge, proves: Some(nonce) });
     }
 
     /// Whether it shows that its session lives to whoever had asked: this node, at that address.
-    fn on_proof(&mut self, from: SocketAddr, header: Header, proof: Proof, fresh: &mut Option<Cipher>) -> bool {
+    fn on_proof(&mut self, from: SocketAddr, header: Header, proof: Proof, fresh: &mut Option<Box<Cipher>>) -> bool {
         let Proof { nonce, behind } = proof;
         let now = self.now;
         let expected = self.pending.get_mut(&header.peer).is_some_and(|it| it.is_answered_by(nonce, from));
@@ -251,7 +273,7 @@ impl Sealed {
 
     /// A session lives; what was sealed under it up to `floor` is old. Its frames are heard, but for those that may have
     /// been heard before.
-    fn on_proven(&mut self, from: SocketAddr, header: Header, floor: u64, cipher: Cipher, held: Vec<Held>) {
+    fn on_proven(&mut self, from: SocketAddr, header: Header, floor: u64, cipher: Box<Cipher>, held: Vec<Held>) {
         let mut window = Window::above(floor);
         window.take(header.counter);
         held.iter().for_each(|held| _ = window.take(held.counter));
@@ -284,19 +306,20 @@ impl Sealed {
     /// Asks whoever is spoken to plain whether he opens what is sealed.
     fn hello(&mut self, to: SocketAddr) {
         let Some(migration) = &mut self.migration else { return };
-        if migration.seals_to(self.now, to) {
-            return;
-        }
-        let Some(challenge) = migration.hello(self.now, to, || self.secrets.nonce().ok()) else { return };
-        if self.challenges.take(self.now) {
-            self.reply(Reply { to, challenge: Some(challenge), proves: None });
-        } else {
+        let number = || {
+            if self.challenges.take(self.now) {
+                return self.secrets.nonce().ok();
+            }
             self.stats.controls_unsent = self.stats.controls_unsent.saturating_add(1);
+            None
+        };
+        if let Some(challenge) = migration.hello(self.now, to, number) {
+            self.reply(Reply { to, challenge: Some(challenge), proves: None });
         }
     }
 
     pub(crate) fn seal(&mut self, to: SocketAddr, buf: &mut [u8], frame_len: usize) -> Option<usize> {
-        if self.migration.as_ref().is_some_and(|migration| !migration.seals_to(self.now, to)) {
+        if self.migration.as_ref().is_some_and(|migration| !migration.seals_to(to)) {
             self.hello(to);
             let migration = self.migration.as_mut()?;
             self.stats.plain_sent = self.stats.plain_sent.saturating_add(1);
@@ -351,15 +374,18 @@ impl Sealed {
         }
     }
 
-    /// Seals under a session of its own from now on. Says whether it could: without random numbers the former one goes on.
+    /// Seals under a session of its own from now on. Says whether it could: without random numbers there is none.
     fn begin_session(&mut self) -> bool {
         let id = match self.secrets.session() {
             Ok(id) => id,
             Err(e) => {
-                tracing::warn!("no new session is begun: the operating system gives no random numbers ({e})");
+                if !std::mem::replace(&mut self.is_dry, true) {
+                    tracing::warn!("no new session is begun: the operating system gives no random numbers ({e})");
+                }
                 return false;
             }
         };
+        self.is_dry = false;
         self.own = Session::new(self.ring.key_in_use(), &id, &self.cluster);
         self.stats.sessions_begun = self.stats.sessions_begun.saturating_add(1);
         true
@@ -369,7 +395,7 @@ impl Sealed {
     pub(crate) fn count(&self, stats: &mut DriverStats) {
         let lost = self.pending.lost().saturating_add(self.stats.refused_unproven);
         *stats = DriverStats {
-            refused_stale: self.stats.refused_stale,
+            refused_stale: stats.refused_stale.saturating_add(self.stats.refused_stale),
             refused_unproven: stats.refused_unproven.saturating_add(lost),
             frames_held: self.stats.frames_held,
             sessions_begun: self.stats.sessions_begun,

@@ -19,7 +19,7 @@ fn held(counter: u64, len: usize) -> Held {
 
 fn add(pending: &mut Pending, secs: u64, n: u64) {
     let cipher = Cipher::new(&Key::from_bytes([0; 32]), &[0; 16], "c");
-    pending.add(Instant::from_millis(secs * 1_000), peer(n), cipher, n);
+    pending.add(Instant::from_millis(secs * 1_000), peer(n), Box::new(cipher), n);
 }
 
 #[test]
