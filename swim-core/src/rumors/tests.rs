@@ -4,6 +4,7 @@ use alloc::vec;
 use quickcheck::QuickCheck;
 
 use super::*;
+use crate::NodeId;
 use crate::config::StopPolicy;
 use crate::cx::{Events, Pace};
 use crate::outbox::Outbox;
