@@ -1,10 +1,12 @@
-//! What people write, for the fuzzer: config files, seeds, faults.
+//! What people write, for the fuzzer: config files, seeds, faults, files of keys.
 
 use std::path::Path;
 
 use bind_mio::Seed;
 
+use crate::agent::moment;
 use crate::config_file::{File, Sources};
+use crate::keyring_file::{Entry, KeyFile};
 use crate::output::Failure;
 use crate::sim::fault_spec;
 
@@ -61,5 +63,60 @@ fn fault(line: &str) {
     match fault_spec::parse(line) {
         Ok(fault) => assert_eq!(fault.label, line),
         Err(why) => assert!(why.contains("at character"), "{why:?} says where"),
+    }
+}
+
+/// Any text as the file that keys are kept in: taken, and then what is written of it reads as the same; or refused with words that
+/// repeat no secret.
+///
+/// # Panics
+/// When there is a bug.
+pub fn keyring(text: &str) {
+    match KeyFile::parse(text) {
+        Ok(file) => {
+            let written = file.text();
+            assert!(written.len() <= KeyFile::MAX_LEN, "{} bytes would not be read again", written.len());
+            let again = KeyFile::parse(&written).expect("what is written is read");
+            assert_eq!(again.in_use(), file.in_use());
+            assert_eq!(again.key_in_use().to_secret_text(), file.key_in_use().to_secret_text());
+            let parts = |file: &KeyFile| {
+                let part = |entry: &Entry| (entry.key.id(), entry.key.to_secret_text(), entry.added.clone());
+                file.entries().iter().map(part).collect::<Vec<_>>()
+            };
+            assert_eq!(parts(&again), parts(&file));
+            assert!(file.ring().ids().eq(file.entries().iter().map(|entry| entry.key.id())));
+        }
+        Err((at, why)) => {
+            assert!(at <= text.len() && !why.is_empty());
+            let runs = text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|run| run.len() >= 32);
+            assert!(runs.into_iter().all(|run| !why.contains(run)), "a part of the file is told: {why:?}");
+        }
+    }
+}
+
+/// Any text as each value of a config file's section `[sealing]`: what is taken for a token is the path of one, and what is not is
+/// not repeated; a time reads as it is written.
+///
+/// # Panics
+/// When there is a bug.
+pub fn sealing(text: &str) {
+    let quoted = serde_json::to_string(text).expect("a text is a text");
+    // What JSON escapes, TOML does the same way, but for one character that it wants escaped.
+    let quoted = quoted.replace('\u{7f}', "\\u007f");
+    let parse = |key: &str| File::parse(Path::new("swim.toml"), &format!("[sealing]\n{key} = {quoted}\n"));
+    match parse("token") {
+        Ok(file) => assert!(file.sealing().token.as_deref() == Some(text) && text.starts_with('@')),
+        Err(why) => {
+            assert!(why.starts_with("swim.toml:2:") && !(text.len() > 1 && text.starts_with('@')), "{why:?}");
+            assert!(text.len() < 16 || !why.contains(text), "what may be a token is told: {why:?}");
+        }
+    }
+    match parse("keyring") {
+        Ok(file) => assert_eq!(file.sealing().keyring.as_deref(), Some(Path::new(text))),
+        Err(why) => assert!(text.is_empty() && why.starts_with("swim.toml:2:"), "{why:?}"),
+    }
+    if let Ok(file) = parse("migrate_until") {
+        let at = file.sealing().migrate_until.expect("it was taken");
+        assert_eq!(moment(&humantime::format_rfc3339(at).to_string()), Ok(at), "{text:?} reads as it is written");
     }
 }

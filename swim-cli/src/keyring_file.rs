@@ -31,14 +31,22 @@ pub(crate) struct Entry {
 }
 
 impl KeyFile {
+    /// Bytes of a file at most: four keys take an eighth of it.
+    pub(crate) const MAX_LEN: usize = 16 << 10;
+
     /// A file of one key, which is in use.
     pub(crate) fn new(key: Key) -> Self {
         Self { ring: Keyring::new(key.clone()), keys: vec![Entry::now(key)] }
     }
 
+    /// What stands in a file; or where it is wrong, as an offset, and what it is.
+    pub(crate) fn parse(text: &str) -> Result<Self, (usize, String)> {
+        parse(text)
+    }
+
     /// Reads a file that is there, and that nobody else may read. An error says what to do about it.
     pub(crate) fn read(path: &Path) -> Result<Self, String> {
-        let text = read_secret(path, MAX_LEN, "a keyring")?;
+        let text = read_secret(path, Self::MAX_LEN, "a keyring")?;
         parse(&text).map_err(|(offset, why)| {
             let line = 1 + text.bytes().take(offset).filter(|&byte| byte == b'\n').count();
             format!("{}:{line}: {why}", path.display())
@@ -79,9 +87,10 @@ impl KeyFile {
         Ok(())
     }
 
-    fn text(&self) -> Zeroizing<String> {
+    /// What stands in the file.
+    pub(crate) fn text(&self) -> Zeroizing<String> {
         // More than it takes: a string that grows leaves copies behind.
-        let mut text = Zeroizing::new(String::with_capacity(2 * MAX_LEN));
+        let mut text = Zeroizing::new(String::with_capacity(2 * Self::MAX_LEN));
         let mut put = |line: &str| text.push_str(line);
         put(HEAD);
         put(&format!("in_use = \"{}\"\n", self.in_use()));
@@ -274,8 +283,6 @@ fn entry(table: &DeTable<'_>) -> Result<Entry, String> {
     Ok(Entry { key, added: added.into() })
 }
 
-/// Four keys take an eighth of it.
-const MAX_LEN: usize = 16 << 10;
 const MADE_BY: &str = "`swim keys` makes such files, and changes them";
 const HEAD: &str = "\
 # The keys of a swim cluster. They are secrets: nobody but the owner of this file may read it.

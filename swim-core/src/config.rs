@@ -269,6 +269,11 @@ impl Config {
     }
 
     fn check_counts(&self) -> Result<(), ConfigError> {
+        // 1 TiB; where addresses have 32 bits, all that there is.
+        const STATE_TOTAL_MAX: usize = match 1_usize.checked_shl(40) {
+            Some(most) => most,
+            None => usize::MAX,
+        };
         let counts = [
             ("indirect_probes", self.indirect_probes, 0, 16),
             ("direct_probes", self.direct_probes, 1, 2),
@@ -292,7 +297,7 @@ impl Config {
             ("rumor_bytes", self.rumor_bytes, self.mtu.saturating_mul(4), 1 << 30),
             ("rumor_window", self.rumor_window, 64, 1 << 16),
             ("state_bytes", self.state_bytes, 2_048, 1 << 20),
-            ("state_total", self.state_total, self.state_bytes, 1 << 40),
+            ("state_total", self.state_total, self.state_bytes, STATE_TOTAL_MAX),
         ];
         for (field, value, low, high) in counts {
             must(value >= low, field, Bound::AtLeast(low), "raise it, or take a preset's value")?;

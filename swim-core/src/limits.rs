@@ -60,8 +60,12 @@ impl Config {
     pub fn check_put(&self, key: &str, value: &[u8], ttl: Option<Duration>) -> Result<(), TooLong> {
         self.check_key(key)?;
         within("value", value.len(), self.value_max())?;
+        // Compared before they are made numbers of this machine's width: where that is 32 bits, both are its largest.
         let millis = |d: Duration| usize::try_from(d.as_millis()).unwrap_or(usize::MAX);
-        ttl.map_or(Ok(()), |ttl| within("ttl", millis(ttl), millis(Self::TTL_MAX)))
+        match ttl.filter(|ttl| ttl.as_millis() > Self::TTL_MAX.as_millis()) {
+            Some(ttl) => Err(TooLong { what: "ttl", len: millis(ttl), max: millis(Self::TTL_MAX) }),
+            None => Ok(()),
+        }
     }
 }
 
@@ -133,7 +137,8 @@ mod tests {
         assert!(c.check_key("").unwrap_err().is_empty());
         assert_eq!(c.check_key("").unwrap_err().to_string(), "the key is empty: it needs 1 to 64 bytes");
         let e = c.check_put("k", b"", Some(Duration::MAX)).unwrap_err();
-        assert_eq!((e.what(), e.max()), ("ttl", (1 << 34) - 1));
+        let most = usize::try_from((1_u64 << 34) - 1).unwrap_or(usize::MAX);
+        assert_eq!((e.what(), e.max()), ("ttl", most));
         let mut small = c.clone();
         small.mtu = Config::MTU_MIN;
         assert_eq!((small.value_max(), small.rumor_max()), (592, 672));

@@ -29,6 +29,9 @@ mod cell;
 mod clock;
 mod engine;
 mod events;
+#[cfg(feature = "aead")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handle;
 mod held;
 #[cfg(all(test, loom))]

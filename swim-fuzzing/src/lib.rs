@@ -16,7 +16,9 @@ pub mod lockstep;
 pub mod merges;
 pub mod node;
 pub mod reference;
+pub mod seal;
 pub mod snapshot;
+pub mod token;
 pub mod traffic;
 pub mod watch;
 
@@ -55,6 +57,8 @@ pub const TARGETS: &[Target] = &[
     ("trace", "trace", trace::target),
     ("redact", "trace", redact::target),
     ("config", "config", config::target),
+    ("seal", "seal", seal::target),
+    ("token", "token", token::target),
     #[cfg(feature = "containers")]
     ("containers", "containers", containers::target),
 ];

@@ -46,6 +46,8 @@ pub struct Watch {
     heard_of: BTreeSet<Incarnation>,
     /// Where it may send to (I17), but for the source of the input.
     places: BTreeSet<SocketAddr>,
+    /// Where the input says that members are: they may have been there for as long as it takes to read what it says next.
+    named: BTreeSet<SocketAddr>,
     seeds: BTreeSet<SocketAddr>,
     /// Nonces of its questions: whoever knows one has got the question, and may be asked the next one, wherever it is.
     asked: BTreeSet<u32>,
@@ -72,6 +74,7 @@ impl Watch {
             said: rows.iter().map(said).collect(),
             heard_of: BTreeSet::new(),
             places: rows.values().map(|row| row.addr).collect(),
+            named: BTreeSet::new(),
             seeds: BTreeSet::new(),
             asked: BTreeSet::new(),
             anywhere: false,
@@ -91,6 +94,7 @@ impl Watch {
     /// An input is about to be given.
     pub fn given(&mut self, now: Instant, input: &Input<'_>) {
         self.last = self.last.max(now);
+        self.named.clear();
         match *input {
             Input::Datagram { from, bytes } => self.heard(from, bytes),
             Input::Command(Command::Join(seeds) | Command::Seeds(seeds)) => self.seeds.extend(seeds),
@@ -117,6 +121,7 @@ impl Watch {
             let said = self.said.entry(item.id).or_default();
             said.insert(item.status.incarnation());
             said.extend(item.detail().map(|detail| detail.at));
+            self.named.extend(item.detail().map(|detail| detail.addr));
         }
     }
 
@@ -169,8 +174,9 @@ impl Watch {
             let frame = Frame::parse(bytes).expect("what is sent is a frame");
             assert_eq!((frame.sender, frame.incarnation), (self.me, self.mine.incarnation()), "in its own name");
             assert_ne!(*to, self.my_addr, "I17: never to itself");
-            let may = self.anywhere || source == Some(*to) || self.places.contains(to) || self.seeds.contains(to);
-            assert!(may, "I17: {to} is no member, no seed, and not the source: {:?}", frame.message);
+            let places = [&self.places, &self.seeds, &self.named];
+            let may = self.anywhere || source == Some(*to) || places.iter().any(|places| places.contains(to));
+            assert!(may, "I17: {to} is no member, no seed, and not the source {source:?}: {:?}", frame.message);
         }
     }
 

@@ -19,7 +19,7 @@ const BYTES_MAX: usize = 150 << 10;
 const FILE_MAX: usize = 20 << 10;
 
 /// Targets whose inputs are scripts, which drawn bytes are as well as others.
-const SCRIPTS: [&str; 3] = ["lockstep", "merges", "node"];
+const SCRIPTS: [&str; 5] = ["lockstep", "merges", "node", "seal", "token"];
 
 fn folder(name: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/seeds")).join(name)
@@ -86,7 +86,7 @@ fn rounds(name: &str) -> usize {
         "frame" | "codec" => 6_000,
         "snapshot" => 2_000,
         "lockstep" | "merges" => 40,
-        "trace" | "redact" => 200,
+        "trace" | "redact" | "seal" => 200,
         _ => 300,
     }
 }

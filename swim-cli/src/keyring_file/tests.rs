@@ -101,7 +101,7 @@ fn what_is_no_file_is_refused() {
     assert!(process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     assert!(KeyFile::read(&pipe).unwrap_err().contains("no regular file"));
     let large = dir.join("large");
-    fs::write(&large, " ".repeat(MAX_LEN + 1)).unwrap();
+    fs::write(&large, " ".repeat(KeyFile::MAX_LEN + 1)).unwrap();
     fs::set_permissions(&large, fs::Permissions::from_mode(0o600)).unwrap();
     assert!(KeyFile::read(&large).unwrap_err().contains("larger than a keyring can be"));
 }

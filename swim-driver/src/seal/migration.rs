@@ -75,6 +75,11 @@ impl Migration {
         hello.is_some_and(|(asked, at)| asked == nonce && now.since(at) < HELLO_EVERY)
     }
 
+    /// Addresses that are kept, and the most.
+    pub(super) fn size(&self) -> (usize, usize) {
+        (self.contacts.len(), CONTACTS_MAX)
+    }
+
     fn contact(&mut self, now: Instant, addr: SocketAddr) -> Option<&mut Contact> {
         let addr = canonical(addr);
         if self.contacts.len() >= CONTACTS_MAX && !self.contacts.contains_key(&addr) {

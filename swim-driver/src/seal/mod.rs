@@ -31,6 +31,8 @@ mod secrets;
 #[cfg(feature = "aead")]
 mod session;
 #[cfg(feature = "aead")]
+mod sizes;
+#[cfg(feature = "aead")]
 mod window;
 
 use core::fmt;
@@ -45,6 +47,8 @@ pub use self::key::{Key, KeyId, KeyTextError, Keyring, KeyringError};
 pub(crate) use self::sealed::Sealed;
 #[cfg(feature = "aead")]
 pub use self::secrets::Secrets;
+#[cfg(feature = "aead")]
+pub use self::sizes::Sizes;
 
 /// Puts the envelope around a frame, and takes it off. Both work in place.
 pub trait Seal: Send {

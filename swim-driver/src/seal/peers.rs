@@ -42,6 +42,10 @@ impl Peers {
         Self { max, slots: Vec::new(), places: HashMap::new(), hand: 0 }
     }
 
+    pub(super) fn max(&self) -> usize {
+        self.max
+    }
+
     pub(super) fn get_mut(&mut self, peer: &Peer) -> Option<&mut Known> {
         self.slots.get_mut(*self.places.get(peer)?)
     }
@@ -50,7 +54,6 @@ impl Peers {
         self.places.contains_key(peer)
     }
 
-    #[cfg(all(test, not(loom)))]
     pub(super) fn len(&self) -> usize {
         self.slots.len()
     }

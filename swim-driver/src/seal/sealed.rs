@@ -23,9 +23,10 @@ use super::envelope::{Opened, Released};
 use super::key::{Key, Keyring};
 use super::migration::Migration;
 use super::peers::Peers;
-use super::pending::{Held, NotHeld, Pending};
+use super::pending::{self, Held, NotHeld, Pending};
 use super::secrets::{Secrets, Source};
 use super::session::Session;
+use super::sizes::Sizes;
 use super::window::Window;
 use super::{MAGIC_AND_VERSION, Plain, Refused, SUITE_PLAIN, Seal as _};
 use crate::stats::DriverStats;
@@ -341,7 +342,8 @@ impl Sealed {
         Some(Transmit { to, len })
     }
 
-    fn seal_own(&mut self, is_control: bool, buf: &mut [u8], len: usize) -> Option<usize> {
+    /// Seals under the own session.
+    pub(crate) fn seal_own(&mut self, is_control: bool, buf: &mut [u8], len: usize) -> Option<usize> {
         if self.own.is_worn() {
             self.begin_session();
         }
@@ -389,6 +391,25 @@ impl Sealed {
         self.own = Session::new(self.ring.key_in_use(), &id, &self.cluster);
         self.stats.sessions_begun = self.stats.sessions_begun.saturating_add(1);
         true
+    }
+
+    /// For tests whose tables are to be full soon. Before anything is heard.
+    pub(crate) fn limit_sessions(&mut self, sessions: usize) {
+        self.peers = Peers::new(sessions);
+    }
+
+    /// How much is kept.
+    pub(crate) fn sizes(&self) -> Sizes {
+        let (waiting, frames, bytes) = self.pending.size();
+        Sizes {
+            sessions: (self.peers.len(), self.peers.max()),
+            waiting: (waiting, pending::SESSIONS_MAX),
+            frames: (frames, pending::SESSIONS_MAX.saturating_mul(pending::HELD_MAX)),
+            bytes: (bytes, pending::BYTES_MAX),
+            replies: (self.replies.len(), REPLIES_MAX),
+            ready: self.ready.len(),
+            contacts: self.migration.as_ref().map_or((0, 0), Migration::size),
+        }
     }
 
     /// Adds what was counted here.

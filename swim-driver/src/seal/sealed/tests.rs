@@ -8,6 +8,7 @@ use super::super::pending;
 use super::*;
 
 mod document;
+mod plain;
 
 /// One end at its address, at a time that is turned by hand.
 struct End {
