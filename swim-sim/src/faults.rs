@@ -201,7 +201,7 @@ impl World {
         // Where others were to reach it before is where it was.
         next.advertise = None;
         self.spawn_with(&next.name.clone(), |setup| {
-            next.rng_seed = setup.rng_seed;
+            (next.rng_seed, next.secrets) = (setup.rng_seed, setup.secrets);
             *setup = next;
             change(setup);
         })

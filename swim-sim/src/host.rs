@@ -180,7 +180,7 @@ impl Host {
         wanted.max(now)
     }
 
-    /// What the node's next life is started with, but for the seed of its choices.
+    /// What the node's next life is started with, but for the seed of its choices and its secrets.
     pub(crate) fn next_life(&self) -> Setup {
         let mut setup = self.setup.clone();
         // The process may have raised its epoch itself, as one does that meets a claim of its own from the future.

@@ -15,7 +15,7 @@
 //! - processes: [`World::kill`], [`World::restart`], [`World::relocate`], and crowds of them: [`World::mass_join`],
 //!   [`World::acquaint`], [`World::mass_kill`], [`World::rolling_restart`].
 //!
-//! [`World::network`] counts what took place.
+//! [`World::network`] counts what took place. [`World::seal`] has nodes seal what they send, as with a keyring in production.
 //!
 //! ```
 //! use swim_core::State;
@@ -64,6 +64,7 @@ mod pool;
 mod queue;
 mod rng;
 mod rule;
+mod sealing;
 mod stats;
 pub mod swarm;
 mod turn;

@@ -36,7 +36,8 @@ pub struct Sent<'a> {
 }
 
 impl<'a> Sent<'a> {
-    /// The frame inside the envelope.
+    /// The frame inside the envelope, which has to be plain: what is inside a sealed one ([`crate::World::seal`]) only nodes see,
+    /// and their recorders.
     pub fn frame(&self) -> &'a [u8] {
         &self.bytes[self.header_len..]
     }

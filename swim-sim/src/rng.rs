@@ -69,6 +69,8 @@ pub(crate) enum Purpose {
     Drill = 8,
     /// What the nodes of a swarm run write and broadcast.
     Data = 9,
+    /// What nodes that seal take their sessions and challenges from.
+    Secrets = 10,
 }
 
 /// The finaliser of SplitMix64: a bijection of 64 bits.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use swim_core::{Config, Instant, Profile};
-use swim_driver::{CommandError, Handle, Plain, Resolver, Seal, Setup};
+use swim_driver::{CommandError, Handle, Keyring, Plain, Resolver, Seal, Setup};
 
 use crate::clock::Clock;
 use crate::fabric::Way;
@@ -46,6 +46,9 @@ pub struct World {
     pub(crate) header_len: usize,
     config: Config,
     node_seeds: Stream,
+    /// What nodes seal with that are spawned, if they do.
+    pub(crate) keyring: Option<Keyring>,
+    pub(crate) secrets: Stream,
     /// When things happen that a whole crowd does.
     pub(crate) crowds: Stream,
     /// Sees everything, and stops time when a rule is broken.
@@ -73,6 +76,8 @@ impl World {
             seal,
             config,
             node_seeds: Stream::new(seed, Purpose::Nodes),
+            keyring: None,
+            secrets: Stream::new(seed, Purpose::Secrets),
             crowds: Stream::new(seed, Purpose::Crowds),
             watch: None,
         }
@@ -95,6 +100,8 @@ impl World {
         let mut setup = Setup::new(name, self.config.clone());
         setup.epoch = Some(1);
         setup.rng_seed = Some(self.node_seeds.next_u64());
+        setup.keyring.clone_from(&self.keyring);
+        setup.secrets = self.next_secrets();
         // A world has addresses only; a test whose story has names brings a resolver that answers at once.
         setup.resolver = Resolver::new(drop);
         // Who drives a world reads the nodes themselves; a second copy of every table would double what it takes.
@@ -133,7 +140,7 @@ impl World {
     }
 
     /// Commands go through the mailbox as they do in production. A paused process takes them when it is resumed.
-    fn command(&mut self, node: NodeIx, give: impl FnOnce(&Handle) -> Result<(), CommandError>) {
+    pub(crate) fn command(&mut self, node: NodeIx, give: impl FnOnce(&Handle) -> Result<(), CommandError>) {
         let host = self.host(node);
         assert!(host.life != Life::Ended, "{node:?} takes no command: its process has ended");
         if let Err(e) = give(self.handle(node)) {
@@ -179,9 +186,7 @@ impl World {
         if self.host(node).life != Life::Ended {
             self.end(node);
         }
-        let rng_seed = self.node_seeds.next_u64();
-        let mut setup = self.host(node).next_life();
-        setup.rng_seed = Some(rng_seed);
+        let mut setup = self.next_life(node);
         change(&mut setup);
         self.replace(node, setup, None);
     }
@@ -201,10 +206,16 @@ impl World {
         if self.host(node).life != Life::Ended {
             self.end(node);
         }
-        let rng_seed = self.node_seeds.next_u64();
-        let mut setup = self.host(node).next_life();
-        setup.rng_seed = Some(rng_seed);
+        let setup = self.next_life(node);
         self.replace(node, setup, Some(snapshot));
+    }
+
+    /// What a node's next life is started with.
+    fn next_life(&mut self, node: NodeIx) -> Setup {
+        let mut setup = self.host(node).next_life();
+        setup.rng_seed = Some(self.node_seeds.next_u64());
+        setup.secrets = self.next_secrets();
+        setup
     }
 
     /// The next process on a machine. The machine stays what it is.
@@ -254,7 +265,8 @@ impl World {
     }
 
     /// Forges a datagram: seals this frame for the world's cluster, and lets it arrive at a node at once, whatever is
-    /// cut, as if it came from `from`. The node reads it when the world runs next, if only for [`Duration::ZERO`].
+    /// cut, as if it came from `from`. The node reads it when the world runs next, if only for [`Duration::ZERO`]. The seal is
+    /// the plain one: nodes of a sealed world hear nothing of it.
     pub fn inject(&mut self, to: NodeIx, from: SocketAddr, frame: &[u8]) {
         let header_len = self.header_len;
         let mut datagram = vec![0; header_len + frame.len() + self.seal.trailer_len()];

@@ -1,7 +1,8 @@
 //! What a plan says of memory, counted by the allocator itself.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+#[path = "util/heap.rs"]
+mod heap;
+
 use std::net::SocketAddr;
 
 use swim_core::wire::{Detail, Item, More, Writer};
@@ -9,45 +10,13 @@ use swim_core::{Config, Incarnation, NodeId, State, Status};
 use swim_sim::plan::{Plan, Question};
 use swim_sim::{World, millis};
 
-struct Counting;
-
-thread_local! {
-    static LIVE: Cell<isize> = const { Cell::new(0) };
-}
-
-fn note(bytes: isize) {
-    LIVE.set(LIVE.get() + bytes);
-}
-
-// SAFETY: every call is passed on to the system allocator unchanged; the counter is a plain thread-local cell without a
-// destructor, so it can be used at any time.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        note(layout.size() as isize);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, p: *mut u8, layout: Layout) {
-        note(-(layout.size() as isize));
-        unsafe { System.dealloc(p, layout) }
-    }
-
-    unsafe fn realloc(&self, p: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        note(size as isize - layout.size() as isize);
-        unsafe { System.realloc(p, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
 /// Bytes that one node holds that has been told of so many members, each by itself; its view is published, too.
 fn held(members: usize) -> f64 {
-    let before = LIVE.get();
+    let before = heap::live();
     let mut w = World::with_config(1, Config::lan("sim"));
     w.log_events = false;
     let node = w.spawn_with("node-00000", |setup| setup.publish_members = true);
-    let empty = LIVE.get();
+    let empty = heap::live();
     for i in 1..members {
         let addr = SocketAddr::from(([172, 16, (i >> 8) as u8, i as u8], 7946));
         w.inject(node, addr, &introduction(i, addr));
@@ -57,7 +26,7 @@ fn held(members: usize) -> f64 {
     assert_eq!(w.node(node).live_count(), members);
     let view = w.handle(node).view();
     assert_eq!(view.live_count(), members);
-    let held = LIVE.get();
+    let held = heap::live();
     drop(view);
     assert!(held >= empty && empty > before);
     (held - before) as f64

@@ -17,6 +17,7 @@ use std::time::Duration;
 use swim_core::Instant;
 
 use super::cipher::{Cipher, Peer};
+use super::window::Window;
 
 /// A frame of a session that is not known yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,10 +40,12 @@ pub(super) struct Unproven {
     asked: [Option<(SocketAddr, Instant)>; ASKED_MAX],
     /// How often somebody was asked.
     asks: usize,
-    /// Challenges of it that were answered.
-    answered: Vec<u64>,
+    /// How often it was answered.
+    answers: usize,
     /// In the order in which they came.
     pub(super) held: Vec<Held>,
+    /// What has come of it, control messages too: none of it counts again when the session is known.
+    pub(super) window: Window,
 }
 
 impl Unproven {
@@ -70,10 +73,8 @@ impl Unproven {
     /// Whether the challenge of this counter may be answered: each once, and so many at most. Whoever plays them back gets
     /// from this node no more than that.
     pub(super) fn may_answer(&mut self, counter: u64) -> bool {
-        let may = self.answered.len() < PROOFS_MAX && !self.answered.contains(&counter);
-        if may {
-            self.answered.push(counter);
-        }
+        let may = self.answers < PROOFS_MAX && self.window.take(counter);
+        self.answers = self.answers.saturating_add(usize::from(may));
         may
     }
 
@@ -112,8 +113,8 @@ impl Pending {
         while self.sessions.len() >= SESSIONS_MAX {
             self.drop_oldest();
         }
-        let (asked, answered, held) = ([None; ASKED_MAX], Vec::new(), Vec::new());
-        let unproven = Unproven { peer, since: now, cipher, nonce, asked, asks: 0, answered, held };
+        let (asked, held, window) = ([None; ASKED_MAX], Vec::new(), Window::above(0));
+        let unproven = Unproven { peer, since: now, cipher, nonce, asked, asks: 0, answers: 0, held, window };
         self.places.insert(peer, self.next);
         self.sessions.insert(self.next, unproven);
         self.next = self.next.wrapping_add(1);

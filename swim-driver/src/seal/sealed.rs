@@ -172,13 +172,17 @@ impl Sealed {
         let fresh = if unproven.is_some() { None } else { Some(Box::new(Cipher::new(key, &session, &self.cluster))) };
         let cipher = unproven.map(|unproven| &unproven.cipher).or(fresh.as_ref()).ok_or(Refused::Tag)?;
         let body = cipher.open(&mut self.aad, header, datagram).ok_or(Refused::Tag)?;
-        if header.is_control {
+        let kept = if header.is_control {
             let control = Control::read(body);
             self.on_control(from, header, control, fresh);
+            Ok(Opened::Kept)
         } else {
-            self.hold(from, header, &*body, fresh)?;
+            self.hold(from, header, &*body, fresh).map(|()| Opened::Kept)
+        };
+        if let Some(unproven) = self.pending.get_mut(&header.peer) {
+            unproven.window.take(header.counter);
         }
-        Ok(Opened::Kept)
+        kept
     }
 
     /// Keeps a frame until its session has shown that it lives, and asks for that.
@@ -263,26 +267,26 @@ impl Sealed {
             return false;
         }
         let unproven = self.pending.take(&header.peer);
-        let (cipher, held) = match (unproven, fresh.take()) {
-            (Some(unproven), _) => (unproven.cipher, unproven.held),
-            (None, Some(cipher)) => (cipher, Vec::new()),
+        let (cipher, held, mut window) = match (unproven, fresh.take()) {
+            (Some(unproven), _) => (unproven.cipher, unproven.held, unproven.window),
+            (None, Some(cipher)) => (cipher, Vec::new(), Window::above(0)),
             (None, None) => return false,
         };
-        self.on_proven(from, header, header.counter.saturating_sub(behind.into()), cipher, held);
+        let floor = header.counter.saturating_sub(behind.into());
+        window.raise(floor);
+        window.take(header.counter);
+        if self.peers.add(now, header.peer, cipher, window) {
+            self.on_proven(from, floor, held);
+        } else {
+            self.stats.sessions_refused = self.stats.sessions_refused.saturating_add(1);
+            self.stats.refused_unproven = self.stats.refused_unproven.saturating_add(held.len() as u64);
+        }
         true
     }
 
     /// A session lives; what was sealed under it up to `floor` is old. Its frames are heard, but for those that may have
     /// been heard before.
-    fn on_proven(&mut self, from: SocketAddr, header: Header, floor: u64, cipher: Box<Cipher>, held: Vec<Held>) {
-        let mut window = Window::above(floor);
-        window.take(header.counter);
-        held.iter().for_each(|held| _ = window.take(held.counter));
-        if !self.peers.add(self.now, header.peer, cipher, window) {
-            self.stats.sessions_refused = self.stats.sessions_refused.saturating_add(1);
-            self.stats.refused_unproven = self.stats.refused_unproven.saturating_add(held.len() as u64);
-            return;
-        }
+    fn on_proven(&mut self, from: SocketAddr, floor: u64, held: Vec<Held>) {
         self.stats.sessions_proven = self.stats.sessions_proven.saturating_add(1);
         if let Some(migration) = &mut self.migration {
             migration.heard_sealed(self.now, from);

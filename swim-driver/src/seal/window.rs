@@ -33,6 +33,12 @@ impl Window {
         new
     }
 
+    /// From now on nothing up to here is taken.
+    pub(super) fn raise(&mut self, floor: u64) {
+        self.floor = self.floor.max(floor);
+        self.reach(self.floor);
+    }
+
     /// Moves the top up to this counter. Those between were not taken yet.
     fn reach(&mut self, counter: u64) {
         if counter.saturating_sub(self.top) >= BITS {
@@ -96,6 +102,19 @@ mod tests {
             })
         }
         QuickCheck::new().tests(2_000).quickcheck(same as fn(u16, Vec<(u8, u16)>) -> bool);
+    }
+
+    /// However much was taken before the floor was known, what is not above it is refused, and what was taken stays so.
+    #[test]
+    fn a_floor_that_is_known_later_is_a_floor() {
+        let mut window = Window::above(0);
+        assert!([5, 7, 40].into_iter().all(|counter| window.take(counter)));
+        window.raise(6);
+        assert!(!window.take(6) && !window.take(7) && window.take(8) && !window.take(40) && window.take(41));
+        window.raise(50);
+        assert!(!window.take(50) && window.take(51) && !window.take(51));
+        window.raise(9);
+        assert!(!window.take(45), "a floor does not sink");
     }
 
     #[test]

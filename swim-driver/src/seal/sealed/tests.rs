@@ -256,6 +256,20 @@ fn a_proof_counts_from_whom_it_was_asked_and_for_what() {
     assert_eq!(b.hears(a.addr, &good), Err(Refused::Replayed), "a proof is a datagram like others");
 }
 
+#[test]
+fn a_challenge_that_came_before_its_session_was_known_counts_as_taken() {
+    let (mut a, mut b) = (End::new(1), End::new(2));
+    assert_eq!(b.hears(a.addr, &a.says(&frame(0))), Ok(None));
+    let challenge = b.control();
+    assert_eq!(a.hears(b.addr, &challenge), Ok(None));
+    let proof = a.control();
+    assert_eq!(b.hears(a.addr, &proof), Ok(None));
+    let proof = b.control();
+    assert_eq!((a.hears(b.addr, &proof), a.stats().sessions_proven), (Ok(None), 1));
+    assert_eq!(a.hears(b.addr, &challenge), Err(Refused::Replayed));
+    assert!(a.controls().is_empty(), "nor is it answered again");
+}
+
 /// Somebody records everything, and plays it back to a node that was started anew, and to one that has forgotten the session.
 #[test]
 fn nothing_old_is_heard_from_a_session_that_is_not_known() {
