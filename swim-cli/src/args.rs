@@ -195,6 +195,8 @@ and with these, by event:
   left              this node has said goodbye
   conflict          another live node has this name: with (its address), parked (true: this node falls
                     silent and ends with exit code 1; false: it stays, and the other one falls silent)
+  address_conflict  another member answers at a member's address: with, with_name (who). Once where a process
+                    was replaced, every minute where two machines have one address
   refuted           this node was accused, or taken for a former life, and raised its incarnation
   health            this node's local health: score (0 is healthy)
   member_up         a member is there: meta
@@ -227,6 +229,8 @@ and with these, by fact:
                     refute, or null)
   confirmed         so it was by one more: by, by_name, dead_in_ms (the time that was left then)
   refuted           it had answered an earlier suspicion: incarnation
+  answered_by_another
+                    another member answers at its address: by, by_name
   dead              it is dead: incarnation, declared_here (false: another node said so first)
 Take facts and keys that are not in this list for new ones.
 

@@ -48,6 +48,7 @@ enum Keys {
     Refuted { incarnation: String },
     Dead { incarnation: String, declared_here: bool },
     Left { incarnation: String },
+    AnsweredByAnother { by: String, by_name: String },
     Other { text: String },
 }
 
@@ -178,6 +179,10 @@ fn told(evidence: &Evidence, me: NodeId, name: &impl Fn(NodeId) -> String) -> (K
             (Keys::Dead { incarnation: incarnation.to_string(), declared_here }, format!("dead: {who}"))
         }
         Fact::Left { incarnation } => (Keys::Left { incarnation: incarnation.to_string() }, "said goodbye".into()),
+        Fact::AnsweredByAnother { by } => (
+            Keys::AnsweredByAnother { by: id(&by), by_name: name(by) },
+            format!("another member answers at its address: {}", accuser(Some(by), me, name)),
+        ),
         // The core may learn new ones; its own words are better than none.
         other => (Keys::Other { text: format!("{other:?}") }, format!("{other:?}")),
     }
@@ -217,12 +222,13 @@ fn alive(facts: &[Evidence]) -> String {
             "alive, though the last probe that is noted was not answered".into()
         }
         Some(Fact::Up { .. }) => "alive: nothing is noted against it since it came".into(),
+        Some(Fact::AnsweredByAnother { .. }) => "alive, though another member answers at its address".into(),
         _ => "alive".into(),
     }
 }
 
 fn verdict(facts: &[Evidence], me: NodeId) -> String {
-    match facts.iter().rfind(|e| !matches!(e.fact, Fact::Confirmed { .. })) {
+    match facts.iter().rfind(|e| !matches!(e.fact, Fact::Confirmed { .. } | Fact::AnsweredByAnother { .. })) {
         Some(Evidence { fact: Fact::Suspected { by, .. }, .. }) if *by == Some(me) => {
             format!("suspect, found here: {}", own_probe(facts).unwrap_or_else(|| "my probe failed".into()))
         }

@@ -270,11 +270,11 @@ impl Detect {
         count(&mut cx.stats.probes_acked);
     }
 
-    /// Somebody else answered at the probed address.
-    pub(crate) fn on_not_me(&mut self, from: Addr, nonce: u32, cx: &mut Cx) {
-        let mine = self.probe.as_ref().is_some_and(|p| p.nonce == nonce && p.addr == from);
-        let relayed = self.relays.iter().any(|r| r.nonce == nonce && r.target_addr == from);
-        count(if mine || relayed { &mut cx.stats.wrong_responders } else { &mut cx.stats.stray_acks });
+    /// Somebody else answers at an address from here: whose was probed there, for this node or for another?
+    pub(crate) fn asked_at(&self, from: Addr, nonce: u32) -> Option<NodeId> {
+        let mine = self.probe.as_ref().filter(|p| p.nonce == nonce && p.addr == from).map(|p| p.id);
+        let relayed = || self.relays.iter().find(|r| r.nonce == nonce && r.target_addr == from).map(|r| r.target);
+        mine.or_else(relayed)
     }
 
     /// A relay heard nothing from the target, but is there: it does not speak against this node. One per relay.

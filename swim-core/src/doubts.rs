@@ -136,9 +136,9 @@ impl Doubts {
         true
     }
 
-    /// Somebody else answers where it was asked.
-    pub(crate) fn is_asked_at(&self, from: Addr, nonce: u32) -> bool {
-        self.0.iter().any(|doubt| (doubt.nonce, doubt.addr) == (nonce, from))
+    /// Somebody else answers at an address: who was asked there?
+    pub(crate) fn asked_at(&self, from: Addr, nonce: u32) -> Option<NodeId> {
+        self.0.iter().find(|doubt| (doubt.nonce, doubt.addr) == (nonce, from)).map(|doubt| doubt.id)
     }
 
     /// One whose time is over.

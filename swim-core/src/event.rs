@@ -118,6 +118,14 @@ pub enum Event {
         /// How many.
         missed: u64,
     },
+    /// Where a live member is to be reached another one answers: two machines have one address, or the other has taken over
+    /// what was this one's, and then this one dies soon. At most one per member and minute; it changes no row.
+    AddressConflict {
+        /// Whose address it is; its row has it.
+        id: NodeId,
+        /// Who answers there; this node itself when it is its own address.
+        with: NodeId,
+    },
 }
 
 impl Event {
@@ -132,7 +140,8 @@ impl Event {
             | Self::MemberRefuted { id, .. }
             | Self::MemberDown { id, .. }
             | Self::MemberForgotten { id }
-            | Self::StateChanged { id } => Some(id),
+            | Self::StateChanged { id }
+            | Self::AddressConflict { id, .. } => Some(id),
             Self::Refuted { .. }
             | Self::Conflict { .. }
             | Self::Joined { .. }

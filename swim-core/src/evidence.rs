@@ -88,6 +88,11 @@ pub enum Fact {
         /// The incarnation that is over.
         incarnation: Incarnation,
     },
+    /// Another member answers at its address. Noted as often as [`crate::Event::AddressConflict`] tells it.
+    AnsweredByAnother {
+        /// Who.
+        by: NodeId,
+    },
 }
 
 /// The facts about all members, oldest first.

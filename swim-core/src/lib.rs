@@ -22,6 +22,7 @@ extern crate alloc;
 mod agreement;
 mod budget;
 mod config;
+mod conflicts;
 mod cx;
 mod detect;
 mod doubts;

@@ -70,6 +70,9 @@ pub struct Stats {
     pub news_settled: u64,
     /// Members that this node itself declared dead.
     pub deaths_declared: u64,
+    /// Failed probes that accused nobody, because two members have one address: the target and another, or this node and
+    /// another.
+    pub verdicts_withheld: u64,
 
     /// Claims that changed nothing.
     pub claims_stale: u64,

@@ -341,3 +341,55 @@ fn a_long_queue() {
     assert!(ahead(1, &peers) > 0, "all at once are more than there is room for");
     assert_eq!([ahead(2, &peers[10..30]), ahead(3, &peers), ahead(4, &peers)], [0; 3]);
 }
+
+/// Parsing a datagram allocates nothing, whatever it is: real ones of every kind, cut off and damaged, and such as promise more
+/// than there can be.
+#[test]
+fn parsing_allocates_nothing() {
+    let mut net = Net::new(5, &Config::lan("parse"));
+    net.loss_percent = 20;
+    let (mut kinds, mut parsed) = (std::collections::BTreeSet::new(), 0_u64);
+    let before = allocations();
+    let mut look = |bytes: &[u8]| {
+        let whole = counted(|| swim_core::wire::Frame::parse(bytes).map(|f| f.message));
+        parsed += 1;
+        if let Ok(Some(message)) = whole {
+            kinds.insert(format!("{message:?}").split(' ').next().unwrap_or_default().to_owned());
+        }
+    };
+    let mut spoilt = Vec::new();
+    let head = vec![0; 21];
+    for kind in 0..=255 {
+        // A section that says that it has 65 535 bytes, and one whose records say that they have as many as can be said.
+        look(&[&head[..], &[kind, 0xff, 0xff, 0x03]].concat());
+        look(&[&head[..], &[kind, 0x80, 0x08], &[0xff; 1_024]].concat());
+    }
+    assert_eq!(allocations(), before);
+    for step in 0..4_000 {
+        match step {
+            0 => (1..5).for_each(|i| net.handle(i, Input::Command(Command::Join(&[addr(0)])))),
+            2_000 => {
+                (0..40).for_each(|k| net.put(1, &format!("key-{k}"), &[1; 40]));
+                (0..10).for_each(|n| net.broadcast(2, &[n; 100]));
+            }
+            _ => {}
+        }
+        let sent: Vec<Vec<u8>> =
+            net.queue.iter().filter_map(|Reverse((.., what))| what.as_ref().map(|w| w.1.clone())).collect();
+        let before = allocations();
+        for bytes in sent {
+            look(&bytes);
+            for at in (0..bytes.len()).step_by(3) {
+                look(&bytes[..at]);
+                spoilt.clear();
+                spoilt.extend_from_slice(&bytes);
+                spoilt[at] = [0xff, 0x80, 0, spoilt[at] ^ 1][at % 4];
+                look(&spoilt);
+            }
+        }
+        assert_eq!(allocations(), before);
+        net.run_for(SECOND / 1_000);
+    }
+    println!("{parsed} datagrams, {kinds:?}");
+    assert!(kinds.len() >= 6 && parsed > 10_000, "{parsed} datagrams, {kinds:?}");
+}

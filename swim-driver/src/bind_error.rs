@@ -29,7 +29,7 @@ impl fmt::Display for BindError {
         match self {
             Self::Bind { addr, source } => {
                 write!(f, "cannot bind to {addr}: {source}")?;
-                match remedy(source.kind()) {
+                match remedy(source) {
                     Some(remedy) => write!(f, "; {remedy}"),
                     None => Ok(()),
                 }
@@ -40,8 +40,17 @@ impl fmt::Display for BindError {
     }
 }
 
-fn remedy(kind: ErrorKind) -> Option<&'static str> {
-    match kind {
+/// The codes of a process, and of a system, that has too many files open: the standard library has no name for them.
+#[cfg(unix)]
+const TOO_MANY_FILES: [i32; 2] = [24, 23];
+#[cfg(not(unix))]
+const TOO_MANY_FILES: [i32; 0] = [];
+
+fn remedy(source: &io::Error) -> Option<&'static str> {
+    if source.raw_os_error().is_some_and(|code| TOO_MANY_FILES.contains(&code)) {
+        return Some("no file can be opened any more: close some, or raise the limit (`ulimit -n`)");
+    }
+    match source.kind() {
         ErrorKind::AddrInUse => Some("another process uses this port: stop it, or choose another port (0: any)"),
         ErrorKind::AddrNotAvailable => {
             Some("this machine does not have that address: bind to one it has, and set `advertise` to the other")
@@ -58,5 +67,21 @@ impl Error for BindError {
             // Its text stands for this error already, so the chain goes on behind it.
             Self::Setup(e) => e.source(),
         }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_file_left_the_error_says_what_to_do() {
+        let addr = SocketAddr::from(([127, 0, 0, 1], 7946));
+        for code in TOO_MANY_FILES {
+            let told = BindError::Bind { addr, source: io::Error::from_raw_os_error(code) }.to_string();
+            assert!(told.starts_with("cannot bind to 127.0.0.1:7946: ") && told.contains("ulimit -n"), "{told}");
+        }
+        let told = BindError::Bind { addr, source: io::Error::from_raw_os_error(12) }.to_string();
+        assert!(!told.contains("ulimit"), "{told}");
     }
 }

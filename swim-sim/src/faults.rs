@@ -13,6 +13,7 @@ use crate::link::Link;
 use crate::network::Sent;
 use crate::pace::{Pace, Reader};
 use crate::rule::Verdict;
+use crate::shared::Shared;
 use crate::swarm::Given;
 use crate::world::{SOCKET_BUFFER, World};
 
@@ -75,6 +76,17 @@ impl World {
     /// A rule that is to repeat with the world's seed decides by what it is shown, and by nothing from outside.
     pub fn add_rule(&mut self, rule: impl FnMut(&Sent<'_>) -> Verdict + 'static) {
         self.net.rules.push(Box::new(rule));
+    }
+
+    /// Gives the address of `owner` to another node, too: what is sent there from now on comes to `owner` for so long, then to
+    /// `other` for so long, and so on from the world's origin, or datagram by datagram where `turn` is [`Duration::ZERO`];
+    /// and what `other` sends says that it is from there. Cuts and links are those of whoever it comes to.
+    ///
+    /// For two machines that were given one address, spawn `other` with [`Setup::advertise`] at `owner`'s.
+    pub fn share_address(&mut self, owner: NodeIx, other: NodeIx, turn: Duration) {
+        self.host(owner);
+        self.host(other);
+        self.net.shared.push(Shared::new(owner, other, turn));
     }
 
     /// Takes all rules away again.

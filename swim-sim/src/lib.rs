@@ -8,7 +8,7 @@
 //! - ways between nodes: [`World::cut`], and everything that a [`Link`] does: loss, also in [`Bursts`], duplicates,
 //!   reordering, [`Latency`] with or without a long tail, [`Damage`], a black hole for large datagrams, and [`Clog`];
 //! - by zones ([`World::set_zone_latency`]), for all that a node sends ([`World::set_uplink`]), or for single datagrams
-//!   as a test decides ([`World::add_rule`]);
+//!   as a test decides ([`World::add_rule`]); one address that two machines have ([`World::share_address`]);
 //! - machines: paused ([`World::pause`]), with blocked I/O ([`World::block`]), slow ([`World::set_slow`],
 //!   [`World::set_slow_reader`]), with a wrong clock ([`World::drift`],
 //!   [`World::clock_forth`], [`World::clock_back`]);
@@ -65,6 +65,7 @@ mod queue;
 mod rng;
 mod rule;
 mod sealing;
+mod shared;
 mod stats;
 pub mod swarm;
 mod turn;

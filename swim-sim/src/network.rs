@@ -18,6 +18,7 @@ use crate::pool::{Pool, Slot};
 use crate::queue::Queue;
 use crate::rng::{Purpose, Stream};
 use crate::rule::{self, Rule, Verdict};
+use crate::shared::Shared;
 use crate::stats::{Loss, NetworkStats};
 
 /// A datagram as a node sends it, before the network has touched it.
@@ -53,6 +54,8 @@ pub(crate) struct Network {
     pub(crate) stats: NetworkStats,
     pub(crate) tap: Option<Tap>,
     pub(crate) rules: Vec<Rule>,
+    /// Addresses that two nodes have.
+    pub(crate) shared: Vec<Shared>,
     /// Looked up, never iterated for a decision, like `ways`.
     uplinks: BTreeMap<NodeIx, (Clog, Backlog)>,
     /// Only of ways that have needed a state.
@@ -95,6 +98,7 @@ impl Network {
             stats: NetworkStats::default(),
             tap: None,
             rules: Vec::new(),
+            shared: Vec::new(),
             uplinks: BTreeMap::new(),
             ways: BTreeMap::new(),
             draws: Draws {
@@ -116,9 +120,11 @@ impl Network {
     /// No fault of the network is left, but what is under way arrives as it was to. Named one by one, so that who adds a
     /// fault decides what becomes of it here.
     pub(crate) fn calm(&mut self) {
-        let Self { fabric, rules, uplinks, ways, queue: _, pool: _, digest: _, stats: _, tap: _, draws: _ } = self;
+        let Self { fabric, rules, shared, uplinks, ways, queue: _, pool: _, digest: _, stats: _, tap: _, draws: _ } =
+            self;
         *fabric = Fabric::default();
         rules.clear();
+        shared.clear();
         uplinks.clear();
         ways.clear();
     }
@@ -164,6 +170,7 @@ impl Network {
             queued += enqueue(*clog, backlog, sent.at, sent.bytes.len(), &mut self.stats)?;
         }
         let to = NodeIx::at(sent.to).filter(|to| to.index() < nodes).ok_or(Loss::Unreachable)?;
+        let to = self.shared.iter_mut().fold(to, |to, shared| shared.receiver(to, sent.at));
         if self.fabric.is_cut(from, to) {
             return Err(Loss::Cut);
         }
@@ -191,7 +198,8 @@ impl Network {
 
     /// One copy sets out.
     fn dispatch(&mut self, sent: &Sent<'_>, passage: &Passage, delay: Delay) {
-        let slot = self.pool.put(sent.from, passage.to, sent.bytes);
+        let from = self.shared.iter().fold(sent.from, |from, shared| shared.source(from));
+        let slot = self.pool.put(from, passage.to, sent.bytes);
         self.damage(slot, passage);
         let late = if let Verdict::Deliver(late) = passage.verdict { micros(late) } else { 0 };
         self.stats.held_back += u64::from(delay.held_back || late > 0);

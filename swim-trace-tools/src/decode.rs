@@ -371,7 +371,7 @@ pub struct EventShown {
     /// The name of the member that it is about, or whose rumor it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The name of the accuser.
+    /// The name of the accuser, or of who answers at its address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by_name: Option<String>,
 }
@@ -379,7 +379,10 @@ pub struct EventShown {
 impl EventShown {
     /// Of an event, with the names that were seen.
     pub(crate) fn of(event: &Event, names: &Names) -> Self {
-        let by = if let Event::MemberSuspect { by: Some(by), .. } = event { names.owned(*by) } else { None };
+        let by = match event {
+            Event::MemberSuspect { by: Some(by), .. } | Event::AddressConflict { with: by, .. } => names.owned(*by),
+            _ => None,
+        };
         let about = if let Event::Rumor { id } = event { Some(id.origin) } else { event.member() };
         Self { event: *event, name: about.and_then(|id| names.owned(id)), by_name: by }
     }

@@ -229,10 +229,11 @@ pub enum EventJson {
     Rumor { origin: Id, epoch: u32, seq: u32 },
     StateChanged { id: Id },
     Lagged { missed: u64 },
+    AddressConflict { id: Id, with: Id },
 }
 
 /// The names of all events, as they stand in JSON.
-pub const EVENTS: [&str; 18] = [
+pub const EVENTS: [&str; 19] = [
     "member_up",
     "member_restarted",
     "member_updated",
@@ -251,6 +252,7 @@ pub const EVENTS: [&str; 18] = [
     "rumor",
     "state_changed",
     "lagged",
+    "address_conflict",
 ];
 
 impl EventJson {
@@ -283,6 +285,7 @@ impl EventJson {
             Event::Rumor { id: RumorId { origin, epoch, seq } } => Self::Rumor { origin: Id(origin), epoch, seq },
             Event::StateChanged { id } => Self::StateChanged { id: Id(id) },
             Event::Lagged { missed } => Self::Lagged { missed },
+            Event::AddressConflict { id, with } => Self::AddressConflict { id: Id(id), with: Id(with) },
             _ => return None,
         })
     }
@@ -314,6 +317,7 @@ impl EventJson {
             Self::Rumor { origin, epoch, seq } => Event::Rumor { id: RumorId { origin: origin.0, epoch, seq } },
             Self::StateChanged { id } => Event::StateChanged { id: id.0 },
             Self::Lagged { missed } => Event::Lagged { missed },
+            Self::AddressConflict { id, with } => Event::AddressConflict { id: id.0, with: with.0 },
         }
     }
 }
@@ -339,6 +343,7 @@ pub fn event_name(event: &Event) -> &'static str {
         Event::Rumor { .. } => 15,
         Event::StateChanged { .. } => 16,
         Event::Lagged { .. } => 17,
+        Event::AddressConflict { .. } => 18,
         _ => return "other",
     };
     EVENTS[index]
@@ -372,6 +377,7 @@ mod tests {
             Event::Rumor { id: RumorId { origin: id, epoch: u32::MAX, seq: 1 } },
             Event::StateChanged { id },
             Event::Lagged { missed: u64::MAX },
+            Event::AddressConflict { id, with: NodeId::new(3) },
         ];
         for event in events {
             let json = serde_json::to_value(EventJson::of(&event).unwrap()).unwrap();

@@ -88,6 +88,10 @@ impl Open {
     fn events(&mut self, moment: &Moment, place: usize, spans: &mut Vec<Span>) {
         for told in &moment.events {
             let Some(member) = told.event.member() else { continue };
+            // It changes no row.
+            if matches!(told.event, Event::AddressConflict { .. }) {
+                continue;
+            }
             if let Some(span) = self.suspicions.remove(&member) {
                 spans.push(Span { ends_us: moment.at_us, by: event_name(&told.event), ..span });
             }

@@ -184,6 +184,10 @@ pub fn event(told: &EventShown) -> String {
         Event::Conflict { with, parked } => {
             format!("{kind} with {with}, this node {}", if parked { "falls silent" } else { "stays" })
         }
+        Event::AddressConflict { id, with } => {
+            let with = told.by_name.as_deref().map_or_else(|| with.to_string().into(), shown);
+            format!("{kind} {}, whose address {with} answers", about(id))
+        }
         Event::Joined { members } | Event::Converged { members } => format!("{kind}, {members} live"),
         Event::Diverged | Event::Left => kind.into(),
         Event::Health { score } => format!("{kind} {score}"),
@@ -230,6 +234,11 @@ mod tests {
             |event, name: Option<&str>| super::event(&EventShown { event, name: name.map(Into::into), by_name: None });
         assert_eq!(shown(Event::Rumor { id }, Some("web-1")), "rumor 7 of web-1 in epoch 3");
         assert_eq!(shown(Event::StateChanged { id: id.origin }, None), "state_changed 000000000000001a");
+        let (event, name) =
+            (Event::AddressConflict { id: id.origin, with: swim_core::NodeId::new(27) }, Some("web-1".into()));
+        let conflict = |by_name| super::event(&EventShown { event, name: name.clone(), by_name });
+        assert_eq!(conflict(Some("web-2".into())), "address_conflict web-1, whose address web-2 answers");
+        assert_eq!(conflict(None), "address_conflict web-1, whose address 000000000000001b answers");
     }
 
     #[test]

@@ -57,6 +57,7 @@ enum What {
     StateDeleted { key: String },
     Rumor { topic: Option<String>, payload: Option<String>, lamport: Option<u64>, epoch: u32, seq: u32 },
     Lagged { missed: u64 },
+    AddressConflict { with: String, with_name: String },
     Other { text: String },
 }
 
@@ -143,6 +144,9 @@ impl Known {
             Event::Left => What::Left,
             Event::Health { score } => What::Health { score },
             Event::Lagged { missed } => What::Lagged { missed },
+            Event::AddressConflict { with, .. } => {
+                What::AddressConflict { with: with.to_string(), with_name: self.name(with, view) }
+            }
             // The core may learn new ones; its own words are better than none.
             _ => What::Other { text: format!("{event:?}") },
         }
@@ -231,7 +235,7 @@ impl Record {
             What::Started { .. } => ("started", None),
             What::Joined { .. } => ("joined", None),
             What::Left => ("left", Some(State::Left)),
-            What::Conflict { .. } => ("conflict", None),
+            What::Conflict { .. } | What::AddressConflict { .. } => ("conflict", None),
             What::Refuted => ("refuted", None),
             What::Health { .. } => ("health", None),
             What::MemberUp { .. } | What::MemberRestarted | What::MemberRefuted => ("alive", Some(State::Alive)),
@@ -274,6 +278,7 @@ impl Record {
             }
             What::Rumor { .. } => "what it says was missed".into(),
             What::Lagged { missed } => format!("{missed} events are lost: nobody read this output"),
+            What::AddressConflict { with_name, .. } => format!("{} answers at its address", shown(with_name)),
             What::Other { text } => text.clone(),
         }
     }
@@ -331,6 +336,18 @@ mod tests {
         assert!(text(&record(false)).ends_with("this one stays)"));
         let wanted = format!(r#"{{"event":"conflict","with":"{with}","parked":true,"at_ms":0,"#);
         assert!(record(true).json().starts_with(&wanted), "{:?}", record(true));
+    }
+
+    #[test]
+    fn two_at_one_address_are_both_named() {
+        let (view, addr) = alone();
+        let (me, with) = (view.me().id(), NodeId::new(9));
+        let record = Known::new(true).record(Duration::ZERO, &Event::AddressConflict { id: me, with }, &view);
+        let wanted = format!("+0.000s     conflict   web-1         {addr:<15}  ({with} answers at its address)");
+        assert_eq!(text(&record), wanted);
+        let wanted =
+            format!(r#"{{"event":"address_conflict","with":"{with}","with_name":"{with}","at_ms":0,"id":"{me}","#);
+        assert!(record.json().starts_with(&wanted), "{record:?}");
     }
 
     #[test]

@@ -188,13 +188,15 @@ impl Node {
                 }
             }
             Message::Nack { nonce } => self.detect.on_nack(from, frame.sender, nonce, &mut self.cx),
-            Message::NotMe { nonce } if self.doubts.is_asked_at(from, nonce) => {
-                count(&mut self.cx.stats.wrong_responders);
-            }
             Message::NotMe { .. } if self.cx.mutant(Mutation::AnyAnswerIsAnAck) && self.detect.is_waiting() => {
                 self.on_probe_answered();
             }
-            Message::NotMe { nonce } => self.detect.on_not_me(from, nonce, &mut self.cx),
+            Message::NotMe { nonce } => {
+                match self.doubts.asked_at(from, nonce).or_else(|| self.detect.asked_at(from, nonce)) {
+                    Some(id) => self.on_wrong_responder(id, frame.sender),
+                    None => count(&mut self.cx.stats.stray_acks),
+                }
+            }
             Message::Pull { nonce } => _ = self.answer_sync(Intent { what: What::Page { nonce }, ..answer }),
             Message::Compare { nonce, .. } => {
                 let answered = self.answer_sync(Intent { what: What::Differ { nonce }, ..answer });

@@ -7,6 +7,7 @@ mod app;
 mod app_ingress;
 mod app_reads;
 mod apply;
+mod conflict;
 mod doubt;
 mod encode;
 mod encode_app;
@@ -32,6 +33,7 @@ pub use self::snapshot::RestoreError;
 use crate::agreement::Agreement;
 use crate::budget::Budget;
 use crate::config::{Config, ConfigError};
+use crate::conflicts::Conflicts;
 use crate::cx::{Cx, Events, Pace};
 use crate::detect::Detect;
 use crate::doubts::Doubts;
@@ -128,6 +130,7 @@ pub struct Node {
     profiles: Profiles,
     echoes: Echoes,
     rivals: Rivals,
+    conflicts: Conflicts,
     evidence: Log,
     /// By slot: when a suspicion runs out, or a tombstone expires.
     deadlines: Deadlines,
@@ -209,6 +212,7 @@ impl Node {
             profiles: Profiles::new(),
             echoes: Echoes::default(),
             rivals: Rivals::default(),
+            conflicts: Conflicts::new(),
             evidence: Log::new(config.evidence_max),
             deadlines: Deadlines::new(),
             due: Instant::NEVER,
@@ -432,6 +436,7 @@ impl Node {
         self.sync.check()?;
         self.check_app()?;
         self.heal.check(&self.cx.config)?;
+        self.conflicts.check()?;
         self.evidence.check(&self.cx.config)?;
         self.profiles.check(|s| self.table.get(s).is_some())?;
         self.check_slots()

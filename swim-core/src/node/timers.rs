@@ -213,7 +213,9 @@ impl Node {
                 true => Status::new(known.incarnation(), State::Suspect),
                 false => failure.suspect,
             };
-            self.accuse(&Item::status(failure.id, suspect));
+            if self.speaks_against(failure.id) {
+                self.accuse(&Item::status(failure.id, suspect));
+            }
         }
         if core::mem::take(&mut self.reunited) {
             self.announce_dead();

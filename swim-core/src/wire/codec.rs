@@ -6,6 +6,19 @@
 
 use super::DecodeError;
 
+#[cfg(all(test, feature = "std"))]
+std::thread_local! {
+    /// Values that readers have taken, or tried to take: each is one step of a parser.
+    pub(super) static STEPS: core::cell::Cell<u64> = const { core::cell::Cell::new(0) };
+}
+
+/// One more step.
+#[inline]
+fn step() {
+    #[cfg(all(test, feature = "std"))]
+    STEPS.set(STEPS.get() + 1);
+}
+
 /// Takes values off the front of a slice.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reader<'a> {
@@ -30,6 +43,7 @@ impl<'a> Reader<'a> {
 
     #[inline]
     pub(crate) fn bytes(&mut self, n: usize) -> Result<&'a [u8], DecodeError> {
+        step();
         let (taken, rest) = self.rest.split_at_checked(n).ok_or(DecodeError::Truncated)?;
         self.rest = rest;
         Ok(taken)
@@ -37,6 +51,7 @@ impl<'a> Reader<'a> {
 
     #[inline]
     pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+        step();
         let (taken, rest) = self.rest.split_first_chunk().ok_or(DecodeError::Truncated)?;
         self.rest = rest;
         Ok(*taken)
@@ -65,6 +80,7 @@ impl<'a> Reader<'a> {
     /// A varint of at most `max`. Refused: over-long forms (a last byte of zero) and values above `max`.
     #[inline]
     pub(crate) fn varint(&mut self, max: u64) -> Result<u64, DecodeError> {
+        step();
         match self.rest {
             // Nearly all are below 128.
             [b, rest @ ..] if *b < 0x80 && u64::from(*b) <= max => {

@@ -2,6 +2,8 @@
 
 mod app;
 mod doc;
+#[cfg(feature = "std")]
+mod steps;
 
 use alloc::format;
 use alloc::string::String;

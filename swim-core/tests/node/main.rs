@@ -3,6 +3,7 @@
 //! In one program, because each has to be linked.
 
 mod abuse;
+mod conflict;
 mod doubts;
 mod examples;
 mod gossip;

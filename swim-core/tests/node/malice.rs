@@ -1,8 +1,11 @@
 //! One member or stranger that means harm: what it costs the others is bounded.
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
 use crate::util::*;
-use swim_core::wire::{Message, PAGE_END};
-use swim_core::{Command, Node, NodeId};
+use swim_core::wire::{KeyRange, Message, PAGE_END};
+use swim_core::{Command, Node, NodeId, State};
 
 fn compares(b: &Bench, to: Option<&Peer>) -> usize {
     let compare = |s: &&Sent| matches!(s.message(), Some(Message::Compare { .. }));
@@ -149,4 +152,77 @@ fn a_forged_pace_is_refused() {
     assert!(Node::restore(&snapshot).is_ok());
     let forged = [&snapshot[..at], &forged, &snapshot[at + pace.len()..]].concat();
     assert!(Node::restore(&forged).is_err());
+}
+
+/// Frames that a stranger may have recorded, or written itself, none of which brings a row.
+fn samples(b: &Bench, peers: &[Peer]) -> Vec<Vec<u8>> {
+    let (me, asked) = (b.me(), [KeyRange { from: 0, to: PAGE_END }]);
+    let mut all = Vec::new();
+    for p in [peers[0], peers[7], peer(900), peer(901)] {
+        let by = [p.id];
+        let suspect = accused(peers[1].id, status(0, State::Suspect), &by);
+        let messages = [
+            Message::Ping { target: me, nonce: 8 },
+            Message::Ping { target: peers[1].id, nonce: 9 },
+            Message::Ack { nonce: 1 },
+            Message::PingReq { target: peers[1].id, nonce: 2 },
+            Message::PingReq { target: me, nonce: 2 },
+            Message::RelayedAck { nonce: 3, incarnation: p.incarnation },
+            Message::Nack { nonce: 4 },
+            Message::NotMe { nonce: 5 },
+            Message::Page { nonce: 6, next: 7 },
+            Message::Push,
+            Message::Delta { nonce: 7 },
+        ];
+        all.extend(messages.map(|m| frame(&p, Some(m), &[suspect], &[])));
+        all.push(written(&p, |w| assert!(w.pull(1, asked.into_iter()))));
+        all.push(written(&p, |w| assert!(w.compare(1, 0, [(0, [7; 64])].into_iter()))));
+        all.push(written(&p, |w| assert!(w.ask_who())));
+        all.push(frame(&p, None, &[suspect, accused(me, status(0, State::Dead), &[])], &[]));
+    }
+    all
+}
+
+/// 10^5 datagrams from addresses that are no member's, random ones, real ones and real ones with bytes changed: each is answered
+/// at most once, where it came from and nowhere else, and no address is sent more than three times what has come from it.
+#[test]
+fn strangers_are_answered_once_and_thrice_their_size_at_most() {
+    let (mut b, peers) = Bench::with_peers(config(), 40);
+    let (samples, members) = (samples(&b, &peers), b.node.members().len());
+    let mut state = 1_u64;
+    let mut below = |n: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % n
+    };
+    let mut accounts: BTreeMap<SocketAddr, (usize, usize)> = BTreeMap::new();
+    let (mut answers, mut refused) = (0, b.node.stats().dropped_malformed);
+    for n in 0..100_000 {
+        let bytes: Vec<u8> = match n % 4 {
+            0 => (0..below(200)).map(|_| below(256) as u8).collect(),
+            1 => samples[below(samples.len())].clone(),
+            _ => {
+                let mut bytes = samples[below(samples.len())].clone();
+                for _ in 0..1 + below(4) {
+                    let at = below(bytes.len());
+                    bytes[at] ^= 1 << below(8);
+                }
+                bytes
+            }
+        };
+        let from = addr(10_000 + below(500) as u32);
+        b.clear();
+        b.recv_from(from, &bytes);
+        // What a node tells the members because of it, a refutation for example, is bounded elsewhere.
+        let others = b.sent.iter().filter(|s| s.to != from);
+        assert!(others.clone().all(|s| peers.iter().any(|p| p.addr == s.to)), "datagram {n} goes to a third address");
+        let back: Vec<usize> = b.sent.iter().filter(|s| s.to == from).map(|s| s.bytes.len()).collect();
+        assert!(back.len() <= 1, "datagram {n} is answered with {back:?}");
+        let (came, went) = accounts.entry(from).or_default();
+        (*came, *went) = (*came + bytes.len(), *went + back.iter().sum::<usize>());
+        assert!(*went <= 3 * *came, "{went} bytes to {from}, from which {came} have come");
+        answers += back.len();
+    }
+    refused = b.node.stats().dropped_malformed - refused;
+    assert!(answers > 10_000 && refused > 10_000, "{answers} were answered, {refused} refused");
+    assert_eq!((b.node.members().len(), b.node.check()), (members, Ok(())));
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::util::*;
+use quickcheck::QuickCheck;
 use swim_core::{Command, Config, Input, Instant, Node, State};
 
 /// I5: an earlier `now` than before is the last one again; nothing panics, nothing happens twice.
@@ -23,6 +24,41 @@ fn i5_now_goes_back() {
     b.now = now;
     b.run_with(ms(3_000), &peers);
     assert_eq!(b.downs(), 0);
+}
+
+/// I5: whatever sequence of times a node is given, back and forth and to the end, with news or without: it does not panic, its
+/// indexes hold, its own time never goes back, and each step back is counted.
+#[test]
+fn i5_arbitrary_times() {
+    fn holds(steps: Vec<(u64, u8)>) -> bool {
+        let (mut b, peers) = Bench::with_peers(config(), 4);
+        b.handle(Input::Timeout);
+        let (mut latest, mut back) = (b.now, b.node.stats().clock_backwards);
+        for (micros, what) in steps {
+            let now = match what % 8 {
+                0 => Instant::from_micros(micros),
+                1 => latest.minus_micros(micros),
+                2 => latest.plus_micros(micros),
+                _ => latest.plus_micros(micros % 2_000_000),
+            };
+            back += u64::from(now < latest);
+            latest = latest.max(now);
+            let by = [peers[0].id];
+            let doubted = accused(peers[1].id, status(u32::from(what), State::Suspect), &by);
+            let bytes = frame(&peers[0], None, &[doubted], &[]);
+            let news = Input::Datagram { from: peers[0].addr, bytes: &bytes };
+            b.node.handle(now, if what & 16 == 0 { Input::Timeout } else { news });
+            let mut buf = [0; 1_400];
+            while b.node.poll_transmit(&mut buf).is_some() {}
+            while b.node.poll_event().is_some() {}
+            let due = b.node.poll_timeout().is_none_or(|at| at > latest || latest == Instant::NEVER);
+            if !due || b.node.check().is_err() || b.node.stats().clock_backwards != back {
+                return false;
+            }
+        }
+        true
+    }
+    QuickCheck::new().tests(500).quickcheck(holds as fn(Vec<(u64, u8)>) -> bool);
 }
 
 /// C14: the end of time, and steps to it, neither overflow nor kill.

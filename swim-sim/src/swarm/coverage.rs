@@ -16,7 +16,7 @@ pub struct Coverage {
 }
 
 /// What cannot happen in these runs, and why.
-pub(crate) const IMPOSSIBLE: [(&str, &str); 13] = [
+pub(crate) const IMPOSSIBLE: [(&str, &str); 14] = [
     ("node: dropped_malformed", "the envelope's checksum refuses what was damaged before it is a frame"),
     ("node: members_refused", "who is refused is no member, so plans keep `members_max` large"),
     ("node: addresses_refused", "no plan has 64 nodes at one address"),
@@ -28,6 +28,7 @@ pub(crate) const IMPOSSIBLE: [(&str, &str); 13] = [
     ("node: rumors_implausible", "nobody lies, and nobody broadcasts 65 536 times"),
     ("node: lamport_implausible", "nobody broadcasts for twelve days"),
     ("node: state_refused", "whose state is refused is not the same at all, so plans keep `state_total` large"),
+    ("node: verdicts_withheld", "no plan gives one address to two machines"),
     ("network: injected", "nobody forges"),
     ("network: ruled out", "rules are a test's own"),
 ];
@@ -70,6 +71,7 @@ impl Coverage {
             Event::Rumor { .. } => "event: rumor",
             Event::StateChanged { .. } => "event: state changed",
             Event::Lagged { .. } => "event: lagged",
+            Event::AddressConflict { .. } => "event: address conflict",
             // The events of the core may become more; a batch that does not count one would not miss it.
             another => panic!("{another:?} is counted nowhere"),
         };
@@ -156,7 +158,7 @@ impl Coverage {
     }
 }
 
-const EVENTS: [&str; 20] = [
+const EVENTS: [&str; 21] = [
     "event: member up",
     "event: member restarted",
     "event: member updated",
@@ -177,4 +179,5 @@ const EVENTS: [&str; 20] = [
     "event: rumor",
     "event: state changed",
     "event: lagged",
+    "event: address conflict",
 ];

@@ -91,6 +91,7 @@ fn events() -> Vec<(&'static str, Event)> {
         ("event rumor", Event::Rumor { id: RumorId { origin: id, epoch: 2, seq: 300 } }),
         ("event state_changed", Event::StateChanged { id }),
         ("event lagged", Event::Lagged { missed: 5 }),
+        ("event address_conflict", Event::AddressConflict { id, with: NodeId::new(1) }),
     ]
 }
 
