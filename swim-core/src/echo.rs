@@ -21,11 +21,16 @@ pub(crate) struct Echoes {
 impl Echoes {
     /// May one more be sent in this period?
     pub(crate) fn take(&mut self, cx: &Cx) -> bool {
+        self.take_for(true, cx)
+    }
+
+    /// The same for a member, or for a stranger: those leave half of them to members, and to this node's own refutations.
+    pub(crate) fn take_for(&mut self, member: bool, cx: &Cx) -> bool {
         if cx.now >= self.refill_at {
             (self.left, self.refill_at) = (PER_PERIOD, cx.now.plus_micros(cx.pace.probe_interval));
         }
-        let may = self.left > 0;
-        self.left = self.left.saturating_sub(1);
+        let may = self.left > if member { 0 } else { PER_PERIOD / 2 };
+        self.left -= u8::from(may);
         may
     }
 }

@@ -19,13 +19,24 @@ enum Phase {
     Contacting,
 }
 
+/// Somebody who is being contacted.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Asked {
+    addr: Addr,
+    nonce: u32,
+    /// The cookie that it wants to see.
+    proof: Option<u64>,
+    /// It has asked for that since it was contacted.
+    proved: bool,
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Join {
     seeds: Vec<Addr>,
     /// Addresses that turned out to be this node's own.
     own: Vec<Addr>,
     /// Who is being contacted, each under a nonce of its own: one must not answer in another's name.
-    asked: Vec<(Addr, u32)>,
+    asked: Vec<Asked>,
     phase: Phase,
     /// Wants to be in the cluster, and has not yet seen all that a seed knows.
     wanted: bool,
@@ -43,7 +54,7 @@ impl Join {
         Self {
             seeds: Vec::with_capacity(seeds_max),
             own: Vec::new(),
-            asked: Vec::with_capacity(seeds_max + 1),
+            asked: Vec::with_capacity(2 * seeds_max + 1),
             phase: Phase::Idle,
             wanted: false,
             answered: false,
@@ -101,19 +112,23 @@ impl Join {
 
     fn contact(&mut self, cx: &mut Cx) {
         self.drop_own();
-        self.asked.clear();
         self.answered = false;
         if self.seeds.is_empty() {
+            self.asked.clear();
             // Until it is told of others, there is nobody to catch up with.
             (self.phase, self.next, self.from_nothing) = (Phase::Idle, Instant::NEVER, false);
             return;
         }
         self.phase = Phase::Contacting;
+        // A cookie holds for a while, so what was lost behind it costs no further round trip.
+        let former = self.asked.len();
         for &seed in &self.seeds {
             let nonce = cx.rng.next_u32();
-            self.asked.push((seed, nonce));
-            cx.send(Intent::to_stranger(seed, What::Join { nonce }));
+            let proof = self.asked.iter().take(former).find(|asked| asked.addr == seed).and_then(|asked| asked.proof);
+            self.asked.push(Asked { addr: seed, nonce, proof, proved: false });
+            cx.send(Intent::to_stranger(seed, What::Join { nonce, proof }));
         }
+        self.asked.drain(..former);
         self.wait(cx);
     }
 
@@ -142,9 +157,9 @@ impl Join {
         let nonce = cx.rng.next_u32();
         // One besides the seeds: the former one has had its time.
         self.asked.truncate(if self.wanted { self.seeds.len() } else { 0 });
-        self.asked.push((addr, nonce));
+        self.asked.push(Asked { addr, nonce, proof: None, proved: false });
         count(&mut cx.stats.knocks);
-        cx.send(Intent::to_stranger(addr, What::Join { nonce }));
+        cx.send(Intent::to_stranger(addr, What::Join { nonce, proof: None }));
     }
 
     /// Is this nonce that of the contact under way? A seed with several addresses may answer from another than it was
@@ -161,8 +176,18 @@ impl Join {
 
     /// Who was sent this nonce.
     pub(crate) fn contacted(&self, nonce: u32) -> Option<Addr> {
-        let asked = self.asked.iter().find(|asked| asked.1 == nonce);
-        asked.filter(|_| self.phase == Phase::Contacting).map(|asked| asked.0)
+        let asked = self.asked.iter().find(|asked| asked.nonce == nonce);
+        asked.filter(|_| self.phase == Phase::Contacting).map(|asked| asked.addr)
+    }
+
+    /// Whoever was contacted does not know this node, and wants to see this cookie from where it was asked. Once per contact:
+    /// whoever wants another one each time is not sent this node's row without end.
+    pub(crate) fn on_prove(&mut self, nonce: u32, cookie: u64, cx: &mut Cx) {
+        let contacting = self.phase == Phase::Contacting;
+        let asked = self.asked.iter_mut().find(|asked| contacting && asked.nonce == nonce && !asked.proved);
+        let Some(asked) = asked else { return };
+        (asked.proof, asked.proved) = (Some(cookie), true);
+        cx.send(Intent::to_stranger(asked.addr, What::Join { nonce, proof: Some(cookie) }));
     }
 
     /// A contact has come back to this node: the address is another of its own, and nobody else is to be found there.

@@ -23,6 +23,7 @@ mod agreement;
 mod budget;
 mod config;
 mod conflicts;
+mod cookies;
 mod cx;
 mod detect;
 mod doubts;

@@ -10,6 +10,9 @@ use crate::members::ensure;
 use crate::storage::{NONE, Ring};
 use crate::wire::Message;
 
+/// Kind and length of a section, and a cookie.
+const WHO_LEN: usize = 10;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Intent {
     pub(crate) to: Addr,
@@ -31,8 +34,11 @@ pub(crate) enum Hint {
     Belief,
     /// The same with the address and profile that are known: the peer wrote others at the same incarnation.
     Row,
-    /// The sender is not known: it is asked to introduce itself.
-    WhoAreYou,
+    /// The sender is not known here, or not at this address: it is asked to introduce itself, and to send back the cookie that
+    /// shows it to be there.
+    WhoAreYou {
+        cookie: u64,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,9 +48,9 @@ pub(crate) enum What {
     /// Updates alone; nothing is sent when there are none.
     Gossip,
     /// My own row, for somebody who does not know me.
-    Introduction,
+    Introduction { proof: Option<u64> },
     /// A pull of everything, with my own row: let me in.
-    Join { nonce: u32 },
+    Join { nonce: u32, proof: Option<u64> },
     /// The question of a lane of the sync.
     Ask { lane: u8 },
     /// The rows that the pull which has just come asks for.
@@ -65,6 +71,13 @@ pub(crate) enum What {
     Known,
     /// My leave. When the last of them is handed out, the leave is complete.
     Farewell,
+}
+
+impl Hint {
+    /// Bytes of the question who, if it is asked.
+    pub(crate) fn who_len(self) -> usize {
+        if matches!(self, Self::WhoAreYou { .. }) { WHO_LEN } else { 0 }
+    }
 }
 
 impl Intent {

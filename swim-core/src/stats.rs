@@ -85,6 +85,9 @@ pub struct Stats {
     pub supersede_refused: u64,
     /// Claims by senders that are not known live members.
     pub claims_from_strangers: u64,
+    /// Introductions by nodes that are not known, or not at the address that they come from, without the cookie that shows them
+    /// to be heard there: they were asked for it.
+    pub introductions_unproven: u64,
     /// Newcomers refused: `members_max` rows are taken, or 32 of those that have a place in the tree of hashes with them.
     pub members_refused: u64,
     /// Newcomers, returns and moves refused: too many live members share the address.

@@ -7,10 +7,12 @@ mod util;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
 
 use swim_core::wire::{Change, Detail, Item, Message, More, StateEntry, StateHead};
-use swim_core::{Config, Identity, Input, Instant, Node, NodeId, Profile, Status};
-use util::{Peer, addr, inc, peer, row, written};
+use swim_core::{Command, Config, Event, Identity, Input, Instant, Node, NodeId, Profile, Status};
+use util::{Peer, addr, frame, inc, peer, row, written};
 
 struct Counting;
 
@@ -83,13 +85,21 @@ fn tell(node: &mut Node, from: &Peer, rows: &[Item<'_>], message: Option<Message
         w.close_section();
     });
     counted(|| node.handle(NOW, Input::Datagram { from: from.addr, bytes: &frame }));
-    drain(node);
+    if let Some(cookie) = drain(node) {
+        let bytes = &util::proven(frame, cookie);
+        counted(|| node.handle(NOW, Input::Datagram { from: from.addr, bytes }));
+        drain(node);
+    }
 }
 
-fn drain(node: &mut Node) {
-    let mut out = [0; 1_400];
-    while counted(|| node.poll_transmit(&mut out)).is_some() {}
+/// Returns the cookie that was asked for last.
+fn drain(node: &mut Node) -> Option<u64> {
+    let (mut out, mut cookie) = ([0; 1_400], None);
+    while let Some(sent) = counted(|| node.poll_transmit(&mut out)) {
+        cookie = util::cookie_in(&out[..sent.len]);
+    }
     while node.poll_event().is_some() {}
+    cookie
 }
 
 /// Bytes of heap per row that `n` members with so much metadata add to a node: at last, and at most meanwhile.
@@ -170,7 +180,7 @@ fn a_state_is_small() {
         for i in 1..=n {
             for bytes in state_frames(&peer(i), KEYS, at_once) {
                 counted(|| node.handle(NOW, Input::Datagram { from: peer(i).addr, bytes: &bytes }));
-                drain(&mut node);
+                _ = drain(&mut node);
             }
         }
         assert_eq!(node.state(peer(n).id).count(), KEYS as usize);
@@ -180,4 +190,145 @@ fn a_state_is_small() {
         assert!(state < 340.0, "{state} bytes for {records} bytes of records, {how}");
         counted(|| drop(node));
     }
+}
+
+/// Joins that are forged, each under an id and from an address of its own.
+const FORGED: u64 = if cfg!(debug_assertions) { 100_000 } else { 1_000_000 };
+
+/// Microseconds in which they come.
+const FLOOD: u64 = 10_000_000;
+
+/// Microseconds that a datagram of the honest one takes.
+const LATENCY: u64 = 5_000;
+
+/// A node that joins another one, and the wire between them.
+struct Joiner {
+    node: Node,
+    addr: SocketAddr,
+    /// When it comes, whether to the other one, and what.
+    wire: VecDeque<(u64, bool, Vec<u8>)>,
+    joined: Option<u64>,
+}
+
+impl Joiner {
+    fn new(now: u64) -> Self {
+        let addr = addr(200);
+        let me = Identity { id: NodeId::from_name("honest"), addr, epoch: util::EPOCH, profile: Profile::default() };
+        let node = Node::new(me, Config::lan("c"), 7, Instant::from_micros(now)).unwrap();
+        Self { node, addr, wire: VecDeque::new(), joined: None }
+    }
+
+    fn handle(&mut self, now: u64, input: Input<'_>) {
+        self.node.handle(Instant::from_micros(now), input);
+        let mut out = [0; 1_400];
+        while let Some(sent) = self.node.poll_transmit(&mut out) {
+            if sent.to == addr(0) {
+                self.wire.push_back((now + LATENCY, true, out[..sent.len].to_vec()));
+            }
+        }
+        while let Some(event) = self.node.poll_event() {
+            self.joined = self.joined.or(matches!(event, Event::Joined { .. }).then_some(now));
+        }
+    }
+
+    /// Hands both ends what has come by now.
+    fn run(&mut self, now: u64, other: &mut Node) {
+        if self.node.poll_timeout().is_some_and(|at| at.as_micros() <= now) {
+            self.handle(now, Input::Timeout);
+        }
+        while self.wire.front().is_some_and(|(at, ..)| *at <= now) {
+            let (_, there, bytes) = self.wire.pop_front().expect("it was just seen");
+            if !there {
+                self.handle(now, Input::Datagram { from: addr(0), bytes: &bytes });
+                continue;
+            }
+            let input = Input::Datagram { from: self.addr, bytes: &bytes };
+            counted(|| other.handle(Instant::from_micros(now), input));
+            for (to, bytes) in sent(other) {
+                if to == self.addr {
+                    self.wire.push_back((now + LATENCY, false, bytes));
+                }
+            }
+        }
+    }
+}
+
+/// All that a node sends, and to whom.
+fn sent(node: &mut Node) -> Vec<(SocketAddr, Vec<u8>)> {
+    let (mut out, mut all) = ([0; 1_400], Vec::new());
+    while let Some(sent) = counted(|| node.poll_transmit(&mut out)) {
+        all.push((sent.to, out[..sent.len].to_vec()));
+    }
+    while node.poll_event().is_some() {}
+    all
+}
+
+/// A forged join, and the longest answer that it may have: pulls and bare introductions of somebody who is not known, and
+/// pulls that introduce nobody.
+fn forged(n: u64) -> (Peer, Vec<u8>, usize) {
+    let [.., a, b, c] = n.to_be_bytes();
+    let p = Peer { id: NodeId::new(1 << 40 | n), addr: ([172, a, b, c], 7_946).into(), incarnation: inc(0) };
+    let pull = Some(Message::Pull { nonce: n as u32 });
+    let bytes = match n % 4 {
+        0 => frame(&p, None, &[], &[row(&p)]),
+        1 => frame(&p, pull, &[], &[]),
+        2 => util::proven(frame(&p, pull, &[], &[row(&p)]), n),
+        _ => frame(&p, pull, &[], &[row(&p)]),
+    };
+    let most = if n % 4 == 1 { 3 * bytes.len() } else { bytes.len() };
+    (p, bytes, most)
+}
+
+/// Threat 11 of the model: whoever is not heard at its address gets no row, costs no memory, and keeps nobody from joining.
+#[test]
+fn a_flood_of_forged_joins_is_borne() {
+    let mut node = lone(16);
+    for i in 1..=3 {
+        tell(&mut node, &peer(i), &[row(&peer(i))], None);
+    }
+    assert_eq!(node.live_count(), 4);
+    let begin = NOW.as_micros() + 1_000_000;
+    counted(|| node.handle(Instant::from_micros(begin), Input::Timeout));
+    sent(&mut node);
+    let (before, heap) = (*node.stats(), LIVE.get());
+    let (mut joiner, mut answers) = (None, 0);
+    for n in 0..FORGED {
+        let now = begin + n * FLOOD / FORGED;
+        if node.poll_timeout().is_some_and(|at| at.as_micros() <= now) {
+            counted(|| node.handle(Instant::from_micros(now), Input::Timeout));
+            sent(&mut node);
+        }
+        let (p, bytes, most) = forged(n);
+        counted(|| node.handle(Instant::from_micros(now), Input::Datagram { from: p.addr, bytes: &bytes }));
+        let answer = sent(&mut node);
+        assert!(answer.len() <= 1, "{} answers to one", answer.len());
+        for (to, answer) in answer {
+            assert_eq!(to, p.addr);
+            assert!(answer.len() <= most, "{} bytes to {}", answer.len(), bytes.len());
+            answers += 1;
+        }
+        if n == FORGED / 3 {
+            let mut honest = Joiner::new(now);
+            honest.handle(now, Input::Command(Command::Join(&[addr(0)])));
+            joiner = Some((now, honest));
+        }
+        if let Some((_, honest)) = &mut joiner {
+            honest.run(now, &mut node);
+        }
+    }
+    let (began, honest) = joiner.expect("it has begun");
+    let took = honest.joined.expect("it has joined") - began;
+    let unproven = node.stats().introductions_unproven - before.introductions_unproven;
+    let grown = LIVE.get() - heap;
+    println!(
+        "{FORGED} forged joins: {answers} answers, {grown} bytes of heap; an honest join took {} ms",
+        took / 1_000
+    );
+    assert!(took < 2_000_000, "{took} us");
+    assert_eq!((node.members().count(), node.member(honest.node.me().id()).is_some()), (5, true));
+    assert!(grown <= 1_024, "{grown} bytes");
+    // The honest one is asked as well.
+    assert_eq!(unproven, FORGED / 4 * 3 + 1);
+    assert!(answers > FORGED / 2);
+    assert_eq!(node.check(), Ok(()));
 }

@@ -358,7 +358,7 @@ fn parsing_allocates_nothing() {
         }
     };
     let mut spoilt = Vec::new();
-    let head = vec![0; 21];
+    let head = [0; 21];
     for kind in 0..=255 {
         // A section that says that it has 65 535 bytes, and one whose records say that they have as many as can be said.
         look(&[&head[..], &[kind, 0xff, 0xff, 0x03]].concat());

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use swim_core::wire::{Detail, Item, Message, More};
 use swim_core::{Config, Identity, Input, Instant, Node, NodeId, Profile, State, Status, Transmit};
-use util::{Peer, addr, inc, ms, peer, row, written};
+use util::{Peer, addr, cookie_in, inc, ms, peer, proven, row, written};
 
 /// IP and UDP headers, and the plain envelope.
 const AROUND: usize = 28 + 10;
@@ -59,7 +59,11 @@ impl Pair {
                 w.close_section();
             });
             self.nodes[to].handle(self.now, Input::Datagram { from: from.addr, bytes: &frame });
-            self.drain(to);
+            if let Some(cookie) = self.drain(to).iter().find_map(|(_, sent)| cookie_in(sent)) {
+                let bytes = &proven(frame, cookie);
+                self.nodes[to].handle(self.now, Input::Datagram { from: from.addr, bytes });
+                self.drain(to);
+            }
         }
     }
 

@@ -13,7 +13,7 @@ use swim_core::Config;
 use crate::clock::Clock;
 use crate::engine::{Engine, Socket};
 use crate::task::Reactor;
-use crate::{Handle, Setup};
+use crate::{Handle, Pump, Setup};
 
 /// One end is the engine's, the other the test's.
 #[derive(Clone, Debug, Default)]
@@ -98,19 +98,24 @@ impl Reactor for Wire {
 
 /// A node on such a socket. Its periods are so long that nothing is due before a test lets time pass.
 pub(crate) fn engine() -> (Handle, Engine<Wire>, Wire) {
-    let (long, wire) = (Duration::from_secs(300), Wire::default());
+    let (wire, clock) = (Wire::default(), Clock::new());
+    let (handle, pump) = slow_node(clock.now());
+    (handle, Engine::new(wire.clone(), clock, pump), wire)
+}
+
+fn slow_node(now: swim_core::Instant) -> (Handle, Pump) {
+    let long = Duration::from_secs(300);
     let mut config = Config::local("c");
     (config.probe_interval, config.gossip_interval) = (long, long);
     (config.join_retry, config.join_retry_max) = (long, long);
     (config.sync_patience, config.sync_backoff_max, config.tombstone_ttl) = (long, long, 1_000 * long);
     let mut setup = Setup::new("a", config);
     (setup.epoch, setup.rng_seed) = (Some(1), Some(1));
-    let clock = Clock::new();
-    let (handle, pump) = setup.start(addr(0), clock.now()).unwrap();
-    (handle, Engine::new(wire.clone(), clock, pump), wire)
+    setup.start(addr(0), now).unwrap()
 }
 
-/// A peer's first words to the node of [`engine`], which it answers.
+/// What a peer says to the node of [`engine`], which answers it, to be let in: the cookie in it is that of another node of the
+/// same seed.
 pub(crate) fn greeting(peer: SocketAddr) -> (SocketAddr, Vec<u8>) {
     let mut setup = Setup::new(format!("{peer}"), Config::local("c"));
     (setup.epoch, setup.rng_seed) = (Some(1), Some(1));
@@ -118,10 +123,19 @@ pub(crate) fn greeting(peer: SocketAddr) -> (SocketAddr, Vec<u8>) {
     let (handle, mut pump) = setup.start(peer, now).unwrap();
     handle.join(&[addr(0)]).unwrap();
     pump.command(now);
+    let (_seed, mut seed) = slow_node(now);
+    seed.datagram(now, peer, &mut said(&mut pump));
+    pump.datagram(now, addr(0), &mut said(&mut seed));
+    (peer, said(&mut pump))
+}
+
+/// The first of all that it sends.
+fn said(pump: &mut Pump) -> Vec<u8> {
     let mut out = vec![0; pump.datagram_max()];
-    let len = pump.poll_transmit(&mut out).expect("it says something to the seed").len;
+    let len = pump.poll_transmit(&mut out).expect("it says something").len;
     out.truncate(len);
-    (peer, out)
+    while pump.poll_transmit(&mut vec![0; pump.datagram_max()]).is_some() {}
+    out
 }
 
 pub(crate) fn addr(n: u8) -> SocketAddr {

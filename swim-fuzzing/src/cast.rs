@@ -68,7 +68,7 @@ impl Speaker<'_> {
             w.close_section();
         }
         if on(3) {
-            w.ask_who();
+            w.ask_who(Some(b.u64()).filter(|cookie| cookie % 4 > 0));
         }
         if on(4) {
             w.held((0..b.below(4)).map(|_| (self.who(b), b.u32(), b.u32())).collect::<Vec<_>>().into_iter());
@@ -87,6 +87,23 @@ impl Speaker<'_> {
             buf.extend_from_slice(&[255, skipped.len() as u8]);
             buf.extend_from_slice(skipped);
         }
+        buf
+    }
+
+    /// The sender's own row, with what it was asked to send back, perhaps in a pull.
+    pub fn introduction(&self, b: &mut Bytes<'_>, sender: NodeId, cookie: u64) -> Vec<u8> {
+        let mut buf = vec![0; 1_400];
+        let mut w = Writer::new(&mut buf, sender, self.life(b, sender), 0).expect("a head fits into 1400 bytes");
+        if b.flag() {
+            w.message(Message::Pull { nonce: b.u32() });
+        }
+        if w.open_rows() {
+            self.item(b, &mut w, Some(sender));
+            w.close_section();
+        }
+        w.proof(cookie);
+        let written = w.written();
+        buf.truncate(written);
         buf
     }
 

@@ -30,6 +30,7 @@ pub fn content_of(frame: &Frame<'_>) -> Content {
         updates: frame.updates().map(|item| about(&item)).collect(),
         rows: frame.rows().map(|item| about(&item)).collect(),
         who: frame.asks_who,
+        cookie: frame.cookie,
         held: frame.held().map(|(id, hash, app)| (id.as_u64(), hash, app)).collect(),
         wanted: frame.wanted().map(|id| id.as_u64()).collect(),
         app: frame.app_hash,
@@ -37,6 +38,7 @@ pub fn content_of(frame: &Frame<'_>) -> Content {
         states: frame.states().map(|item| part(&item)).collect(),
         rumors: frame.rumors().map(|rumor| told(&rumor)).collect(),
         known: frame.known().map(|(id, known)| (id.origin.as_u64(), id.epoch, id.seq, known)).collect(),
+        proof: frame.proof,
     }
 }
 
@@ -65,6 +67,7 @@ fn said(frame: &Frame<'_>, message: Message) -> Said {
             Said::Digest { nonce, records: records.collect() }
         }
         Message::Delta { nonce } => Said::Delta { nonce },
+        Message::Prove { nonce } => Said::Prove { nonce },
         _ => panic!("{message:?} is new: it belongs into the reference, too"),
     }
 }

@@ -76,7 +76,7 @@ fn without_skipped(data: &[u8]) -> Vec<u8> {
         let length = &data[at + 1..at + 1 + bytes];
         let length = length.iter().rev().fold(0_usize, |value, &byte| value << 7 | usize::from(byte & 0x7f));
         let next = at + 1 + bytes + length;
-        if !matches!(data[at], 14 | 15 | 26..) {
+        if !matches!(data[at], 15 | 27..) {
             known.extend_from_slice(&data[at..next]);
         }
         at = next;
@@ -105,7 +105,7 @@ fn encode(frame: &Frame<'_>, room: usize) -> Vec<u8> {
     w.close_section();
     fits &= w.open_rows() && frame.rows().all(|item| w.item(&item));
     w.close_section();
-    fits &= !frame.asks_who || w.ask_who();
+    fits &= !frame.asks_who || w.ask_who(frame.cookie);
     fits &= w.held(frame.held()) && w.wanted(frame.wanted()) && w.app_hash(frame.app_hash);
     fits &= w.summaries(frame.summaries());
     fits &= w.open_states() && frame.states().all(|item| w.state_item(&item) && has_its_length(&item));
@@ -113,6 +113,7 @@ fn encode(frame: &Frame<'_>, room: usize) -> Vec<u8> {
     fits &= w.open_rumors() && frame.rumors().all(|rumor| w.rumor(&rumor));
     w.close_section();
     fits &= w.known(frame.known());
+    fits &= frame.proof.is_none_or(|proof| w.proof(proof));
     assert!(fits, "all that was read can be written");
     let written = w.written();
     buf.truncate(written);

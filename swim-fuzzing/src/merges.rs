@@ -9,6 +9,7 @@ use swim_core::{Config, Event, Incarnation, Input, NodeId, Rumor, RumorId, State
 use crate::bench::Bench;
 use crate::bytes::Bytes;
 use crate::cast::{EPOCH, ME, addr, id};
+use crate::watch::Turn;
 
 /// Members that are spoken of; the one behind them is the teller, of whom nothing is said.
 const SUBJECTS: usize = 5;
@@ -81,10 +82,16 @@ fn settle(pieces: &[Piece], writes: u32, epochs: bool) -> (Table, u64) {
     for n in 1..=WITNESS {
         let detail = Detail { at: Incarnation::new(EPOCH, 0), addr: addr(n), name: "", meta: b"" };
         let row = Item { id: id(n), status: Status::alive(detail.at), more: More::Detail(detail) };
-        tell(&mut bench, n, |w| {
-            assert!(w.message(Message::Pull { nonce: 1 }) && w.open_rows() && w.item(&row));
-            w.close_section();
-        });
+        let mut introduce = |proof: Option<u64>| {
+            let turn = tell(&mut bench, n, |w| {
+                assert!(w.message(Message::Pull { nonce: 1 }) && w.open_rows() && w.item(&row));
+                w.close_section();
+                assert!(proof.is_none_or(|proof| w.proof(proof)));
+            });
+            turn.cookie_for(addr(n))
+        };
+        let cookie = introduce(None);
+        assert!(cookie.is_some() && introduce(cookie).is_none(), "it is asked for a proof, and gives it");
     }
     let mut rumors: BTreeMap<RumorId, usize> = BTreeMap::new();
     for _ in 0..ROUNDS_MAX {
@@ -140,9 +147,9 @@ fn say(bench: &mut Bench, piece: &Piece, writes: u32) -> Vec<Event> {
                 assert!(w.open_updates() && w.item(&item));
                 w.close_section();
             };
-            let mut events = tell(bench, TELLER, write);
+            let mut events = tell(bench, TELLER, write).events;
             if life.epoch() > EPOCH {
-                events.extend(tell(bench, WITNESS, write));
+                events.extend(tell(bench, WITNESS, write).events);
             }
             events
         }
@@ -164,6 +171,7 @@ fn say(bench: &mut Bench, piece: &Piece, writes: u32) -> Vec<Event> {
                 assert!(w.open_states() && w.state(&head, usize::MAX, entries).is_some());
                 w.close_section();
             })
+            .events
         }
         Piece::Rumor { who, seq } => {
             let rumor = RumorId { origin: id(who), epoch: EPOCH, seq };
@@ -172,17 +180,18 @@ fn say(bench: &mut Bench, piece: &Piece, writes: u32) -> Vec<Event> {
                 assert!(w.open_rumors() && w.rumor(&rumor));
                 w.close_section();
             })
+            .events
         }
     }
 }
 
-fn tell(bench: &mut Bench, teller: usize, write: impl FnOnce(&mut Writer<'_>)) -> Vec<Event> {
+fn tell(bench: &mut Bench, teller: usize, write: impl FnOnce(&mut Writer<'_>)) -> Turn {
     let mut buf = [0; 1_400];
     let view = bench.node.view_hash();
     let mut w = Writer::new(&mut buf, id(teller), Incarnation::new(EPOCH, 0), view).expect("a head fits");
     write(&mut w);
     let len = w.written();
-    bench.give(Input::Datagram { from: addr(teller), bytes: &buf[..len] }).events
+    bench.give(Input::Datagram { from: addr(teller), bytes: &buf[..len] })
 }
 
 fn table(bench: &Bench) -> Table {

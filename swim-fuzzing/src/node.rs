@@ -44,7 +44,12 @@ fn give_one(b: &mut Bytes<'_>, bench: &mut Bench) {
             let who = speaker_id(b, bench);
             let bytes = Speaker { node: &bench.node, nonces: &bench.nonces }.frame(b, who, None);
             let from = if b.below(8) == 0 { source(b) } else { home(who) };
-            bench.give(Input::Datagram { from, bytes: &bytes });
+            let turn = bench.give(Input::Datagram { from, bytes: &bytes });
+            // Asked who it is, it introduces itself, and proves it.
+            if let Some(cookie) = turn.cookie_for(from) {
+                let bytes = Speaker { node: &bench.node, nonces: &bench.nonces }.introduction(b, who, cookie);
+                bench.give(Input::Datagram { from, bytes: &bytes });
+            }
         }
         12 => {
             let who = speaker_id(b, bench);
@@ -107,6 +112,7 @@ fn answer(b: &mut Bytes<'_>, bench: &mut Bench) {
     let (who, message) = match asked {
         Message::Ping { target, nonce } => (target, Message::Ack { nonce }),
         Message::PingReq { nonce, .. } => (who, Message::RelayedAck { nonce, incarnation: life }),
+        Message::Pull { nonce } if b.below(4) == 0 => (who, Message::Prove { nonce }),
         Message::Pull { nonce } => (who, Message::Page { nonce, next: swim_core::wire::PAGE_END }),
         Message::Compare { nonce, .. } => (who, Message::Differ { nonce }),
         Message::Digest { nonce } => (who, Message::Delta { nonce }),

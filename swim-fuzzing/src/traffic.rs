@@ -77,6 +77,8 @@ fn chosen(frames: &[Vec<u8>]) -> Vec<Vec<u8>> {
             f.states().next().is_some(),
             f.rumors().next().is_some(),
             f.known().next().is_some(),
+            f.cookie.is_some(),
+            f.proof.is_some(),
         ];
         by_shape.entry(format!("{kind} {lists:?}")).or_insert_with(|| bytes.clone());
     }

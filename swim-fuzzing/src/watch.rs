@@ -60,6 +60,14 @@ pub struct Watch {
     before: Stats,
 }
 
+impl Turn {
+    /// The cookie that this address is to send back, to show that it is heard there.
+    pub fn cookie_for(&self, to: SocketAddr) -> Option<u64> {
+        let frames = self.sent.iter().filter(|(sent_to, _)| *sent_to == to);
+        frames.filter_map(|(_, bytes)| Frame::parse(bytes).ok()?.cookie).next()
+    }
+}
+
 impl Watch {
     /// Of a node that has been given nothing yet, or whose former inputs are forgotten.
     pub fn new(node: &Node, now: Instant) -> Self {

@@ -29,20 +29,31 @@ impl World {
 
     fn push(&mut self, from: NodeIx, to: NodeIx, frames: &[Vec<u8>]) {
         assert!(self.host(to).life == Life::Running, "{to:?} meets nobody: it does not run");
+        self.introduce(from, to, None);
+        let cookie = self.node(to).cookie_for(from.addr(), self.node(from).me().id());
+        self.introduce(from, to, Some(cookie));
         for frame in frames {
             self.inject(to, from.addr(), frame);
         }
         self.run_to(self.now);
     }
 
-    /// The frames in which a node introduces itself and pushes the rows of these.
+    /// A node introduces itself: it is believed when it can show that it is heard.
+    fn introduce(&mut self, from: NodeIx, to: NodeIx, proof: Option<u64>) {
+        let sender = self.node(from);
+        let (frame, _) = self.frame(sender, None, &[own_row(sender)], proof);
+        self.inject(to, from.addr(), &frame);
+        self.run_to(self.now);
+    }
+
+    /// The frames in which a node pushes the rows of these.
     fn pushes(&self, by: NodeIx, rows_of: &[NodeIx]) -> Vec<Vec<u8>> {
         let sender = self.node(by);
         let rows: Vec<Item<'_>> = rows_of.iter().map(|&node| own_row(self.node(node))).collect();
-        let mut frames = vec![self.frame(sender, None, &[own_row(sender)]).0];
+        let mut frames = Vec::new();
         let mut rest = &rows[..];
         while !rest.is_empty() {
-            let (frame, taken) = self.frame(sender, Some(Message::Push), rest);
+            let (frame, taken) = self.frame(sender, Some(Message::Push), rest, None);
             assert!(taken > 0, "a row fits into a datagram");
             frames.push(frame);
             rest = &rest[taken..];
@@ -51,13 +62,20 @@ impl World {
     }
 
     /// A frame with as many of these rows as fit, and how many that are.
-    fn frame(&self, sender: &Node, message: Option<Message>, rows: &[Item<'_>]) -> (Vec<u8>, usize) {
+    fn frame(
+        &self,
+        sender: &Node,
+        message: Option<Message>,
+        rows: &[Item<'_>],
+        proof: Option<u64>,
+    ) -> (Vec<u8>, usize) {
         let me = sender.me();
         let mut buf = vec![0; sender.config().mtu - self.envelope_len()];
         let mut w = Writer::new(&mut buf, me.id(), me.incarnation(), sender.view_hash()).expect("a head fits");
         assert!(message.is_none_or(|message| w.message(message)) && w.open_rows(), "and so does what follows");
         let taken = rows.iter().take_while(|row| w.item(row)).count();
         w.close_section();
+        assert!(proof.is_none_or(|proof| w.proof(proof)), "a proof fits behind an introduction");
         let len = w.written();
         buf.truncate(len);
         (buf, taken)

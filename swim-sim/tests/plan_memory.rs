@@ -19,7 +19,11 @@ fn held(members: usize) -> f64 {
     let empty = heap::live();
     for i in 1..members {
         let addr = SocketAddr::from(([172, 16, (i >> 8) as u8, i as u8], 7946));
-        w.inject(node, addr, &introduction(i, addr));
+        // It is believed when it can show that it is heard.
+        w.inject(node, addr, &introduction(i, addr, None));
+        w.run(millis(0));
+        let cookie = w.node(node).cookie_for(addr, NodeId::from_name(&name(i)));
+        w.inject(node, addr, &introduction(i, addr, Some(cookie)));
         w.run(millis(0));
     }
     // Nobody answers, so it is over before the first probe has failed.
@@ -32,8 +36,12 @@ fn held(members: usize) -> f64 {
     (held - before) as f64
 }
 
-fn introduction(i: usize, addr: SocketAddr) -> Vec<u8> {
-    let name = format!("node-{i:05}");
+fn name(i: usize) -> String {
+    format!("node-{i:05}")
+}
+
+fn introduction(i: usize, addr: SocketAddr, proof: Option<u64>) -> Vec<u8> {
+    let name = name(i);
     let (id, life) = (NodeId::from_name(&name), Incarnation::new(1 << 30, 1));
     let mut buf = vec![0; 1_000];
     let mut writer = Writer::new(&mut buf, id, life, 0).unwrap();
@@ -41,6 +49,7 @@ fn introduction(i: usize, addr: SocketAddr) -> Vec<u8> {
     let detail = Detail { at: life, addr, name: &name, meta: b"" };
     assert!(writer.item(&Item { id, status: Status::new(life, State::Alive), more: More::Detail(detail) }));
     writer.close_section();
+    assert!(proof.is_none_or(|proof| writer.proof(proof)));
     let written = writer.written();
     buf.truncate(written);
     buf

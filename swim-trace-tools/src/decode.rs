@@ -86,7 +86,7 @@ impl Names {
 }
 
 /// The kinds of messages, as filters and listings name them. The last two are frames without message, and what is no frame.
-pub const MESSAGES: [&str; 15] = [
+pub const MESSAGES: [&str; 16] = [
     "ping",
     "ack",
     "ping_req",
@@ -100,6 +100,7 @@ pub const MESSAGES: [&str; 15] = [
     "push",
     "digest",
     "delta",
+    "prove",
     "gossip",
     "malformed",
 ];
@@ -108,7 +109,7 @@ pub const MESSAGES: [&str; 15] = [
 pub(crate) fn message_name(bytes: &[u8]) -> &'static str {
     match Frame::parse(bytes) {
         Ok(frame) => name_of(frame.message),
-        Err(_) => MESSAGES[14],
+        Err(_) => MESSAGES[15],
     }
 }
 
@@ -127,7 +128,8 @@ fn name_of(message: Option<Message>) -> &'static str {
         Some(Message::Push) => 10,
         Some(Message::Digest { .. }) => 11,
         Some(Message::Delta { .. }) => 12,
-        None => 13,
+        Some(Message::Prove { .. }) => 13,
+        None => 14,
         Some(_) => return "other",
     };
     MESSAGES[index]
@@ -178,6 +180,12 @@ pub struct FrameShown {
     /// The sender asks the receiver to introduce itself.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub asks_who: bool,
+    /// What the receiver has to send back, to show that it is heard at its address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cookie: Option<Digits<u64>>,
+    /// What the sender sends back for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Digits<u64>>,
     /// Gossip.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub updates: Vec<ItemShown>,
@@ -242,6 +250,8 @@ impl FrameShown {
             next: None,
             level: None,
             asks_who: frame.asks_who,
+            cookie: frame.cookie.map(Digits),
+            proof: frame.proof.map(Digits),
             updates: frame.updates().map(items).collect(),
             rows: frame.rows().map(items).collect(),
             ranges: frame.ranges().map(|range| [range.from, range.to]).collect(),
@@ -280,7 +290,8 @@ impl FrameShown {
                 | Message::Pull { nonce }
                 | Message::Differ { nonce }
                 | Message::Digest { nonce }
-                | Message::Delta { nonce },
+                | Message::Delta { nonce }
+                | Message::Prove { nonce },
             ) => nonce,
             _ => return,
         };
@@ -329,7 +340,7 @@ impl DatagramShown {
 
     /// One of [`MESSAGES`].
     pub fn message(&self) -> &'static str {
-        self.frame.as_ref().map_or(MESSAGES[14], |frame| frame.message)
+        self.frame.as_ref().map_or(MESSAGES[15], |frame| frame.message)
     }
 }
 

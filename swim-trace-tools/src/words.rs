@@ -114,8 +114,13 @@ fn head(frame: &FrameShown) -> String {
         Some(next) => text += &format!(", told below {next:#x}"),
         None => {}
     }
-    if frame.asks_who {
-        text += ", who are you?";
+    match frame.cookie {
+        Some(cookie) => text += &format!(", who are you, {cookie}?"),
+        None if frame.asks_who => text += ", who are you?",
+        None => {}
+    }
+    if let Some(proof) = frame.proof {
+        text += &format!(", proves {proof}");
     }
     text
 }

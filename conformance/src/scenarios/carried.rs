@@ -44,6 +44,7 @@ fn allowed(message: Option<Message>) -> (&'static str, &'static [Part]) {
         Some(Message::Page { .. }) => ("page", &[Summaries]),
         Some(Message::Delta { .. }) => ("delta", &[Summaries, States, Rumors]),
         Some(Message::Digest { .. }) => ("digest", &[]),
+        Some(Message::Prove { .. }) => ("prove", &[]),
         Some(Message::Pull { .. } | Message::Compare { .. } | Message::Differ { .. } | Message::Push) => ("sync", &[]),
         // A new kind needs a rule.
         Some(other) => panic!("nothing says what {other:?} may carry"),

@@ -73,8 +73,21 @@ pub fn f5_each_message_carries_its_own<H: Inspect>(run: &mut Run) {
 }
 
 /// In the order of [`Carried::note`].
-const KINDS: [&str; 12] =
-    ["gossip", "ping", "ack", "ping-req", "relayed ack", "nack", "not-me", "pull", "page", "compare", "differ", "push"];
+const KINDS: [&str; 13] = [
+    "gossip",
+    "ping",
+    "ack",
+    "ping-req",
+    "relayed ack",
+    "nack",
+    "not-me",
+    "pull",
+    "page",
+    "compare",
+    "differ",
+    "push",
+    "prove",
+];
 
 #[derive(Default)]
 struct Carried {
@@ -112,6 +125,7 @@ impl Carried {
             Some(Message::Compare { .. }) => (9, bare),
             Some(Message::Differ { .. }) => (10, bare),
             Some(Message::Push) => (11, updates.is_empty() && held + wanted == 0),
+            Some(Message::Prove { .. }) => (12, bare && frame.cookie.is_some()),
             // A new kind needs a rule.
             Some(other) => panic!("nothing says what {other:?} may carry"),
         };

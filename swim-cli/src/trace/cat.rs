@@ -39,7 +39,7 @@ Filters:
   kind=KIND      the input: datagram, timeout, join, seeds, leave, set_profile, broadcast,
                  put, delete, send_failed, send_blocked, send_resumed
   message=NAME   the datagram that came, and with --outputs one that was sent: ping, ack, ping_req,
-                 relayed_ack, nack, not_me, pull, page, compare, differ, push, digest, delta,
+                 relayed_ack, nack, not_me, pull, page, compare, differ, push, digest, delta, prove,
                  gossip (a frame without message), malformed
   from=ADDR      the datagram's source
   node=NAME      the step speaks of this node; or four and more digits of an id

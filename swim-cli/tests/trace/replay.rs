@@ -96,13 +96,13 @@ fn it_waits_between_steps() {
     command.args(["trace", "replay", "--step", &path]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut swim = command.spawn().unwrap();
     let mut stdin = swim.stdin.take().unwrap();
-    stdin.write_all(b"\n\n").unwrap();
+    stdin.write_all(b"\n\n\n").unwrap();
     let mut stdout = std::io::BufReader::new(swim.stdout.take().unwrap());
     let mut lines = std::io::BufRead::lines(&mut stdout).map(Result::unwrap);
-    // With two times Enter there are three steps, and no more as long as nobody presses it again.
+    // With three times Enter there are four steps, and no more as long as nobody presses it again.
     let mut seen = Vec::new();
-    while !seen.last().is_some_and(|line: &String| line.starts_with("      2 ")) {
-        seen.push(lines.next().expect("the third step is printed"));
+    while !seen.last().is_some_and(|line: &String| line.starts_with("      3 ")) {
+        seen.push(lines.next().expect("the fourth step is printed"));
     }
     assert!(seen[0].starts_with("      0 ") && seen.iter().any(|line| line.starts_with("      1 ")), "{seen:?}");
     assert!(seen.iter().any(|line| line.trim() == "== b alive 1.0 at 127.0.0.1:2"), "{seen:?}");

@@ -26,7 +26,10 @@ impl Node {
         let mut w = Writer::new(buf, self.cx.me, me, self.table.view_hash())?;
         let before = w.written();
         let mut padded = 0;
-        w.hold(self.app_floor(intent, w.room()));
+        let floor = self.app_floor(intent, w.room());
+        // A page asks who in front of what it wants.
+        let who = Some(intent.hint).filter(|_| !matches!(intent.what, What::Page { .. }));
+        w.hold(floor + who.map_or(0, Hint::who_len));
         match intent.what {
             What::Message(message) => {
                 if !w.message(message) {
@@ -42,11 +45,11 @@ impl Node {
                 w.close_section();
             }
             What::Gossip | What::Farewell => {}
-            What::Join { nonce } => {
+            What::Join { nonce, .. } => {
                 w.message(Message::Pull { nonce });
                 self.put_introduction(&mut w);
             }
-            What::Introduction => self.put_introduction(&mut w),
+            What::Introduction { .. } => self.put_introduction(&mut w),
             What::Ask { lane } => padded = self.put_question(&mut w, lane),
             What::Page { nonce } => self.put_page(&mut w, intent, nonce)?,
             What::Differ { nonce } => self.put_differences(&mut w, nonce),
@@ -55,12 +58,16 @@ impl Node {
             What::Delta { nonce } => _ = w.message(Message::Delta { nonce }),
             What::More { .. } | What::Summaries | What::Known => {}
         }
-        if intent.hint == Hint::WhoAreYou && !matches!(intent.what, What::Page { .. }) {
-            w.ask_who();
+        w.hold(floor);
+        if let Some(Hint::WhoAreYou { cookie }) = who {
+            w.ask_who(Some(cookie));
         }
         w.release();
         let said = w.written() > before;
         let said = self.put_app(&mut w, intent) || said;
+        if let What::Join { proof: Some(proof), .. } | What::Introduction { proof: Some(proof) } = intent.what {
+            w.proof(proof);
+        }
         if padded > 0 {
             w.pad_to(padded);
         }
@@ -70,7 +77,7 @@ impl Node {
     /// Is there anything to put into a section of updates? Mostly there is not; a stranger gets the bare message.
     fn has_updates(&self, intent: &Intent) -> bool {
         let said = match intent.hint {
-            Hint::Nothing | Hint::WhoAreYou => intent.what == What::Farewell,
+            Hint::Nothing | Hint::WhoAreYou { .. } => intent.what == What::Farewell,
             Hint::News => self.gossip.recent(&self.cx).next().is_some(),
             Hint::Belief | Hint::Row => true,
         } || self.gossip.len() > 0;

@@ -98,8 +98,8 @@ impl Node {
         let pull = Frame::parse(&self.asked).ok()?;
         let wanted = self.put_rows(w, intent, nonce, &pull, &mut to_tell);
         self.to_tell = to_tell;
-        if intent.hint == Hint::WhoAreYou {
-            w.ask_who();
+        if let Hint::WhoAreYou { cookie } = intent.hint {
+            w.ask_who(Some(cookie));
         }
         w.wanted(wanted.into_iter());
         count(&mut self.cx.stats.pages_sent);
@@ -134,7 +134,7 @@ impl Node {
         let aside = (w.room() / ASIDE).min(w.room().saturating_sub(ROW_MAX) / 2);
         lacking.wanted.truncate(aside / size_of::<u64>());
         // The head of the section of what is wanted, and of the question who.
-        let kept = lacking.wanted.len() * size_of::<u64>() + 6;
+        let kept = lacking.wanted.len() * size_of::<u64>() + 4 + intent.hint.who_len();
         if !w.open_rows() {
             return Wanted::new();
         }

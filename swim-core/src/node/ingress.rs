@@ -83,10 +83,13 @@ impl Node {
     /// The claims in a frame. A stranger's count only when it was asked, or when it introduces itself. Returns the sender's
     /// slot, which it may have just got.
     fn apply_frame(&mut self, from: Addr, frame: &Frame<'_>, peer: Option<u32>, bound: bool) -> Option<u32> {
+        let heard = bound || self.is_heard(from, frame, peer.unwrap_or(NONE));
         if let Some(row) = peer.and_then(|slot| self.table.row(slot)) {
-            // The head is the sender's own word: it lives, at this incarnation.
+            // The head is the sender's own word: it lives, at this incarnation. From elsewhere it says no more than that the
+            // life which is known goes on.
             let alive = Status::alive(frame.incarnation);
-            if alive > row.status {
+            let goes_on = row.status.is_live() && row.status.incarnation().epoch() == frame.incarnation.epoch();
+            if alive > row.status && (heard || goes_on) {
                 self.apply(&Item::status(frame.sender, alive), frame.sender, Via::Subject, bound);
             }
         }
@@ -99,7 +102,9 @@ impl Node {
         let pushed = frame.message == Some(Message::Push) && peer.is_some_and(|slot| self.is_at(slot, from));
         for row in frame.rows() {
             let introduces_itself = introduction && row.id == frame.sender && row.status.state() == State::Alive;
-            if bound || introduces_itself || pushed {
+            if introduces_itself && !heard && self.is_news(peer.unwrap_or(NONE), &row) {
+                count(&mut self.cx.stats.introductions_unproven);
+            } else if bound || introduces_itself || pushed {
                 self.apply(&row, frame.sender, if introduces_itself { Via::Subject } else { Via::Rows }, bound);
             } else {
                 count(&mut self.cx.stats.claims_from_strangers);
@@ -135,18 +140,20 @@ impl Node {
         };
         let app_differs = self.compare_app(from, frame, peer);
         let answer = Intent { to: from, peer, room, hint, what: What::Gossip };
-        if frame.asks_who && self.table.get(peer).is_some_and(|r| r.addr == from) {
-            self.cx.send(Intent::to_member(from, peer, What::Introduction));
+        // Who asks for a proof gets it with the pull that it has answered so.
+        let proves = matches!(frame.message, Some(Message::Prove { nonce }) if self.join.is_answer(nonce));
+        if frame.asks_who && !proves && self.table.get(peer).is_some_and(|r| r.addr == from) {
+            self.cx.send(Intent::to_member(from, peer, What::Introduction { proof: frame.cookie }));
         }
         // Before the answer has any effect.
         let told_at_once = match hint {
             Hint::Nothing => false,
             // Once per probe of mine, so this neither adds up nor goes to and fro.
             Hint::News => self.is_answer_to_probe(from, frame) && self.gossip.recent(&self.cx).next().is_some(),
-            Hint::Belief | Hint::Row | Hint::WhoAreYou => !is_answered(frame),
+            Hint::Belief | Hint::Row | Hint::WhoAreYou { .. } => !is_answered(frame),
         };
         let answered = frame.message.is_some_and(|message| self.on_kind(message, frame, answer, differs, app_differs));
-        if told_at_once && !answered && self.echoes.take(&self.cx) {
+        if told_at_once && !answered && self.echoes.take_for(peer != NONE, &self.cx) {
             self.cx.send(answer);
         }
     }
@@ -197,7 +204,21 @@ impl Node {
                     None => count(&mut self.cx.stats.stray_acks),
                 }
             }
-            Message::Pull { nonce } => _ = self.answer_sync(Intent { what: What::Page { nonce }, ..answer }),
+            // Let in without a proof, whoever writes under many names from addresses where it is not would fill the table. Bare, so
+            // that no answer is longer than the question.
+            Message::Pull { nonce } if self.is_unproven(from, frame, answer.peer) => {
+                self.cx.send(Intent { peer: NONE, what: What::Message(Message::Prove { nonce }), ..answer });
+            }
+            Message::Prove { nonce } => {
+                if let Some(cookie) = frame.cookie {
+                    self.join.on_prove(nonce, cookie, &mut self.cx);
+                }
+            }
+            // Strangers who ask and are nowhere to be heard do not use up what newcomers need.
+            Message::Pull { nonce } => {
+                let heard = self.is_heard(from, frame, answer.peer);
+                self.answer_within(Intent { what: What::Page { nonce }, ..answer }, !heard);
+            }
             Message::Compare { nonce, .. } => {
                 let answered = self.answer_sync(Intent { what: What::Differ { nonce }, ..answer });
                 if answered && differs {
@@ -221,13 +242,16 @@ impl Node {
     /// and is not known by them would else stay so: its gossip is a stranger's.
     fn hint(&self, from: Addr, frame: &Frame<'_>, peer: u32) -> Hint {
         match self.table.get(peer) {
-            None => Hint::WhoAreYou,
+            None => self.who(from, frame),
             Some(row) if frame.rows().any(|r| r.id == frame.sender && row.contradicts(&r)) => Hint::Row,
             // Another life of it: where that one is tells it whether the life is over.
             Some(row) if row.status.incarnation().epoch() > frame.incarnation.epoch() => Hint::Row,
+            // It says what it has to be heard for where it comes from.
+            Some(row) if Status::alive(frame.incarnation) > row.status && row.addr != from => self.who(from, frame),
+            Some(_) if self.is_unproven(from, frame, peer) => self.who(from, frame),
             // Where it is behind a translated address its introduction says what the row says. Else the row is that of another
             // life under the same incarnation, which nothing but the introduction shows while relays reach the member.
-            Some(row) if row.addr != from && is_sample(frame) => Hint::WhoAreYou,
+            Some(row) if row.addr != from && is_sample(frame) => self.who(from, frame),
             // What it says of its incarnation is what I believe; that it is suspected it hears as the config says.
             Some(row)
                 if row.state() == State::Suspect
@@ -239,6 +263,31 @@ impl Node {
             Some(row) if row.status > Status::alive(frame.incarnation) => Hint::Belief,
             Some(_) => Hint::Nothing,
         }
+    }
+
+    /// The question who the sender is, with the cookie that shows where it is heard.
+    fn who(&self, from: Addr, frame: &Frame<'_>) -> Hint {
+        Hint::WhoAreYou { cookie: self.cookies.give(from, frame.sender, self.cx.now) }
+    }
+
+    /// Is the sender heard where it comes from? Its row says so, or its cookie shows it.
+    fn is_heard(&self, from: Addr, frame: &Frame<'_>, peer: u32) -> bool {
+        let is_there = self.table.get(peer).is_some_and(|row| row.addr == from);
+        is_there || frame.proof.is_some_and(|cookie| self.cookies.proves(cookie, from, frame.sender, self.cx.now))
+    }
+
+    /// Does the sender introduce itself as somebody that is not known, here or there or in this life, without being heard where
+    /// it comes from?
+    fn is_unproven(&self, from: Addr, frame: &Frame<'_>, peer: u32) -> bool {
+        let mut rows = frame.rows().filter(|row| row.id == frame.sender && row.status.state() == State::Alive);
+        let introduction = !matches!(frame.message, Some(Message::Page { .. }));
+        introduction && rows.any(|row| self.is_news(peer, &row)) && !self.is_heard(from, frame, peer)
+    }
+
+    /// Does this say more of the member than is known of it?
+    fn is_news(&self, peer: u32, item: &Item<'_>) -> bool {
+        let row = self.table.get(peer);
+        row.is_none_or(|row| item.status > row.status || item.detail().is_some_and(|d| d.at > row.detail_at))
     }
 
     pub(super) fn is_answer_to_probe(&self, from: Addr, frame: &Frame<'_>) -> bool {
@@ -294,6 +343,7 @@ fn is_answered(frame: &Frame<'_>) -> bool {
     matches!(
         message,
         Message::Ping { .. }
+            | Message::Prove { .. }
             | Message::PingReq { .. }
             | Message::Pull { .. }
             | Message::Compare { .. }

@@ -34,6 +34,7 @@ use crate::agreement::Agreement;
 use crate::budget::Budget;
 use crate::config::{Config, ConfigError};
 use crate::conflicts::Conflicts;
+use crate::cookies::Cookies;
 use crate::cx::{Cx, Events, Pace};
 use crate::detect::Detect;
 use crate::doubts::Doubts;
@@ -83,8 +84,13 @@ use crate::views::{Of, Views};
 /// let mut b = Node::new(identity("b", 2), Config::local("c"), 2, now)?;
 /// b.handle(now, Input::Command(Command::Join(&["127.0.0.1:1".parse().unwrap()])));
 /// let mut buf = [0; 1400];
-/// let sent = b.poll_transmit(&mut buf).unwrap();
-/// a.handle(now, Input::Datagram { from: "127.0.0.1:2".parse().unwrap(), bytes: &buf[..sent.len] });
+/// // The first does not know the other, so it asks for a proof that its answer arrives.
+/// for _ in 0..2 {
+///     let sent = b.poll_transmit(&mut buf).unwrap();
+///     a.handle(now, Input::Datagram { from: "127.0.0.1:2".parse().unwrap(), bytes: &buf[..sent.len] });
+///     let sent = a.poll_transmit(&mut buf).unwrap();
+///     b.handle(now, Input::Datagram { from: "127.0.0.1:1".parse().unwrap(), bytes: &buf[..sent.len] });
+/// }
 /// assert_eq!(a.live_count(), 2);
 /// # Ok::<(), swim_core::ConfigError>(())
 /// ```
@@ -129,6 +135,7 @@ pub struct Node {
     leave: Leave,
     profiles: Profiles,
     echoes: Echoes,
+    cookies: Cookies,
     rivals: Rivals,
     conflicts: Conflicts,
     evidence: Log,
@@ -211,6 +218,7 @@ impl Node {
             leave: Leave::default(),
             profiles: Profiles::new(),
             echoes: Echoes::default(),
+            cookies: Cookies::new(rng_seed),
             rivals: Rivals::default(),
             conflicts: Conflicts::new(),
             evidence: Log::new(config.evidence_max),
@@ -395,6 +403,12 @@ impl Node {
     pub fn is_own_addr(&self, addr: SocketAddr) -> bool {
         let addr = Addr::from(addr);
         addr == self.cx.my_addr || self.join.is_own(addr)
+    }
+
+    /// The cookie that whoever says at this address that it is this node has to send back, before it is believed: as of the
+    /// last input. For simulators and tests, which play peers without waiting for the question.
+    pub fn cookie_for(&self, at: SocketAddr, id: NodeId) -> u64 {
+        self.cookies.give(at.into(), id, self.cx.now)
     }
 
     /// Pieces of news that are still being told: a status, or an address and profile.

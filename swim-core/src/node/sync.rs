@@ -94,7 +94,12 @@ impl Node {
 
     /// Answers others within the budget for it; tells whether there was any left.
     pub(super) fn answer_sync(&mut self, answer: Intent) -> bool {
-        let allowed = self.budget.allows(answer.room != u16::MAX, &self.cx);
+        self.answer_within(answer, answer.room != u16::MAX)
+    }
+
+    /// The same, of what strangers may have or of what members may.
+    pub(super) fn answer_within(&mut self, answer: Intent, to_stranger: bool) -> bool {
+        let allowed = self.budget.allows(to_stranger, &self.cx);
         if allowed {
             self.cx.send(answer);
         } else {

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Kinds ascend strictly, so a frame has one encoding. Kinds 1 to 15 are messages, at most one per frame; 16 and 17 are
-//! lists of [`Item`]s; 18 is empty and asks who the receiver is; 19 and 20 are short lists of members; 21 to 25 are
-//! about application data; other kinds are skipped. A frame is checked whole before any of it has an effect.
+//! lists of [`Item`]s; 18 asks who the receiver is; 19 and 20 are short lists of members; 21 to 25 are about application
+//! data; 26 proves an address; other kinds are skipped. A frame is checked whole before any of it has an effect.
 
 // Remote bytes end here: nothing in this module may index, overflow or unwrap.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::unwrap_used, clippy::expect_used)]
@@ -57,6 +57,7 @@ pub(crate) mod kind {
     pub(crate) const PUSH: u8 = 11;
     pub(crate) const DIGEST: u8 = 12;
     pub(crate) const DELTA: u8 = 13;
+    pub(crate) const PROVE: u8 = 14;
     /// Messages are the kinds up to here, known or not.
     pub(crate) const LAST_MESSAGE: u8 = 15;
     pub(crate) const UPDATES: u8 = 16;
@@ -69,6 +70,7 @@ pub(crate) mod kind {
     pub(crate) const STATE: u8 = 23;
     pub(crate) const RUMORS: u8 = 24;
     pub(crate) const KNOWN: u8 = 25;
+    pub(crate) const PROOF: u8 = 26;
     /// Makes a request longer, so that its answer may be. Skipped like any unknown kind.
     pub(crate) const PADDING: u8 = 255;
 }
@@ -181,6 +183,11 @@ pub enum Message {
         /// Of the digest.
         nonce: u32,
     },
+    /// I do not know you: ask again, with the cookie that stands here ([`Frame::cookie`]), so that I see that I reach you.
+    Prove {
+        /// Of the pull.
+        nonce: u32,
+    },
 }
 
 /// One datagram's content: checked whole, nothing copied.
@@ -196,6 +203,10 @@ pub struct Frame<'a> {
     pub message: Option<Message>,
     /// The sender does not know the receiver, and asks it to introduce itself.
     pub asks_who: bool,
+    /// To be sent back with that introduction: it shows that the receiver is heard at its address.
+    pub cookie: Option<u64>,
+    /// The cookie that the receiver has given to the sender.
+    pub proof: Option<u64>,
     /// The sum of what the sender has of its live members' states and rumors; 0 when there is nothing.
     pub app_hash: u32,
     updates: &'a [u8],
@@ -215,7 +226,7 @@ impl<'a> Frame<'a> {
         let sender = NodeId::new(r.u64()?);
         let incarnation = item::read_incarnation(&mut r)?;
         let view_hash = r.u64()?;
-        let (mut message, mut asks_who) = (None, false);
+        let (mut message, mut asks_who, mut cookie, mut proof) = (None, false, None, None);
         let (mut updates, mut rows): (&[u8], &[u8]) = (&[], &[]);
         let (mut sync, mut app, mut app_hash) = (sync::Bodies::default(), app::Bodies::default(), 0);
         let mut last = 0;
@@ -233,15 +244,29 @@ impl<'a> Frame<'a> {
                 kind::UPDATES => updates = check_items(body)?,
                 kind::ROWS => rows = check_items(body)?,
                 kind::WHO if body.is_empty() => asks_who = true,
-                kind::WHO => return Err(DecodeError::Trailing),
+                kind::WHO => (asks_who, cookie) = (true, Some(read_cookie(body)?)),
                 kind::HELD => sync.held = sync::check_records(body, sync::HELD_LEN)?,
                 kind::WANTED => sync.wanted = sync::check_records(body, 8)?,
                 kind::APP => app_hash = app::read_hash(body)?,
                 kind::SUMMARIES..=kind::KNOWN => app.put(kind, body)?,
+                kind::PROOF => proof = Some(read_cookie(body)?),
                 _ => {}
             }
         }
-        Ok(Self { sender, incarnation, view_hash, message, asks_who, app_hash, updates, rows, sync, app })
+        Ok(Self {
+            sender,
+            incarnation,
+            view_hash,
+            message,
+            asks_who,
+            cookie,
+            proof,
+            app_hash,
+            updates,
+            rows,
+            sync,
+            app,
+        })
     }
 
     /// Is it part of a sync?
@@ -272,6 +297,12 @@ fn check_items(body: &[u8]) -> Result<&[u8], DecodeError> {
     Ok(body)
 }
 
+fn read_cookie(body: &[u8]) -> Result<u64, DecodeError> {
+    let mut r = Reader::new(body);
+    let cookie = r.u64()?;
+    if r.is_empty() { Ok(cookie) } else { Err(DecodeError::Trailing) }
+}
+
 /// A message, or `None` for a kind of a later version.
 #[inline]
 fn read_message<'a>(kind: u8, body: &'a [u8], sync: &mut sync::Bodies<'a>) -> Result<Option<Message>, DecodeError> {
@@ -284,6 +315,7 @@ fn read_message<'a>(kind: u8, body: &'a [u8], sync: &mut sync::Bodies<'a>) -> Re
         kind::NACK => Message::Nack { nonce: r.u32()? },
         kind::NOT_ME => Message::NotMe { nonce: r.u32()? },
         kind::DELTA => Message::Delta { nonce: r.u32()? },
+        kind::PROVE => Message::Prove { nonce: r.u32()? },
         kind::PULL..=kind::DIGEST => return read_sync(kind, r, sync).map(Some),
         _ => return Ok(None),
     };

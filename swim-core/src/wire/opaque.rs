@@ -82,7 +82,7 @@ pub fn opaque(bytes: &[u8]) -> Result<Vec<(Opaque, Range<usize>)>, DecodeError> 
                     found.push((Opaque::Payload, place(bytes, rumor.payload)));
                 }
             }
-            ..=kind::DELTA | kind::WHO..=kind::SUMMARIES | kind::KNOWN => {}
+            ..=kind::PROVE | kind::WHO..=kind::SUMMARIES | kind::KNOWN | kind::PROOF => {}
             _ => found.push((Opaque::Skipped, end.saturating_sub(len)..end)),
         }
     }
@@ -124,7 +124,7 @@ mod tests {
         assert!(w.open_rows());
         assert!(w.item(&item("row", b"", "[2001:db8::1]:2")) && w.item(&item("", b"x", "10.0.0.1:3")));
         w.close_section();
-        assert!(w.ask_who());
+        assert!(w.ask_who(Some(1)));
         let len = w.written();
         let bytes = [&frame[..len], &[200, 3], b"new"].concat();
         let found: Vec<_> = opaque(&bytes).unwrap().into_iter().map(|(what, at)| (what, &bytes[at])).collect();

@@ -61,6 +61,7 @@ fn hex_vectors_of_messages() {
         (Message::Page { nonce, next: 6 }, "0808a4a3a2a106000000"),
         (Message::Push, "0b00"),
         (Message::Delta { nonce }, "0d04a4a3a2a1"),
+        (Message::Prove { nonce }, "0e04a4a3a2a1"),
     ];
     for (message, want) in vectors {
         let bytes = frame(|w| assert!(w.message(message)));
@@ -95,7 +96,7 @@ fn hex_vectors_of_syncs() {
     assert!(Frame::parse(&bytes).unwrap().bitmaps().eq([1, 1 << 63]));
 
     let bytes = frame(|w| {
-        assert!(w.message(Message::Page { nonce, next: PAGE_END }) && w.ask_who() && w.wanted([id(9)].into_iter()));
+        assert!(w.message(Message::Page { nonce, next: PAGE_END }) && w.ask_who(None) && w.wanted([id(9)].into_iter()));
     });
     assert_eq!(hex(&bytes), head() + "0808a4a3a2a100000040" + "1200" + "14080900000000000000");
     assert!(Frame::parse(&bytes).unwrap().wanted().eq([id(9)]));
@@ -108,11 +109,14 @@ fn hex_vectors_of_syncs() {
 
 #[test]
 fn hex_vector_of_the_question_who() {
-    let bytes = frame(|w| assert!(w.ask_who()));
+    let bytes = frame(|w| assert!(w.ask_who(None)));
     assert_eq!(hex(&bytes), head() + "1200");
     let f = Frame::parse(&bytes).unwrap();
-    assert_eq!((f.asks_who, f.message), (true, None));
-    assert_eq!(Frame::parse(&[&bytes[..21], &[18, 1, 0]].concat()).err(), Some(DecodeError::Trailing));
+    assert_eq!((f.asks_who, f.message, f.cookie), (true, None, None));
+    let bytes = frame(|w| assert!(w.ask_who(Some(2)) && w.proof(3)));
+    let f = Frame::parse(&bytes).unwrap();
+    assert_eq!((f.asks_who, f.cookie, f.proof), (true, Some(2), Some(3)));
+    assert_eq!(Frame::parse(&[&bytes[..21], &[18, 1, 0]].concat()).err(), Some(DecodeError::Truncated));
 }
 
 #[test]
@@ -251,7 +255,7 @@ fn unknown_kinds_are_skipped() {
     bytes.extend_from_slice(&[99, 3, 1, 2, 3]);
     assert_eq!(Frame::parse(&bytes).unwrap().message, Some(Message::Ack { nonce: 1 }));
     let later = frame(|_| ());
-    let later = [&later[..], &[14, 2, 1, 2, 17, 13, 9, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0]].concat();
+    let later = [&later[..], &[15, 2, 1, 2, 17, 13, 9, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0]].concat();
     let f = Frame::parse(&later).unwrap();
     assert_eq!((f.message, f.rows().count()), (None, 1));
 }
@@ -314,9 +318,10 @@ fn rewrite(f: &Frame<'_>) -> Vec<u8> {
         }
         w.close_section();
     }
-    assert!(!f.asks_who || w.ask_who());
+    assert!(!f.asks_who || w.ask_who(f.cookie));
     assert!(w.held(f.held()) && w.wanted(f.wanted()));
     app::rewrite(f, &mut w);
+    assert!(f.proof.is_none_or(|proof| w.proof(proof)));
     let n = w.written();
     buf.truncate(n);
     buf

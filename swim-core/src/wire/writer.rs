@@ -68,6 +68,7 @@ impl<'a> Writer<'a> {
             }
             Message::Nack { nonce } => head(kind::NACK, 4).and_then(|()| c.u32(nonce)),
             Message::NotMe { nonce } => head(kind::NOT_ME, 4).and_then(|()| c.u32(nonce)),
+            Message::Prove { nonce } => head(kind::PROVE, 4).and_then(|()| c.u32(nonce)),
             Message::Delta { nonce } => head(kind::DELTA, 4).and_then(|()| c.u32(nonce)),
             Message::Page { nonce, next } => {
                 head(kind::PAGE, 8)?;
@@ -194,9 +195,26 @@ impl<'a> Writer<'a> {
         fits
     }
 
-    /// Asks the receiver to introduce itself; the last section. `false` when it does not fit.
-    pub fn ask_who(&mut self) -> bool {
-        self.out.bytes(&[kind::WHO, 0]).is_some()
+    /// Asks the receiver to introduce itself, and to send this back with it. `false` when it does not fit.
+    pub fn ask_who(&mut self, cookie: Option<u64>) -> bool {
+        match cookie {
+            None => self.out.bytes(&[kind::WHO, 0]).is_some(),
+            Some(cookie) => self.put_cookie(kind::WHO, cookie),
+        }
+    }
+
+    /// Puts the cookie that the receiver has given. `false` when it does not fit.
+    pub fn proof(&mut self, cookie: u64) -> bool {
+        self.put_cookie(kind::PROOF, cookie)
+    }
+
+    fn put_cookie(&mut self, kind: u8, cookie: u64) -> bool {
+        let mark = self.out.at();
+        let done = self.out.bytes(&[kind, 8]).is_some() && self.out.u64(cookie).is_some();
+        if !done {
+            self.out.rewind(mark);
+        }
+        done
     }
 
     /// Makes the frame at least `len` bytes long with a last section of zeros, if there is room.

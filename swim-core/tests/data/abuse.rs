@@ -202,7 +202,11 @@ fn crowded(identities: usize) -> crate::net::Net {
     for i in 2..2 + identities {
         let p = Peer { id: crate::net::id(i), addr: crate::net::addr(i), incarnation: inc(0) };
         let hello = frame(&p, Some(Message::Pull { nonce: 1 }), &[], &[row(&p)]);
+        net.keep_frames = true;
         net.handle(0, Input::Datagram { from: p.addr, bytes: &hello });
+        net.keep_frames = false;
+        let cookie = net.seen.drain(..).find_map(|(_, _, sent)| cookie_in(&sent)).expect("it is asked for a proof");
+        net.handle(0, Input::Datagram { from: p.addr, bytes: &proven(hello, cookie) });
         let said = delta(&p, None, &head_of(&p, 1), &[entry(1, "k", &(i as u32).to_le_bytes())]);
         net.handle(0, Input::Datagram { from: p.addr, bytes: &said });
         if i % 3 == 0 {

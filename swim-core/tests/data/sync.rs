@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::util::{Bench, Peer, addr, frame, inc, ms, peer, row, written};
+use crate::util::{Bench, Peer, addr, cookie_in, frame, inc, ms, peer, proven, row, written};
 use swim_core::wire::{Change, Detail, Frame, Item, Message, More, StateEntry, StateHead, Summary, Writer};
 use swim_core::{Command, Identity, Input, Instant, Node, NodeId, Profile, Status};
 
@@ -45,7 +45,9 @@ impl Pair {
         for to in 0..2 {
             let from = as_peer(1 - to);
             let introduction = frame(&from, None, &[], &[row(&from)]);
-            pair.give(to, &introduction);
+            let asked = pair.give(to, &introduction);
+            let cookie = asked.iter().find_map(|sent| cookie_in(sent)).expect("a stranger is asked for a proof");
+            pair.give(to, &proven(introduction, cookie));
             for chunk in rows.chunks(500) {
                 pair.give(
                     to,

@@ -31,7 +31,8 @@ fn run_misdirected(b: &mut Bench, d: Duration, targets: &mut [Peer], wrong: &Pee
         if !b.step(end) {
             return;
         }
-        for s in b.sent[seen..].to_vec() {
+        let new = b.sent[seen..].to_vec();
+        for s in new {
             if let (Some(Message::Ping { nonce, .. }), true) = (s.message(), targets.iter().any(|t| t.addr == s.to)) {
                 b.recv_from(s.to, &frame(wrong, Some(Message::NotMe { nonce }), &[], &[]));
             }

@@ -257,7 +257,13 @@ fn strangers_introduce_themselves() {
     b.recv(&stranger, Some(Message::Ping { target: me, nonce: 1 }), &[]);
     let ack = &b.sent[0];
     assert_eq!((ack.message(), ack.frame().asks_who), (Some(Message::Ack { nonce: 1 }), true));
-    b.recv_from(stranger.addr, &frame(&stranger, None, &[], &[row(&stranger)]));
+    let hello = frame(&stranger, None, &[], &[row(&stranger)]);
+    let unproven = b.node.stats().introductions_unproven;
+    b.recv_from(stranger.addr, &hello);
+    assert!(b.node.member(stranger.id).is_none(), "whoever can send can say that");
+    assert_eq!(b.node.stats().introductions_unproven, unproven + 1);
+    let cookie = b.sent[0].frame().cookie.expect("the question has what is to come back");
+    b.recv_from(stranger.addr, &proven(hello, cookie));
     assert_eq!(b.events, [Event::MemberUp { id: stranger.id, incarnation: stranger.incarnation }]);
     // It does not introduce others.
     b.recv_from(addr(41), &frame(&peer(41), None, &[], &[row(&peer(42))]));
@@ -266,7 +272,7 @@ fn strangers_introduce_themselves() {
     let asks = |p: &Peer| {
         let mut buf = [0; 100];
         let mut w = swim_core::wire::Writer::new(&mut buf, p.id, p.incarnation, 0).unwrap();
-        assert!(w.ask_who());
+        assert!(w.ask_who(None));
         let n = w.written();
         buf[..n].to_vec()
     };
@@ -391,7 +397,7 @@ fn pulls_are_padded_when_rows_do_not_fit() {
         let p = peer(n);
         let more = More::Detail(Detail { at: inc(0), addr: p.addr, name: "long", meta: &meta });
         let large = Item { id: p.id, status: Status::alive(inc(0)), more };
-        b.recv_from(p.addr, &frame(&p, Some(Message::Pull { nonce: 1 }), &[], &[large]));
+        b.introduce(p.addr, &p, &large);
     }
     let mut joiner = Bench::new(config());
     // The joiner's datagrams come from an address that is not the one it advertises.

@@ -9,6 +9,7 @@ mod examples;
 mod gossip;
 mod heal;
 mod identity;
+mod introductions;
 mod join;
 mod late;
 mod laws;

@@ -177,7 +177,7 @@ fn samples(b: &Bench, peers: &[Peer]) -> Vec<Vec<u8>> {
         all.extend(messages.map(|m| frame(&p, Some(m), &[suspect], &[])));
         all.push(written(&p, |w| assert!(w.pull(1, asked.into_iter()))));
         all.push(written(&p, |w| assert!(w.compare(1, 0, [(0, [7; 64])].into_iter()))));
-        all.push(written(&p, |w| assert!(w.ask_who())));
+        all.push(written(&p, |w| assert!(w.ask_who(None))));
         all.push(frame(&p, None, &[suspect, accused(me, status(0, State::Dead), &[])], &[]));
     }
     all

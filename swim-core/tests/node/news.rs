@@ -97,7 +97,7 @@ fn f8_the_same_profile_again_is_told_again() {
         let more = More::Detail(Detail { at: first, addr: addr(0), name: "me", meta: b"x" });
         let itself = Peer { id, addr: addr(0), incarnation: first };
         let row = Item { id, status: Status::alive(first), more };
-        receiver.recv_from(addr(0), &frame(&itself, None, &[], &[row]));
+        receiver.proving(addr(0), frame(&itself, None, &[], &[row]));
         member.admit(&p);
         member.quiesce(&[p]);
         for meta in [b"y", b"x", b"y", b"x"] {

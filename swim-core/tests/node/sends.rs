@@ -84,7 +84,7 @@ fn p4_a_long_queue_and_a_storm_of_joins_delay_nothing() {
         for _ in 0..4 {
             newcomers += 1;
             let p = peer(1_000 + newcomers);
-            b.recv_from(p.addr, &frame(&p, Some(Message::Pull { nonce: newcomers }), &[], &[row(&p)]));
+            b.proving(p.addr, frame(&p, Some(Message::Pull { nonce: newcomers }), &[], &[row(&p)]));
         }
         let end = b.now + ms(5);
         loop {

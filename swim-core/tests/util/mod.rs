@@ -113,6 +113,18 @@ pub fn frame(p: &Peer, message: Option<Message>, updates: &[Item<'_>], rows: &[I
     })
 }
 
+/// The frame with this cookie behind it.
+pub fn proven(mut frame: Vec<u8>, cookie: u64) -> Vec<u8> {
+    frame.extend([26, 8]);
+    frame.extend(cookie.to_le_bytes());
+    frame
+}
+
+/// The cookie that a datagram asks to see again.
+pub fn cookie_in(bytes: &[u8]) -> Option<u64> {
+    Frame::parse(bytes).expect("every datagram sent must parse (F4)").cookie
+}
+
 pub fn accused<'a>(id: NodeId, status: Status, accusers: &'a [NodeId]) -> Item<'a> {
     Item { id, status, more: Accusers::new(accusers).map_or(More::Status, More::Accused) }
 }
@@ -197,7 +209,22 @@ impl Bench {
     }
 
     pub fn admit(&mut self, p: &Peer) {
-        self.recv_from(p.addr, &frame(p, Some(Message::Pull { nonce: 1 }), &[], &[row(p)]));
+        self.introduce(p.addr, p, &row(p));
+    }
+
+    /// A peer introduces itself from this address: with a pull, and with the cookie for it if it is asked for one.
+    pub fn introduce(&mut self, from: SocketAddr, p: &Peer, row: &Item<'_>) {
+        self.proving(from, frame(p, Some(Message::Pull { nonce: 1 }), &[], std::slice::from_ref(row)));
+    }
+
+    /// A datagram comes, and comes again with the cookie for it if there is one in what follows.
+    pub fn proving(&mut self, from: SocketAddr, bytes: Vec<u8>) {
+        let seen = self.sent.len();
+        self.recv_from(from, &bytes);
+        let asks = |s: &Sent| cookie_in(&s.bytes).filter(|_| s.to == from);
+        if let Some(cookie) = self.sent[seen..].iter().find_map(asks) {
+            self.recv_from(from, &proven(bytes, cookie));
+        }
     }
 
     pub fn command(&mut self, c: Command<'_>) {

@@ -160,10 +160,17 @@ fn a_life_elsewhere_is_resumed_here() {
     let (second, mut greeter) = peer.start(addr("10.0.0.2:7946"), now).unwrap();
     second.join(&[addr("10.0.0.1:7946")]).unwrap();
     greeter.command(now);
-    let mut out = vec![0; greeter.datagram_max()];
-    let len = greeter.poll_transmit(&mut out).unwrap().len;
     while pump.poll_transmit(&mut vec![0; 1_400]).is_some() {}
-    pump.datagram(now, addr("10.0.0.2:7946"), &mut out[..len]);
+    // It is let in when it has shown where it is.
+    for _ in 0..2 {
+        let mut out = vec![0; greeter.datagram_max()];
+        let len = greeter.poll_transmit(&mut out).unwrap().len;
+        while greeter.poll_transmit(&mut vec![0; 1_400]).is_some() {}
+        pump.datagram(now, addr("10.0.0.2:7946"), &mut out[..len]);
+        let len = pump.poll_transmit(&mut out).unwrap().len;
+        while pump.poll_transmit(&mut vec![0; 1_400]).is_some() {}
+        greeter.datagram(now, addr("10.0.0.1:7946"), &mut out[..len]);
+    }
     assert_eq!(pump.node().live_count(), 2);
     while pump.poll_transmit(&mut vec![0; 1_400]).is_some() {}
     let snapshot = pump.node().snapshot();

@@ -1,3 +1,4 @@
+use swim_core::wire::Frame;
 use swim_core::{Command, Input};
 
 use super::*;
@@ -109,13 +110,17 @@ fn former_life(seeds_max: usize) -> Vec<u8> {
         let from = me.addr;
         let mut other = Node::new(me, config.clone(), i, Instant::ORIGIN).unwrap();
         let tell = |other: &mut Node, node: &mut Node, command: Command<'_>| {
-            let mut out = [0; 1_400];
             other.handle(Instant::ORIGIN, Input::Command(command));
-            while let Some(tx) = other.poll_transmit(&mut out) {
-                node.handle(Instant::ORIGIN, Input::Datagram { from, bytes: &out[..tx.len] });
-                while node.poll_event().is_some() || node.poll_transmit(&mut [0; 1_400]).is_some() {}
+            let mut said = sent(other);
+            while let Some(bytes) = said.pop() {
+                node.handle(Instant::ORIGIN, Input::Datagram { from, bytes: &bytes });
+                // Of all that is answered, only what has to be shown before it is believed.
+                let asks = |bytes: &Vec<u8>| Frame::parse(bytes).is_ok_and(|frame| frame.cookie.is_some());
+                for bytes in sent(node).into_iter().filter(asks) {
+                    other.handle(Instant::ORIGIN, Input::Datagram { from: addr("10.0.0.1:1"), bytes: &bytes });
+                    said.extend(sent(other));
+                }
             }
-            while other.poll_event().is_some() {}
         };
         tell(&mut other, &mut node, Command::Join(&[addr("10.0.0.1:1")]));
         if i == 9 {
@@ -129,6 +134,16 @@ fn former_life(seeds_max: usize) -> Vec<u8> {
         while node.poll_event().is_some() || node.poll_transmit(&mut out).is_some() {}
     }
     node.snapshot()
+}
+
+/// All that a node has to send.
+fn sent(node: &mut Node) -> Vec<Vec<u8>> {
+    let (mut out, mut all) = ([0; 1_400], Vec::new());
+    while let Some(tx) = node.poll_transmit(&mut out) {
+        all.push(out[..tx.len].to_vec());
+    }
+    while node.poll_event().is_some() {}
+    all
 }
 
 #[test]

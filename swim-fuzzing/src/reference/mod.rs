@@ -20,6 +20,8 @@ pub struct Content {
     pub updates: Vec<About>,
     pub rows: Vec<About>,
     pub who: bool,
+    /// In *who*.
+    pub cookie: Option<u64>,
     pub held: Vec<(u64, u32, u32)>,
     pub wanted: Vec<u64>,
     pub app: u32,
@@ -29,6 +31,7 @@ pub struct Content {
     pub rumors: Vec<Told>,
     /// origin · epoch · seq · known
     pub known: Vec<(u64, u32, u32, bool)>,
+    pub proof: Option<u64>,
 }
 
 /// A message.
@@ -80,6 +83,9 @@ pub enum Said {
         records: Vec<(u64, u32, u32, u32, u32, u64)>,
     },
     Delta {
+        nonce: u32,
+    },
+    Prove {
         nonce: u32,
     },
 }

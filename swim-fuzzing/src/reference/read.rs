@@ -94,6 +94,7 @@ pub fn decode(bytes: &[u8]) -> Option<Content> {
         updates: Vec::new(),
         rows: Vec::new(),
         who: false,
+        cookie: None,
         held: Vec::new(),
         wanted: Vec::new(),
         app: 0,
@@ -101,6 +102,7 @@ pub fn decode(bytes: &[u8]) -> Option<Content> {
         states: Vec::new(),
         rumors: Vec::new(),
         known: Vec::new(),
+        proof: None,
     };
     let mut kinds = Vec::new();
     while input.left() > 0 {
@@ -111,7 +113,10 @@ pub fn decode(bytes: &[u8]) -> Option<Content> {
             1..=15 => content.message = message(kind, &mut body)?,
             16 => content.updates = body.all(items)?,
             17 => content.rows = body.all(items)?,
-            18 => content.who = true,
+            18 => {
+                content.who = true;
+                content.cookie = if body.left() > 0 { Some(body.u64()?) } else { None };
+            }
             19 => content.held = body.all(held)?,
             20 => content.wanted = body.all(wanted)?,
             21 => content.app = Some(body.u32()?).filter(|&hash| hash != 0)?,
@@ -119,10 +124,11 @@ pub fn decode(bytes: &[u8]) -> Option<Content> {
             23 => content.states = body.all(parts)?,
             24 => content.rumors = body.all(rumors)?,
             25 => content.known = body.all(known)?,
+            26 => content.proof = Some(body.u64()?),
             _ => {}
         }
         // What is skipped is not looked at.
-        let skipped = matches!(kind, 14 | 15 | 26..);
+        let skipped = matches!(kind, 15 | 27..);
         if !skipped && body.left() > 0 {
             return None;
         }
@@ -152,6 +158,7 @@ fn message(kind: u8, body: &mut Input) -> Option<Option<Said>> {
         11 => Said::Push,
         12 => Said::Digest { nonce: body.u32()?, records: body.all(digests)? },
         13 => Said::Delta { nonce: body.u32()? },
+        14 => Said::Prove { nonce: body.u32()? },
         _ => return Some(None),
     };
     Some(Some(said))

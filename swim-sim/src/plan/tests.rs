@@ -172,7 +172,7 @@ fn sums_of_latencies_follow_irwin_and_hall() {
 #[test]
 fn a_change_costs_at_most_what_is_planned() {
     let config = Config::lan("sim");
-    let mut w = cluster(11, 50, &config);
+    let mut w = cluster(12, 50, &config);
     w.kill(NodeIx::FIRST);
     let before: Vec<_> = w.nodes().map(|i| w.sent(i)).collect();
     w.run(secs(30));

@@ -66,7 +66,7 @@ pub struct Memory {
 /// 2 to 4096 rows. Small tables grow by doubling, so it is some more or less from size to size.
 const ROW_BYTES: usize = 250;
 /// The same without any row: queues of events, facts, relays and suspicions, as the presets bound them, and buffers.
-const BASE_BYTES: usize = 111_500;
+const BASE_BYTES: usize = 122_000;
 
 const HEADERS: usize = 28;
 

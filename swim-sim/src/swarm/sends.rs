@@ -148,6 +148,7 @@ fn is_answer(message: &Message) -> bool {
             | Message::Page { .. }
             | Message::Differ { .. }
             | Message::Delta { .. }
+            | Message::Prove { .. }
     )
 }
 

@@ -14,6 +14,8 @@ pub(super) struct Parts<'a> {
     updates: Vec<Item<'a>>,
     rows: Vec<Item<'a>>,
     asks_who: bool,
+    cookie: Option<u64>,
+    proof: Option<u64>,
     held: Vec<(NodeId, u32, u32)>,
     wanted: Vec<NodeId>,
     ranges: Vec<KeyRange>,
@@ -31,6 +33,8 @@ impl<'a> Parts<'a> {
             updates: frame.updates().collect(),
             rows: frame.rows().collect(),
             asks_who: frame.asks_who,
+            cookie: frame.cookie,
+            proof: frame.proof,
             held: frame.held().collect(),
             wanted: frame.wanted().collect(),
             ranges: frame.ranges().collect(),
@@ -54,11 +58,13 @@ impl<'a> Parts<'a> {
         } else if take(1).is_some() {
             self.rows.clear();
         } else if take(1).is_some() {
-            self.asks_who = false;
+            (self.asks_who, self.cookie) = (false, None);
         } else if take(1).is_some() {
             self.held.clear();
         } else if take(1).is_some() {
             self.wanted.clear();
+        } else if take(1).is_some() {
+            self.proof = None;
         } else if let Some(at) = take(self.updates.len()) {
             self.updates.remove(at);
         } else if let Some(at) = take(self.rows.len()) {
@@ -99,9 +105,10 @@ impl<'a> Parts<'a> {
             fits &= w.open_rows() && self.rows.iter().all(|item| w.item(item));
             w.close_section();
         }
-        fits &= !self.asks_who || w.ask_who();
+        fits &= !self.asks_who || w.ask_who(self.cookie);
         fits &= w.held(self.held.iter().copied()) && w.wanted(self.wanted.iter().copied());
         fits &= self.app.put(&mut w);
+        fits &= self.proof.is_none_or(|proof| w.proof(proof));
         let len = w.written();
         bytes.truncate(len);
         fits.then_some(bytes)
@@ -131,13 +138,14 @@ mod tests {
         w.close_section();
         assert!(w.open_rows() && w.item(&item(3)));
         w.close_section();
-        assert!(w.ask_who() && w.held([(NodeId::new(4), 4, 5)].into_iter()) && w.wanted([NodeId::new(5)].into_iter()));
+        assert!(w.ask_who(Some(6)) && w.held([(NodeId::new(4), 4, 5)].into_iter()));
+        assert!(w.wanted([NodeId::new(5)].into_iter()) && w.proof(7));
         let len = w.written();
         let padded = [&bytes[..len], &[255, 3, 0, 0, 0]].concat();
         let sizes = |bytes: &[u8]| {
             let f = Frame::parse(bytes).unwrap();
             let all = [f.updates().count(), f.rows().count(), f.held().count(), f.wanted().count(), f.ranges().count()];
-            (all, f.asks_who, bytes.len())
+            (all, (f.cookie, f.proof), bytes.len())
         };
         let without = |n| Parts::of(&padded).unwrap().without(n);
         assert_eq!(without(0).unwrap(), bytes[..len]);
@@ -148,12 +156,13 @@ mod tests {
             [left(1).0, left(2).0, left(4).0, left(5).0].map(|s| s[..4].to_vec()),
             [vec![0, 1, 1, 1], vec![2, 0, 1, 1], vec![2, 1, 0, 1], vec![2, 1, 1, 0],]
         );
-        assert_eq!((left(3).0, left(3).1, left(2).1), (all, false, true));
-        let second = without(7).unwrap();
+        assert_eq!((left(3).0, left(3).1, left(2).1), (all, (None, Some(7)), (Some(6), Some(7))));
+        assert_eq!((left(6).0, left(6).1), (all, (Some(6), None)));
+        let second = without(8).unwrap();
         let only: Vec<NodeId> = Frame::parse(&second).unwrap().updates().map(|i| i.id).collect();
         assert_eq!(only, [NodeId::new(1)]);
         // Behind the last there are five of application data.
-        assert_eq!((left(11).0[4], left(12).0[4], without(18)), (1, 1, None));
+        assert_eq!((left(12).0[4], left(13).0[4], without(19)), (1, 1, None));
         assert!(Parts::of(b"no frame").is_none());
     }
 }

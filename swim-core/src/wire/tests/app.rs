@@ -284,7 +284,7 @@ fn what_is_held_stays_free() {
     assert_eq!(w.room(), 130 - 21 - 55);
     assert!(w.open_rumors() && w.rumor(&rumor));
     let (at, room) = (w.written(), w.room());
-    assert!(room < rumor_len(1, 20) && !w.rumor(&rumor) && !w.ask_who());
+    assert!(room < rumor_len(1, 20) && !w.rumor(&rumor) && !w.ask_who(None));
     assert_eq!((w.written(), w.room()), (at, room));
     w.hold(1_000);
     assert_eq!(w.room(), 0);

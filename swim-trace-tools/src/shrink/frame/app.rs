@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     /// Parts in front of those of application data, in a frame without any of them.
-    const BEFORE: usize = 6;
+    const BEFORE: usize = 7;
 
     fn counts(bytes: &[u8]) -> [usize; 6] {
         let f = Frame::parse(bytes).unwrap();
