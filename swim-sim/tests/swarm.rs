@@ -117,5 +117,5 @@ fn plans_keep_to_what_they_may_do() {
         }
     }
     assert!((60..300).contains(&quiet), "{quiet} of 2000 plans are quiet");
-    assert_eq!(kinds.len(), 24, "{kinds:?}");
+    assert_eq!(kinds.len(), 25, "{kinds:?}");
 }

@@ -124,8 +124,8 @@ fn a_sealed_run_can_be_repeated_and_replayed() {
         w.restart(others[0]);
         w.join(others[0], &[first]);
         w.nodes().for_each(|node| w.set_keyring(node, ring(&[1, 2], 2)));
-        w.run(secs(20));
-        assert!(w.all_see(5) && driver(&w, first).sessions_begun == 2);
+        w.run_until(secs(180), |w| w.all_see(5)).expect("all see all again");
+        assert_eq!(driver(&w, first).sessions_begun, 2);
         let (recorder, digest) = (w.handle(first).recorder().expect("it is recorded").clone(), w.digest());
         drop(w);
         conformance::replay("sealed", &recorder).expect("the same life");

@@ -171,7 +171,7 @@ fn mutations_are_borne() {
             fuzzing::redact(&bytes);
         }
     }
-    assert!(opened > 3_000, "most mutations get beyond the header: {opened}");
+    assert!(opened > 2_800, "most mutations get beyond the header: {opened}");
 }
 
 /// Times have no end, and the node goes on at the last of them.
