@@ -68,7 +68,11 @@ impl Conflicts {
     /// Another member has answered in the place of this one, or its address is this node's own (`mine`). Tells whether that is to
     /// be told. A former holder of this node's address is nothing unusual, before it shows that it is still there.
     pub(crate) fn on_wrong(&mut self, id: NodeId, mine: bool, cx: &Cx) -> bool {
-        let Some(conflict) = self.place(id, cx) else { return false };
+        let Some(conflict) = self.place(id, true, cx) else { return false };
+        if !mine && conflict.seen.is_none_or(|seen| cx.now.micros_since(seen) >= SPARED) {
+            // What it has shown before had other reasons.
+            conflict.lives = 0;
+        }
         conflict.seen = Some(cx.now);
         let due = conflict.told.is_none_or(|told| cx.now.micros_since(told) >= TOLD_EVERY);
         let tells = due && (!mine || conflict.lives > 0);
@@ -78,8 +82,9 @@ impl Conflicts {
         tells
     }
 
-    /// What is kept of this member, perhaps in the place of the one whose conflict is the oldest.
-    fn place(&mut self, id: NodeId, cx: &Cx) -> Option<&mut Conflict> {
+    /// What is kept of this member, perhaps in the place of the one whose conflict is the oldest. For one in whose place another
+    /// `answered`, those make room of whom that is not known.
+    fn place(&mut self, id: NodeId, answered: bool, cx: &Cx) -> Option<&mut Conflict> {
         let since = |at: Instant| cx.now.micros_since(at);
         if let Some(at) = self.0.iter().position(|conflict| conflict.id == id) {
             let conflict = self.0.get_mut(at)?;
@@ -92,8 +97,8 @@ impl Conflicts {
             self.0.push(Conflict::new(id, cx));
             return self.0.last_mut();
         }
-        let oldest = self.0.iter_mut().min_by_key(|conflict| conflict.last())?;
-        if since(oldest.last()) < TOLD_EVERY {
+        let oldest = self.0.iter_mut().min_by_key(|conflict| (conflict.seen.is_some(), conflict.last()))?;
+        if since(oldest.last()) < TOLD_EVERY && (oldest.seen.is_some() || !answered) {
             return None;
         }
         *oldest = Conflict::new(id, cx);
@@ -104,7 +109,7 @@ impl Conflicts {
     /// begin of a conflict.
     pub(crate) fn on_life(&mut self, id: NodeId, shares: bool, cx: &Cx) {
         if shares || self.0.iter().any(|conflict| conflict.id == id) {
-            if let Some(conflict) = self.place(id, cx) {
+            if let Some(conflict) = self.place(id, false, cx) {
                 (conflict.lives, conflict.lived) = (conflict.lives.saturating_add(1), cx.now);
             }
         }
@@ -119,9 +124,9 @@ impl Conflicts {
         self.0.iter().any(|conflict| conflict.id == id && spared(conflict))
     }
 
-    /// The members in conflict that have shown of late that they are there.
+    /// The members in conflict that have shown again and again of late that they are there.
     pub(crate) fn living(&self, cx: &Cx) -> impl Iterator<Item = NodeId> {
-        let living = |c: &&Conflict| c.lives > 0 && cx.now.micros_since(c.last()) < SPARED;
+        let living = |c: &&Conflict| c.lives >= LIVES_MIN && cx.now.micros_since(c.last()) < SPARED;
         self.0.iter().filter(living).map(|conflict| conflict.id)
     }
 

@@ -149,6 +149,7 @@ impl Join {
 
     /// Contacts one address, as if it were a seed; the seeds may be being contacted, perhaps in vain.
     pub(crate) fn knock(&mut self, addr: Addr, cx: &mut Cx) {
+        let proof = self.asked.iter().find(|asked| asked.addr == addr).and_then(|asked| asked.proof);
         if self.phase == Phase::Idle {
             self.asked.clear();
             self.phase = Phase::Contacting;
@@ -157,9 +158,9 @@ impl Join {
         let nonce = cx.rng.next_u32();
         // One besides the seeds: the former one has had its time.
         self.asked.truncate(if self.wanted { self.seeds.len() } else { 0 });
-        self.asked.push(Asked { addr, nonce, proof: None, proved: false });
+        self.asked.push(Asked { addr, nonce, proof, proved: false });
         count(&mut cx.stats.knocks);
-        cx.send(Intent::to_stranger(addr, What::Join { nonce, proof: None }));
+        cx.send(Intent::to_stranger(addr, What::Join { nonce, proof }));
     }
 
     /// Is this nonce that of the contact under way? A seed with several addresses may answer from another than it was
@@ -188,6 +189,13 @@ impl Join {
         let Some(asked) = asked else { return };
         (asked.proof, asked.proved) = (Some(cookie), true);
         cx.send(Intent::to_stranger(asked.addr, What::Join { nonce, proof: Some(cookie) }));
+        if self.wanted {
+            // There is somebody. Should the rest be lost, the long waits for nobody are over, and the cookie still holds.
+            self.attempts = 0;
+            self.next = self.next.min(cx.now.plus_micros(cx.pace.join_retry));
+        } else {
+            self.next = cx.now.plus_micros(cx.pace.probe_timeout.saturating_mul(2));
+        }
     }
 
     /// A contact has come back to this node: the address is another of its own, and nobody else is to be found there.

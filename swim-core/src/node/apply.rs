@@ -249,8 +249,8 @@ impl Node {
             self.table.set_view_hash(hash);
         }
         let another_life = old.incarnation().epoch() != incarnation.epoch();
-        if status.is_live() && incarnation > old.incarnation() {
-            let shares = addr == self.cx.my_addr || self.table.aliases(addr) > usize::from(old.is_live());
+        if status.state() == State::Alive && incarnation > old.incarnation() {
+            let shares = addr == self.cx.my_addr || self.table.aliases(addr) > 1;
             self.conflicts.on_life(id, shares, &self.cx);
         }
         if !status.is_live() || another_life {

@@ -92,26 +92,63 @@ fn a_member_that_was_replaced_dies_on_schedule() {
     assert_eq!((replaced.0, replaced.1, replaced.2), (silent.0, 1, 0));
 }
 
-/// Who sees that another member lives at its own address cannot tell silence from answers that the other has got.
+/// Who sees that another member lives at its own address cannot tell silence from answers that the other has got; unless it
+/// hears from relays that they heard nothing either.
 #[test]
 fn who_shares_its_address_accuses_nobody_else() {
-    for lives in [false, true] {
+    for (raised, nacks) in [(0, false), (1, false), (2, false), (2, true)] {
         let (mut b, peers) = Bench::with_peers(config(), 5);
         let mut twin = Peer { addr: b.node.me().addr(), ..peer(60) };
         b.gossip(&peers[0], &[row(&twin)]);
         assert_eq!(b.state(&twin), Some(State::Alive));
-        if lives {
+        for _ in 0..raised {
             twin.incarnation = twin.incarnation.next();
             b.gossip(&peers[0], &[Item::status(twin.id, swim_core::Status::alive(twin.incarnation))]);
         }
-        // A row at the own address is nothing unusual: somebody's former one, of whom nothing has been heard since.
-        b.run(ms(60_000));
+        // A row at the own address is nothing unusual: somebody's former one, of whom nothing has been heard since. Nor is one
+        // that has refuted late.
+        run_nacked(&mut b, ms(60_000), if nacks { &peers } else { &[] });
         let others = b.suspects() - suspicions_of(&b, &twin);
-        assert_eq!(others == 0, lives, "{others} others are accused");
-        assert_eq!(b.node.stats().verdicts_withheld > 0, lives);
+        assert_eq!(others == 0, raised == 2 && !nacks, "{others} others are accused, {raised}, {nacks}");
+        assert!(nacks || (b.node.stats().verdicts_withheld > 0) == (raised == 2));
         let told = conflicts(&b);
         assert!(told.iter().all(|&pair| pair == (twin.id, b.me())) && told.len() <= 1, "{told:?}");
     }
+}
+
+/// Lets time pass while nobody answers; relays say so, if they do.
+fn run_nacked(b: &mut Bench, d: Duration, relays: &[Peer]) {
+    let end = b.now + d;
+    loop {
+        let seen = b.sent.len();
+        if !b.step(end) {
+            return;
+        }
+        let new = b.sent[seen..].to_vec();
+        for s in new {
+            let relay = relays.iter().find(|relay| relay.addr == s.to);
+            if let Some((relay, Message::PingReq { nonce, .. })) = relay.zip(s.message()) {
+                b.recv(relay, Some(Message::Nack { nonce }), &[]);
+            }
+        }
+    }
+}
+
+/// A member that comes back from the dead shares its address with nobody, and nothing is made of it.
+#[test]
+fn who_was_dead_shares_its_address_with_nobody() {
+    let (mut b, peers) = Bench::with_peers(healthy(), 5);
+    let (mut target, wrong) = ([peers[0]], peer(70));
+    for _ in 0..3 {
+        let dead = swim_core::Status::new(target[0].incarnation, State::Dead);
+        b.gossip(&peers[1], &[Item::status(target[0].id, dead)]);
+        target[0].incarnation = target[0].incarnation.next();
+        b.gossip(&peers[1], &[Item::status(target[0].id, swim_core::Status::alive(target[0].incarnation))]);
+    }
+    assert_eq!(b.state(&target[0]), Some(State::Alive));
+    // Now it is gone, and another has its address.
+    run_misdirected(&mut b, ms(60_000), &mut target, &wrong, &peers[1..], false);
+    assert_eq!((b.state(&target[0]), b.node.stats().verdicts_withheld), (Some(State::Dead), 0));
 }
 
 /// Where many addresses are answered by others, sixteen of them are told of in a minute.

@@ -122,3 +122,27 @@ fn a_joiner_proves_itself_once_per_contact() {
     b.recv_from(seed.addr, &frame(&seed, Some(Message::Page { nonce, next: PAGE_END }), &[], &[row(&seed)]));
     assert!(b.events.contains(&Event::Joined { members: 2 }));
 }
+
+/// A seed that was silent for long asks for a proof, and what follows is lost: it is contacted again soon, not after the long
+/// wait that its silence had led to, and with the proof.
+#[test]
+fn what_is_lost_behind_a_proof_is_asked_for_soon() {
+    let (mut b, seed) = (Bench::new(config()), peer(1));
+    b.command(Command::Join(&[seed.addr]));
+    b.run(ms(120_000));
+    let contacts = |b: &Bench| b.sent.iter().filter(|s| matches!(s.message(), Some(Message::Pull { .. }))).count();
+    while contacts(&b) > 0 {
+        b.clear();
+        b.run(ms(100));
+    }
+    while contacts(&b) == 0 {
+        b.run(ms(100));
+    }
+    let Some(Message::Pull { nonce }) = b.sent[0].message() else { panic!("{:?}", b.sent) };
+    b.clear();
+    b.recv_from(seed.addr, &written(&seed, |w| assert!(w.message(Message::Prove { nonce }) && w.ask_who(Some(70)))));
+    assert_eq!(contacts(&b), 1);
+    b.run(b.node.config().join_retry);
+    let proofs: Vec<_> = b.sent.iter().filter_map(|s| s.frame().proof).collect();
+    assert_eq!((contacts(&b), proofs), (2, vec![70, 70]));
+}

@@ -43,6 +43,10 @@ impl Migration {
 
     /// Something sealed of a session that lives was opened.
     pub(super) fn heard_sealed(&mut self, now: Instant, from: SocketAddr) {
+        if self.contacts.len() >= CONTACTS_MAX && !self.contacts.contains_key(&canonical(from)) {
+            // Those of whom nothing sealed came may be anybody.
+            self.contacts.retain(|_, contact| contact.sealed.is_some());
+        }
         if let Some(contact) = self.contact(now, from) {
             contact.sealed = Some(now);
         }
@@ -133,6 +137,19 @@ mod tests {
         assert!(migration.is_answered_by(at(11_000), 2, addr(6_000)));
         assert!(!migration.is_answered_by(at(11_000), 1, addr(6_000)));
         assert!(!migration.is_answered_by(at(20_999), 2, addr(6_000)), "too late");
+    }
+
+    /// Whoever speaks plain may be anybody, and says it from any address; who is spoken to sealed is known all the same.
+    #[test]
+    fn who_seals_finds_room_among_any_number_of_others() {
+        let mut migration = Migration::new("c", Instant::NEVER);
+        let addr = |n: u32| SocketAddr::from((n.to_be_bytes(), 7_946));
+        let at = Instant::from_millis;
+        assert!((0..5_000).all(|n| (n < 4_096) == migration.hello(at(0), addr(n), || Some(1)).is_some()));
+        migration.heard_sealed(at(1), addr(9_000));
+        assert!(migration.seals_to(addr(9_000)) && !migration.seals_to(addr(1)));
+        assert!((0..5_000).filter(|&n| migration.hello(at(2), addr(n), || Some(1)).is_some()).count() == 4_095);
+        assert!(migration.seals_to(addr(9_000)));
     }
 
     #[test]

@@ -49,8 +49,8 @@ pub(super) struct Unproven {
 }
 
 impl Unproven {
-    /// The number for whoever is at this address, unless he was asked just now, or enough were asked in all.
-    pub(super) fn ask(&mut self, now: Instant, to: SocketAddr) -> Option<u64> {
+    /// The number for whoever is at this address, unless he was asked just now, or enough were asked in all, or none `may` be.
+    pub(super) fn ask(&mut self, now: Instant, to: SocketAddr, may: impl FnOnce() -> bool) -> Option<u64> {
         let same = |place: &Option<(SocketAddr, Instant)>| place.is_some_and(|(asked, _)| asked == to);
         let place = match self.asked.iter_mut().position(|place| same(place)) {
             Some(at) => self.asked.get_mut(at)?,
@@ -58,6 +58,9 @@ impl Unproven {
             None => self.asked.iter_mut().min_by_key(|place| place.map(|(_, at)| at))?,
         };
         if self.asks >= ASKS_MAX || place.is_some_and(|(asked, at)| asked == to && now.since(at) < REPEAT) {
+            return None;
+        }
+        if !may() {
             return None;
         }
         self.asks = self.asks.saturating_add(1);

@@ -216,12 +216,12 @@ impl Sealed {
 
     /// The number that whoever sends under this session from this address is to say back, if he is to be asked now.
     fn challenge(&mut self, to: SocketAddr, peer: &Peer) -> Option<u64> {
-        let nonce = self.pending.get_mut(peer)?.ask(self.now, to)?;
-        if self.challenges.take(self.now) {
-            return Some(nonce);
-        }
-        self.stats.controls_unsent = self.stats.controls_unsent.saturating_add(1);
-        None
+        let may = || {
+            let may = self.challenges.take(self.now);
+            self.stats.controls_unsent = self.stats.controls_unsent.saturating_add(u64::from(!may));
+            may
+        };
+        self.pending.get_mut(peer)?.ask(self.now, to, may)
     }
 
     /// A control message came, whose tag is right. The cipher is there when the session is neither known nor expected.

@@ -12,7 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-const ALL: Duration = Duration::from_secs(55);
+const ALL: Duration = Duration::from_secs(150);
 
 /// A browser that is installed here, by its name.
 pub(crate) fn installed() -> Option<&'static str> {
@@ -69,7 +69,7 @@ impl Browser {
         ];
         let options = json!({ "args": args, "binary": path_of(program) });
         let wanted = json!({ "browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": { "browser": "ALL" },
-            "timeouts": { "script": 15_000, "pageLoad": 20_000 } });
+            "timeouts": { "script": 60_000, "pageLoad": 60_000 } });
         let session = browser.post("", &json!({ "capabilities": { "alwaysMatch": wanted } }));
         browser.base += &format!("/{}", session["sessionId"].as_str().expect("a session has an id"));
         browser

@@ -80,12 +80,12 @@ fn each_address_is_asked_now_and_then() {
     let unproven = pending.get_mut(&peer(7)).unwrap();
     let at = Instant::from_millis;
     assert!(!unproven.is_answered_by(7, addr(1)), "nobody was asked");
-    assert_eq!((unproven.ask(at(0), addr(1)), unproven.ask(at(249), addr(1))), (Some(7), None));
-    assert_eq!((unproven.ask(at(249), addr(2)), unproven.ask(at(250), addr(1))), (Some(7), Some(7)));
+    assert_eq!((unproven.ask(at(0), addr(1), || true), unproven.ask(at(249), addr(1), || true)), (Some(7), None));
+    assert_eq!((unproven.ask(at(249), addr(2), || true), unproven.ask(at(250), addr(1), || true)), (Some(7), Some(7)));
     assert!(unproven.is_answered_by(7, addr(1)) && unproven.is_answered_by(7, addr(2)));
     assert!(!unproven.is_answered_by(8, addr(1)) && !unproven.is_answered_by(7, addr(3)));
     for n in 3..6 {
-        assert_eq!(unproven.ask(at(300), addr(n)), Some(7));
+        assert_eq!(unproven.ask(at(300), addr(n), || true), Some(7));
     }
     assert!(unproven.is_answered_by(7, addr(1)) && !unproven.is_answered_by(7, addr(2)), "the longest ago gives way");
 }
