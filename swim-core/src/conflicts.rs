@@ -124,9 +124,9 @@ impl Conflicts {
         self.0.iter().any(|conflict| conflict.id == id && spared(conflict))
     }
 
-    /// The members in conflict that have shown again and again of late that they are there.
+    /// The members in conflict that have shown of late that they are there.
     pub(crate) fn living(&self, cx: &Cx) -> impl Iterator<Item = NodeId> {
-        let living = |c: &&Conflict| c.lives >= LIVES_MIN && cx.now.micros_since(c.last()) < SPARED;
+        let living = |c: &&Conflict| c.lives > 0 && cx.now.micros_since(c.last()) < SPARED;
         self.0.iter().filter(living).map(|conflict| conflict.id)
     }
 

@@ -35,16 +35,15 @@ impl Node {
         }
         // A nack says that the target was silent, and that this node hears.
         let hears = self.detect.relays_asked().any(|(_, nacked)| nacked);
-        let twin = |other| self.table.is_live(other) && self.is_at_mine(other);
-        let withheld =
-            self.conflicts.spares(id, &self.cx) || !mine && !hears && self.conflicts.living(&self.cx).any(twin);
+        let withheld = self.conflicts.spares(id, &self.cx)
+            || !mine && !hears && self.conflicts.living(&self.cx).any(|other| self.is_at_mine(other));
         if withheld {
             count(&mut self.cx.stats.verdicts_withheld);
         }
         !withheld
     }
 
-    /// Has this member said that it has this node's own address?
+    /// Has this member said that it has this node's own address? Whoever is deaf holds it for dead after a while.
     fn is_at_mine(&self, id: NodeId) -> bool {
         self.table.find_row(id).is_some_and(|(_, row)| row.addr == self.cx.my_addr)
     }
