@@ -149,7 +149,7 @@ fn mutations_are_borne() {
         (random >> 16) as usize % n.max(1)
     };
     let mut opened = 0;
-    for round in 0..4_000 {
+    for round in 0..1_500 {
         let mut bytes = files[round % files.len()].1.clone();
         for _ in 0..=below(4) {
             let at = below(bytes.len());
@@ -171,7 +171,7 @@ fn mutations_are_borne() {
             fuzzing::redact(&bytes);
         }
     }
-    assert!(opened > 2_800, "most mutations get beyond the header: {opened}");
+    assert!(opened > 1_000, "most mutations get beyond the header: {opened}");
 }
 
 /// Times have no end, and the node goes on at the last of them.
