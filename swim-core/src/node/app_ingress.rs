@@ -118,7 +118,9 @@ impl Node {
         let now = self.driver_now();
         let entries = item.entries().take(taken).map(|entry| key_entry(&entry, now, &self.cx.config));
         let delta = Delta { version: item.version, gc: item.gc, from: item.from, upto, entries };
-        let news = if answer { lane.is_some_and(|lane| self.fetch.is_news(lane, slot)) } else { true };
+        // No hash has what the dead have said, so nobody else finds out what he lacks of it: whoever learns it tells it on.
+        let orphaned = self.table.row(slot).is_some_and(|row| !row.status.is_live()) && !self.join.is_catching_up();
+        let news = if answer { orphaned || lane.is_some_and(|lane| self.fetch.is_news(lane, slot)) } else { true };
         match self.state.apply(slot, delta, news, now, &self.cx) {
             Outcome::Stale => {
                 count(&mut self.cx.stats.deltas_stale);
