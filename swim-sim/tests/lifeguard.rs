@@ -22,7 +22,11 @@ fn value(table: &Table, row: usize, column: &str) -> f64 {
     }
 }
 
-/// Shares of plain SWIM's false positives: within a factor 1.5 of the published ones, and in their order. Ours has none.
+/// Shares of plain SWIM's false positives: about the published ones, and in their order as far as these trials tell them apart. Ours has
+/// none.
+///
+/// The Buddy System alone changes too little here to be told from chance (100.7 ± 0.7 % over 8 trials, published 94 %), and the order of
+/// LHA-Suspicion and Lifeguard (2.2 ± 0.1 and 2.2 ± 0.2 %) says as little.
 #[test]
 fn shares_are_about_the_published_ones_and_ours_has_none() {
     let tables = lifeguard(&args(LifeguardTable::Configurations, 2));
@@ -34,10 +38,11 @@ fn shares_are_about_the_published_ones_and_ours_has_none() {
     if cfg!(debug_assertions) {
         return;
     }
-    assert!(swim > buddy && buddy > probe && probe > suspicion && suspicion > lifeguard, "the published order");
-    for (row, published) in [(1, 67.72), (2, 3.0), (3, 94.08), (4, 1.53)] {
+    assert!(swim.min(buddy) > probe && probe > 10.0 * suspicion.max(lifeguard), "the published order");
+    // The small ones are a few bursts, whose number differs from trial to trial by a quarter.
+    for (row, published, factor) in [(1, 67.72, 1.5), (2, 3.0, 2.0), (3, 94.08, 1.15), (4, 1.53, 2.0)] {
         let share = value(table, row, "FP %");
-        assert!((published / 1.5..=published * 1.5).contains(&share), "row {row}: {share}, published {published}");
+        assert!((published / factor..=published * factor).contains(&share), "row {row}: {share}, published {published}");
     }
 }
 

@@ -323,8 +323,9 @@ fn conditions(table: &mut Table, args: &LifeguardArgs) {
         args.read_micros
     ));
     table.note(
-        "not reproduced: FP-, which comes from few, cluster-wide events here; and the bytes of accusations, which name up to \
-         four accusers here and are told anew with each",
+        "not reproduced: FP-, which comes from few, cluster-wide events here; what the Buddy System saves by itself, which is \
+         less than the standard error here; and the bytes of accusations, which name up to four accusers here and are told \
+         anew with each",
     );
     table.note(
         "latency 0.1 to 1 ms, no loss; probe interval 1 s, time-out 500 ms, k 3, gossip to 3 members every 200 ms",
