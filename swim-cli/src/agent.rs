@@ -3,6 +3,7 @@
 //! Three threads: the driver's; one that waits for signals; and this one, which waits for events and prints them. A
 //! reader of standard output that falls asleep therefore stops neither the node nor its leave.
 
+mod counters;
 mod hint;
 mod names;
 mod record;
@@ -47,7 +48,7 @@ pub(crate) fn run(args: &AgentArgs) -> Result<(), Failure> {
     setup.record = recorded.as_ref().map(Recorded::recording);
     sealing.apply(&cluster, &mut setup)?;
     let seeds = setup.seeds.clone();
-    let (handle, driver) = bind(args.bind, setup).map_err(refused)?;
+    let (handle, driver) = bind(args.bind, setup).map_err(|e| refused(e, &sealing))?;
     recorded.as_ref().map_or(Ok(()), Recorded::keep_former)?;
     let mut told = Told::of(&handle);
     for (key, value) in tags.iter().filter(|(key, _)| args.tag.iter().all(|(other, _)| other != key)).chain(&args.tag) {
@@ -66,17 +67,26 @@ pub(crate) fn run(args: &AgentArgs) -> Result<(), Failure> {
     notice(format_args!("to join this node: {}", hint::next_command(args, &cluster, preset, handle.addr())));
 
     let mut printer = Printer { out: Out::new(), format: args.format, start };
-    let followed = follow(&handle, &mut told, args, (&cluster, &seeds), &mut printer);
+    let joins = Joins { cluster: &cluster, seeds: &seeds, sealed: sealing.is_sealed() };
+    let followed = follow(&handle, &mut told, args, &joins, &mut printer);
     if followed.is_err() {
         // Nobody is told any more what happens here; that is no reason to vanish without a word.
         accepted(handle.leave());
     }
     let driver = driver.join();
+    counters::log_at_the_end(&handle);
     if let Some((recorded, recorder)) = recorded.as_ref().zip(handle.recorder()) {
         recorded.finish(recorder);
     }
     ended(driver)?;
     followed?.map_or(Ok(()), |with| Err(parked(&args.name, with)))
+}
+
+/// What the node wants to be a part of.
+struct Joins<'a> {
+    cluster: &'a str,
+    seeds: &'a [Seed],
+    sealed: bool,
 }
 
 /// Prints every event until there will be none any more. When that is because this node had to fall silent, it returns
@@ -85,14 +95,14 @@ fn follow(
     handle: &Handle,
     told: &mut Told,
     args: &AgentArgs,
-    (cluster, seeds): (&str, &[Seed]),
+    joins: &Joins<'_>,
     printer: &mut Printer,
 ) -> Result<Option<SocketAddr>, Failure> {
-    let seeds: Vec<Seed> = seeds.iter().filter(|seed| seed.addr() != Some(handle.addr())).cloned().collect();
+    let seeds: Vec<&Seed> = joins.seeds.iter().filter(|seed| seed.addr() != Some(handle.addr())).collect();
     let mut patience = if seeds.is_empty() { Duration::MAX } else { JOIN_PATIENCE };
     let mut known = Known::new(args.why);
     let mut loses_to = None;
-    printer.print(&Record::started(printer.now(), cluster, &handle.view()))?;
+    printer.print(&Record::started(printer.now(), joins.cluster, &handle.view()))?;
     loop {
         match told.events.recv_timeout(patience) {
             Ok(event) => {
@@ -107,7 +117,7 @@ fn follow(
                 }
             }
             Err(RecvTimeoutError::Timeout) => {
-                no_seed_answers(cluster, &seeds);
+                no_seed_answers(joins, &seeds);
                 patience = Duration::MAX;
             }
             Err(RecvTimeoutError::Closed) => return Ok(loses_to),
@@ -115,13 +125,14 @@ fn follow(
     }
 }
 
-/// The node goes on trying; but a wrong address or another cluster's is silent for ever, so its user is told.
-fn no_seed_answers(cluster: &str, seeds: &[Seed]) {
-    let seeds: Vec<String> = seeds.iter().map(Seed::to_string).collect();
+/// The node goes on trying; but a wrong address, another cluster's or one of other keys is silent for ever, so its user is told.
+fn no_seed_answers(joins: &Joins<'_>, seeds: &[&Seed]) {
+    let seeds: Vec<String> = seeds.iter().map(ToString::to_string).collect();
     notice(format_args!(
-        "no answer yet from {}; still trying. Does a node of cluster \"{}\" run there, and does UDP get through?",
+        "no answer yet from {}; still trying. Does a node of cluster \"{}\" run there, {}, and does UDP get through?",
         seeds.join(", "),
-        cluster.escape_debug(),
+        joins.cluster.escape_debug(),
+        if joins.sealed { "has it one of the keys of this one" } else { "is it without keys, as this one is" },
     ));
 }
 
@@ -152,7 +163,7 @@ fn parked(name: &str, with: SocketAddr) -> Failure {
 }
 
 /// The library's words name its own fields; here they are options.
-fn refused(error: BindError) -> Failure {
+fn refused(error: BindError, sealing: &Sealing) -> Failure {
     match error {
         BindError::Setup(SetupError::Unspecified { bound }) => Failure::Usage(format!(
             "--bind {bound} is no address that others could send to, and no --join says by which of this machine's \
@@ -168,7 +179,7 @@ fn refused(error: BindError) -> Failure {
         BindError::Setup(e @ SetupError::Unresolved { .. }) => Failure::Runtime(e.to_string()),
         BindError::Setup(SetupError::Seeds(e)) => Failure::Usage(format!("--join: {e}")),
         BindError::Setup(e @ (SetupError::MigrationOver | SetupError::MigrationTooLong { .. })) => {
-            Failure::Usage(format!("--migrate-until: {e}"))
+            Failure::Usage(format!("{}: {e}", sealing.migration_by()))
         }
         BindError::Setup(e @ (SetupError::Entropy(_) | SetupError::Secrets(_))) => Failure::Runtime(e.to_string()),
         BindError::Setup(e) => Failure::Usage(e.to_string()),

@@ -36,8 +36,15 @@ pub(crate) struct ConfigArgs {
 impl ConfigArgs {
     /// The configuration that is asked for. A simulated cluster needs no name of its own.
     pub(crate) fn config(&self) -> Result<Config, Failure> {
+        Ok(self.config_and_keys()?.0)
+    }
+
+    /// The same, and whether the file gives nodes keys.
+    pub(crate) fn config_and_keys(&self) -> Result<(Config, bool), Failure> {
         let from_file = self.config.as_deref().map(File::read).transpose()?;
-        Ok(Sources { cluster: None, preset: self.preset, file: from_file, set: &self.set }.config(Some("sim"))?.config)
+        let seals = from_file.as_ref().is_some_and(|file| file.sealing().has_keys());
+        let sources = Sources { cluster: None, preset: self.preset, file: from_file, set: &self.set };
+        Ok((sources.config(Some("sim"))?.config, seals))
     }
 
     /// What it is called for people: the preset, the file, and what is set.
@@ -149,6 +156,11 @@ impl File {
             .collect();
         entries.sort_by_key(|entry| entry.line);
         Ok(Self { path: path.to_owned(), entries, record, sealing, tags })
+    }
+
+    /// Its path, for people.
+    pub(crate) fn shown(&self) -> String {
+        self.path.display().to_string()
     }
 
     /// What the node puts into its own state, by their keys.

@@ -111,53 +111,80 @@ impl Entry {
 
 /// A keyring file that is about to be changed: until this is dropped, nobody else changes it.
 pub(crate) struct Change {
+    next: NextFile,
+    /// What is there.
+    pub(crate) former: Option<KeyFile>,
+}
+
+impl Change {
+    pub(crate) fn begin(path: &Path) -> Result<Self, Failure> {
+        let next = NextFile::begin(path)?;
+        let former = match fs::symlink_metadata(&next.path) {
+            Ok(_) => Some(KeyFile::read(&next.path).map_err(Failure::Usage)?),
+            Err(_) => None,
+        };
+        Ok(Self { next, former })
+    }
+
+    /// Puts these keys into the place of what was there.
+    pub(crate) fn commit(self, keys: &KeyFile) -> Result<(), Failure> {
+        self.next.commit(keys.text().as_bytes())
+    }
+}
+
+/// A file with a secret in it that is about to be there, in the place of whatever is.
+pub(crate) struct NextFile {
     path: PathBuf,
     /// The new one, which nobody else can make while it is there.
     next: PathBuf,
     file: File,
     /// The new one has the name of the former; whoever has made another `next` since is somebody else.
     done: bool,
-    /// What is there.
-    pub(crate) former: Option<KeyFile>,
 }
 
-impl Change {
-    pub(crate) fn begin(path: &Path) -> Result<Self, String> {
+impl NextFile {
+    /// From the first moment on, nobody but its owner may read it.
+    pub(crate) fn begin(path: &Path) -> Result<Self, Failure> {
         // The file that a link points to is changed, not the link.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let Some(name) = path.file_name() else {
-            return Err(format!("{} is no path of a file: give one", path.display()));
+            return Err(Failure::Usage(format!("{} is no path of a file: give one", path.display())));
         };
+        // What takes its place would be no device, no pipe, and no directory.
+        if fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
+            return Err(Failure::Usage(format!("{} is no regular file: give another path", path.display())));
+        }
         let mut next = name.to_owned();
         next.push(".new");
         let next = path.with_file_name(next);
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&next);
         let file = file.map_err(|e| match e.kind() {
-            io::ErrorKind::AlreadyExists => format!(
-                "{} is there: another command is changing the keys just now, or one was interrupted; when none runs, \
+            io::ErrorKind::AlreadyExists => Failure::Runtime(format!(
+                "{} is there: another command is writing this file just now, or one was interrupted; when none runs, \
                  remove it",
                 next.display()
+            )),
+            _ => failed(
+                &e,
+                format!("cannot write {}: {e}; give a path in a directory that can be written", next.display()),
             ),
-            _ => format!("cannot write {}: {e}; give a path in a directory that can be written", next.display()),
         })?;
-        let mut change = Self { path, next, file, done: false, former: None };
-        if fs::symlink_metadata(&change.path).is_ok() {
-            change.former = Some(KeyFile::read(&change.path)?);
-        }
-        Ok(change)
+        Ok(Self { path, next, file, done: false })
     }
 
-    /// Puts these keys into the place of what was there.
-    pub(crate) fn commit(mut self, keys: &KeyFile) -> Result<(), String> {
-        let written = self.write(keys);
-        written.map_err(|e| match self.done {
-            false => format!("cannot write {}: {e}; what was there is unchanged", self.path.display()),
-            true => format!("{} is written, but may be lost if the machine fails now: {e}", self.path.display()),
+    /// These bytes are what stands under its name from now on.
+    pub(crate) fn commit(mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let written = self.write(bytes);
+        written.map_err(|e| {
+            Failure::Runtime(match self.done {
+                false => format!("cannot write {}: {e}; what was there is unchanged", self.path.display()),
+                true => format!("{} is written, but may be lost if the machine fails now: {e}", self.path.display()),
+            })
         })
     }
 
-    fn write(&mut self, keys: &KeyFile) -> io::Result<()> {
-        self.file.write_all(keys.text().as_bytes())?;
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)?;
         self.file.sync_all()?;
         fs::rename(&self.next, &self.path)?;
         self.done = true;
@@ -167,11 +194,20 @@ impl Change {
     }
 }
 
-impl Drop for Change {
+impl Drop for NextFile {
     fn drop(&mut self) {
         if !self.done {
             let _ = fs::remove_file(&self.next);
         }
+    }
+}
+
+/// Whether another path would do, or the system is short of something.
+fn failed(error: &io::Error, why: String) -> Failure {
+    use io::ErrorKind::{IsADirectory, NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem};
+    match error.kind() {
+        IsADirectory | NotADirectory | NotFound | PermissionDenied | ReadOnlyFilesystem => Failure::Usage(why),
+        _ => Failure::Runtime(why),
     }
 }
 

@@ -13,7 +13,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::args::seed;
-use crate::keyring_file::{Change, KeyFile, is_there};
+use crate::keyring_file::{Change, KeyFile, NextFile, is_there};
 use crate::output::{Failure, Out, notice};
 use crate::units::{parse_span, span};
 
@@ -35,7 +35,7 @@ pub(crate) enum KeysCommand {
     Remove(KeyArgs),
     /// Tell which keys there are, and which of them is in use; never the secrets.
     List(ListArgs),
-    /// Print a join token: one line with all that a new node needs, the key in use included. Treat it as a key.
+    /// Make a join token: one line with all that a new node needs, the key in use included. Treat it as a key.
     Token(TokenArgs),
 }
 
@@ -79,6 +79,11 @@ pub(crate) struct TokenArgs {
     /// Who has kept the token has its key, however old it is: keys are taken from people by removing them from the rings.
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = lifetime)]
     expires: Duration,
+    /// Write it into this file, which nobody but its owner may read, instead of printing it. What was there is replaced.
+    ///
+    /// A shell that writes standard output into a file lets others read it, as a rule, and then no node takes it.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -110,7 +115,7 @@ pub(crate) fn run(command: &KeysCommand) -> Result<(), Failure> {
 fn add(path: &Path, key: impl FnOnce() -> Result<Key, Failure>) -> Result<(), Failure> {
     // Read before the file is begun: whoever breaks off at the prompt leaves nothing behind.
     let key = key()?;
-    let mut change = Change::begin(path).map_err(Failure::Usage)?;
+    let mut change = Change::begin(path)?;
     let id = key.id();
     let (keys, next) = match change.former.take() {
         None => (KeyFile::new(key), "a new file; the key is in use".to_owned()),
@@ -119,18 +124,18 @@ fn add(path: &Path, key: impl FnOnce() -> Result<Key, Failure>) -> Result<(), Fa
             (keys, format!("it is not in use; when all nodes have it: swim keys use {id} --keyring FILE"))
         }
     };
-    change.commit(&keys).map_err(Failure::Runtime)?;
+    change.commit(&keys)?;
     notice(format_args!("{}: key {id} added: {next}", path.display()));
     Out::new().line(format_args!("{id}"))
 }
 
 fn change(path: &Path, how: impl FnOnce(&mut KeyFile) -> Result<(), String>) -> Result<(), Failure> {
-    let mut change = Change::begin(path).map_err(Failure::Usage)?;
+    let mut change = Change::begin(path)?;
     let Some(mut keys) = change.former.take() else {
         return Err(Failure::Usage(no_file(path)));
     };
     how(&mut keys).map_err(|why| Failure::Usage(format!("{}: {why}", path.display())))?;
-    change.commit(&keys).map_err(Failure::Runtime)?;
+    change.commit(&keys)?;
     let ids: Vec<String> = keys.ring().ids().map(|id| id.to_string()).collect();
     notice(format_args!(
         "{}: sealed with key {}, opened with {}; a running agent is told by SIGHUP",
@@ -157,11 +162,17 @@ fn key_of_stdin() -> Result<Key, Failure> {
     if stdin.is_terminal() {
         notice(format_args!("a key is read from standard input:"));
     }
-    let mut text = Zeroizing::new(String::with_capacity(KEY_TEXT_MAX));
-    let mut input = stdin.lock().take(KEY_TEXT_MAX as u64);
-    input
-        .read_to_string(&mut text)
-        .map_err(|e| Failure::Usage(format!("cannot read a key from standard input: {e}")))?;
+    // More than it takes: a string that grows leaves copies behind.
+    let mut text = Zeroizing::new(String::with_capacity(2 * KEY_TEXT_MAX));
+    let mut input = stdin.lock().take(KEY_TEXT_MAX as u64 + 1);
+    input.read_to_string(&mut text).map_err(|e| {
+        Failure::Usage(format!("cannot read a key from standard input: {e}; give it a key, and nothing else"))
+    })?;
+    if text.len() > KEY_TEXT_MAX {
+        return Err(Failure::Usage(format!(
+            "standard input has more than {KEY_TEXT_MAX} bytes: give it a key, and nothing else"
+        )));
+    }
     Key::from_secret_text(&text).map_err(|e| Failure::Usage(format!("standard input: {e}")))
 }
 
@@ -195,12 +206,32 @@ fn token(args: &TokenArgs) -> Result<(), Failure> {
     };
     let token = JoinToken::new(&args.cluster, keys.key_in_use().clone(), args.seed.iter().cloned(), expires)
         .map_err(|e| Failure::Usage(e.to_string()))?;
-    notice(format_args!(
+    let what = format!(
         "this token has key {} in it: whoever reads it is a member; nodes may start with it for {}",
         keys.in_use(),
         span(args.expires)
-    ));
-    Out::new().line(format_args!("{}", &*token.to_secret_text()))
+    );
+    let Some(path) = &args.out else {
+        notice(format_args!("{what}"));
+        return Out::new().line(format_args!("{}", &*token.to_secret_text()));
+    };
+    keys_are_elsewhere(path, &args.file.keyring)?;
+    let mut line = Zeroizing::new(String::with_capacity(LINE_MAX));
+    line.push_str(&token.to_secret_text());
+    line.push('\n');
+    NextFile::begin(path)?.commit(line.as_bytes())?;
+    notice(format_args!("{}: {what}", path.display()));
+    Ok(())
+}
+
+/// The last thing to be replaced is the keyring itself.
+fn keys_are_elsewhere(out: &Path, keyring: &Path) -> Result<(), Failure> {
+    match (out.canonicalize(), keyring.canonicalize()) {
+        (Ok(out), Ok(keyring)) if out == keyring => {
+            Err(Failure::Usage(format!("{} has the keys in it: give --out another path", out.display())))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn key_id(text: &str) -> Result<KeyId, String> {
@@ -214,6 +245,8 @@ fn lifetime(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A token has 2,048 characters at most.
+const LINE_MAX: usize = 4 << 10;
 /// A key's text takes 64; the rest may be blank.
 const KEY_TEXT_MAX: usize = 1 << 10;
 

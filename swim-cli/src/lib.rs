@@ -34,7 +34,7 @@ use crate::output::Failure;
 
 /// The whole program: arguments, one command, and its exit code.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|e| refuse(&e));
     log_to_stderr(cli.verbose);
     let outcome = match &cli.command {
         Command::Agent(args) => agent::run(args),
@@ -51,6 +51,19 @@ pub fn main() -> ExitCode {
         Failure::NobodyReads => {}
     }
     ExitCode::from(code)
+}
+
+/// Ends the program with what is wrong about its arguments. What may be a secret among them is not repeated: standard error is kept in
+/// journals, which others read.
+fn refuse(error: &clap::Error) -> ! {
+    let arguments: Vec<_> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    match args::without_secrets(&error.to_string(), &arguments) {
+        Some(text) => {
+            output::notice(format_args!("{}", text.trim_end()));
+            std::process::exit(error.exit_code())
+        }
+        None => error.exit(),
+    }
 }
 
 fn log_to_stderr(verbose: bool) {

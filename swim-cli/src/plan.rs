@@ -28,6 +28,9 @@ pub(crate) struct PlanArgs {
     /// without a unit is milliseconds. From 0.1 to 1 ms if not given.
     #[arg(long, value_name = "MIN..MAX", value_parser = parse_latency)]
     latency: Option<(Duration, Duration)>,
+    /// Nodes have keys, which makes every datagram 32 bytes longer; so they have if --config has them in its section [sealing].
+    #[arg(long)]
+    sealed: bool,
     /// What is printed.
     #[arg(long, value_enum, default_value_t = PlanFormat::Human)]
     format: PlanFormat,
@@ -46,8 +49,9 @@ enum PlanFormat {
 }
 
 pub(crate) fn run(args: &PlanArgs) -> Result<(), Failure> {
-    let config = args.config.config()?;
-    let plan = Plan::of(&args.question(&config, args.nodes as usize));
+    let (config, seals) = args.config.config_and_keys()?;
+    let sealed = seals || args.sealed;
+    let plan = Plan::of(&args.question(&config, args.nodes as usize, sealed));
     let mut out = Out::new();
     match args.format {
         PlanFormat::Json => {
@@ -56,13 +60,13 @@ pub(crate) fn run(args: &PlanArgs) -> Result<(), Failure> {
         }
         PlanFormat::Human => human(&mut out, args, &config, &plan)?,
     }
-    args.plot.as_ref().map_or(Ok(()), |file| args.curves(&config).write(file))
+    args.plot.as_ref().map_or(Ok(()), |file| args.curves(&config, sealed).write(file))
 }
 
 impl PlanArgs {
-    fn question<'a>(&self, config: &'a Config, nodes: usize) -> Question<'a> {
+    fn question<'a>(&self, config: &'a Config, nodes: usize, sealed: bool) -> Question<'a> {
         let (latency_min, latency_max) = self.latency();
-        Question { loss: self.loss, latency_min, latency_max, ..Question::new(config, nodes) }
+        Question { loss: self.loss, latency_min, latency_max, sealed, ..Question::new(config, nodes) }
     }
 
     fn latency(&self) -> (Duration, Duration) {
@@ -70,7 +74,7 @@ impl PlanArgs {
         self.latency.unwrap_or((link.latency_min, link.latency_max))
     }
 
-    fn curves(&self, config: &Config) -> Plot {
+    fn curves(&self, config: &Config, sealed: bool) -> Plot {
         let asked = self.config.preset.is_some() || self.config.config.is_some() || !self.config.set.is_empty();
         let preset = |preset: &Preset| (preset.name().to_owned(), preset.config("sim"));
         let configs: Vec<(String, Config)> = match asked {
@@ -80,7 +84,7 @@ impl PlanArgs {
         let sizes: Vec<usize> = (0..=40).map(|i| (2.0 * 10_f64.powf(f64::from(i) * 0.1)).round() as usize).collect();
         let mut curves = Vec::new();
         for (name, config) in &configs {
-            let plans: Vec<Plan> = sizes.iter().map(|&n| Plan::of(&self.question(config, n))).collect();
+            let plans: Vec<Plan> = sizes.iter().map(|&n| Plan::of(&self.question(config, n, sealed))).collect();
             let mut curve = |what: &str, of: fn(&Plan) -> f64| {
                 let points = plans.iter().map(|plan| (plan.nodes as f64, of(plan) / 1e3)).collect();
                 curves.push(Curve { name: format!("{name}: {what}"), points, reference: false });
@@ -102,10 +106,11 @@ fn human(out: &mut Out, args: &PlanArgs, config: &Config, plan: &Plan) -> Result
     let (min, max) = args.latency();
     let latency = if min == max { span(min) } else { format!("{}..{}", span(min), span(max)) };
     out.line(format_args!(
-        "{} nodes, {}; loss {} %, latency {latency}",
+        "{} nodes, {}; loss {} %, latency {latency}, {}",
         plan.nodes,
         args.config.name(),
-        number(f64::from(args.loss) / 1e4)
+        number(f64::from(args.loss) / 1e4),
+        if plan.sealed { "sealed" } else { "not sealed" }
     ))?;
     for (head, lines) in sections(config, plan) {
         out.line(format_args!("\n{head}"))?;
@@ -300,6 +305,7 @@ compute, such as what follows from a partition, `swim sim run` shows.
 
 Times of detection count from the crash. With --format json standard output has one object; times are in
 milliseconds, sizes in bytes:
+  nodes, sealed    what was asked for
   detection        first_suspicion_mean_ms, _p99_ms, _worst_ms, suspicion_min_ms, suspicion_max_ms,
                    confirmations, first_dead_mean_ms, _p99_ms, _worst_ms, _worst_health_ms
   dissemination    rounds, all_know_ms, times_told, somebody_misses (a chance)

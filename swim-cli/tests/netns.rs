@@ -11,6 +11,8 @@ mod netns {
 }
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -18,7 +20,7 @@ use bind_mio::swim_core::Config;
 
 use netns::cluster::{Belief, Cluster, Told, name};
 use netns::lab::{Cut, LOSS_PERCENT, Lab};
-use util::SWIM;
+use util::{SWIM, printed};
 
 const NODES: usize = 6;
 const MINUTE: Duration = Duration::from_secs(60);
@@ -29,7 +31,7 @@ fn six() -> Option<(Lab, Cluster)> {
     match Lab::new(NODES) {
         Ok(lab) => {
             let place = |node| (lab.command(node, SWIM), format!("{}:7946", Lab::addr(node)));
-            let cluster = Cluster::formed(NODES, place);
+            let cluster = Cluster::formed(NODES, &[], place);
             // Dropped in the other order: no agent outlives its network.
             Some((lab, cluster))
         }
@@ -161,10 +163,28 @@ const ADDRESS_RESOLVED: Duration = Duration::from_secs(1);
 /// said of it in its socket.
 #[test]
 fn a_stopped_agent_wakes_without_a_doubt() {
-    let mut cluster = Cluster::formed(5, |_| (Command::new(SWIM), "127.0.0.1:0".into()));
+    let mut cluster = Cluster::formed(5, &[], |_| (Command::new(SWIM), "127.0.0.1:0".into()));
     cluster.signal(SLEEPER, "-STOP");
     sleep(&mut cluster);
     wake("stopped", &mut cluster, ALIVE_AGAIN);
+}
+
+/// The same with keys: when it goes on, it seals under another session, which nobody hears before it has shown that it lives.
+#[test]
+fn a_stopped_agent_with_keys_wakes_without_a_doubt() {
+    let keyring = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("netns-keyring");
+    let _ = fs::remove_file(&keyring);
+    let keyring = keyring.to_str().expect("a path of ours is text");
+    printed(&["keys", "generate", "--keyring", keyring], &[]);
+    let mut cluster = Cluster::formed(5, &["--keyring", keyring], |_| (Command::new(SWIM), "127.0.0.1:0".into()));
+    let begun = |cluster: &mut Cluster| cluster.nodes().map(|node| cluster.counted(node, "sessions_begun")).collect();
+    let before: Vec<u64> = begun(&mut cluster);
+    cluster.signal(SLEEPER, "-STOP");
+    sleep(&mut cluster);
+    wake("stopped with keys", &mut cluster, ALIVE_AGAIN);
+    let after: Vec<u64> = begun(&mut cluster);
+    assert!(after[SLEEPER] > before[SLEEPER], "it goes on under another session: {before:?} {after:?}");
+    assert!(cluster.nodes().all(|node| cluster.counted(node, "plain_sent") == 0), "nothing was ever plain");
 }
 
 /// The same when nothing waits in its socket either, as on a machine that was suspended.

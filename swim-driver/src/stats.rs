@@ -1,9 +1,11 @@
 //! What is counted between the socket and the node.
 
+use serde::Serialize;
+
 use crate::seal::Refused;
 
 /// What a node and its driver have counted: see [`crate::Handle::counters`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Counters {
     /// What the node has counted.
@@ -13,7 +15,7 @@ pub struct Counters {
 }
 
 /// What a driver counts beside the node's own [`swim_core::Stats`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct DriverStats {
     /// Datagrams handed in: those that were refused, those that the node was given, control datagrams, and frames that are held

@@ -87,11 +87,16 @@ impl Open {
 
     fn events(&mut self, moment: &Moment, place: usize, spans: &mut Vec<Span>) {
         for told in &moment.events {
-            let Some(member) = told.event.member() else { continue };
-            // It changes no row.
-            if matches!(told.event, Event::AddressConflict { .. }) {
-                continue;
-            }
+            // What a member puts into its state, says of itself, or whom it shares an address with, leaves it suspected.
+            let member = match told.event {
+                Event::MemberUp { id, .. }
+                | Event::MemberRestarted { id, .. }
+                | Event::MemberSuspect { id, .. }
+                | Event::MemberRefuted { id, .. }
+                | Event::MemberDown { id, .. }
+                | Event::MemberForgotten { id } => id,
+                _ => continue,
+            };
             if let Some(span) = self.suspicions.remove(&member) {
                 spans.push(Span { ends_us: moment.at_us, by: event_name(&told.event), ..span });
             }
@@ -120,6 +125,67 @@ impl Open {
                 spans.extend(ended.map(|span| Span { ends_us: moment.at_us, by: "next", ..span }));
             }
             self.pings.insert(nonce, Span { kind, begins: place, ends_us: moment.at_us, by: "trace", member });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use swim_core::Incarnation;
+
+    use super::*;
+    use crate::decode::EventShown;
+
+    /// One moment with one event.
+    fn told(event: Event) -> Moment {
+        Moment {
+            at_us: 7,
+            node: 0,
+            step: 1,
+            own_us: 7,
+            input: "datagram",
+            origin: None,
+            sent: Vec::new(),
+            events: vec![EventShown { event, name: None, by_name: None }],
+            beliefs: Vec::new(),
+            because: None,
+            after_gap: false,
+            diverged: false,
+        }
+    }
+
+    #[test]
+    fn a_suspicion_ends_with_what_its_member_is_believed_to_be_and_with_nothing_else() {
+        let (id, with, incarnation) = (NodeId::new(1), NodeId::new(2), Incarnation::new(1, 0));
+        let from = ([192, 0, 2, 1], 1).into();
+        for event in [
+            Event::StateChanged { id },
+            Event::MemberUpdated { id },
+            Event::MemberMoved { id, from },
+            Event::AddressConflict { id, with },
+            Event::MemberDown { id: with, incarnation, left: false },
+            Event::Diverged,
+        ] {
+            let (mut open, mut spans) = (Open::default(), Vec::new());
+            open.events(&told(Event::MemberSuspect { id, incarnation, by: None }), 0, &mut spans);
+            open.events(&told(event.clone()), 1, &mut spans);
+            assert!(spans.is_empty() && open.suspicions.contains_key(&id), "{event:?}");
+            open.events(&told(Event::MemberRefuted { id, incarnation }), 2, &mut spans);
+            assert_eq!(
+                spans.iter().map(|span| (span.kind, span.by)).collect::<Vec<_>>(),
+                [(Kind::Suspicion, "member_refuted")]
+            );
+        }
+        for event in [
+            Event::MemberUp { id, incarnation },
+            Event::MemberRestarted { id, incarnation },
+            Event::MemberDown { id, incarnation, left: true },
+            Event::MemberForgotten { id },
+        ] {
+            let (mut open, mut spans) = (Open::default(), Vec::new());
+            open.events(&told(Event::MemberSuspect { id, incarnation, by: Some(with) }), 0, &mut spans);
+            open.events(&told(event.clone()), 1, &mut spans);
+            assert!(spans.len() == 1 && spans[0].by == event_name(&event) && open.suspicions.is_empty(), "{event:?}");
         }
     }
 }

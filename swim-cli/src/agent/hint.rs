@@ -1,6 +1,7 @@
 //! The command that joins one more node, ready to be pasted into a shell.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::SystemTime;
 
 use bind_mio::swim_core::Profile;
 
@@ -29,6 +30,10 @@ pub(super) fn next_command(args: &AgentArgs, cluster: &str, preset: Preset, addr
             command += &format!(" --token {}", quoted(&format!("@{}", token.file().unwrap_or("FILE"))));
         }
         (None, None) => {}
+    }
+    // Who seals alone is not heard by those for whom this one migrates.
+    if let Some(until) = args.seal.migrate_until.filter(|&until| until > SystemTime::now()) {
+        command += &format!(" --migrate-until {}", humantime::format_rfc3339(until));
     }
     if let Some(file) = &args.config {
         command += &format!(" --config {}", quoted(&file.display().to_string()));
@@ -110,6 +115,17 @@ mod tests {
         assert_eq!(with(&["--token", "@/run/t"]), format!("{plain} --token @/run/t"));
         assert_eq!(with(&["--token", "swim1:AAAA"]), format!("{plain} --token @FILE"));
         assert_eq!(with(&["--token", "@t", "--keyring", "k"]), format!("{plain} --keyring k"));
+    }
+
+    /// As long as this node speaks plain to those who have no keys, so must the next.
+    #[test]
+    fn who_migrates_names_the_date() {
+        let with = |until: &str| {
+            let args = ["--cluster", "c", "--name", "a", "--keyring", "k", "--migrate-until", until];
+            hint(&args, "127.0.0.1:80").split_once(" --keyring k").unwrap().1.to_owned()
+        };
+        assert_eq!(with("2999-12-01T00:00:00Z"), " --migrate-until 2999-12-01T00:00:00Z");
+        assert_eq!(with("2001-12-01T00:00:00Z"), "");
     }
 
     #[test]

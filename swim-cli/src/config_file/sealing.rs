@@ -1,5 +1,5 @@
-//! The section `[sealing]` of a config file: the keys of the node that it is for. Commands that start no node check it and leave it
-//! at that.
+//! The section `[sealing]` of a config file: the keys of the node that it is for. Commands that start no node check it, and see by it
+//! that nodes seal.
 
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -19,6 +19,11 @@ pub(crate) struct Sealing {
 }
 
 impl Sealing {
+    /// Whether nodes get keys by it.
+    pub(crate) fn has_keys(&self) -> bool {
+        self.keyring.is_some() || self.token.is_some()
+    }
+
     /// Reads it. An error says where it is, as an offset in the text, and what it is.
     pub(super) fn read(table: &DeTable<'_>) -> Result<Self, (usize, String)> {
         let mut sealing = Self::default();

@@ -51,7 +51,7 @@ fn one_changes_it_at_a_time_and_who_gives_up_leaves_it_as_it_was() {
     save(&path, &KeyFile::new(key(1)));
     let before = fs::read(&path).unwrap();
     let change = Change::begin(&path).unwrap();
-    let why = Change::begin(&path).err().unwrap();
+    let Err(Failure::Runtime(why)) = Change::begin(&path) else { panic!("two at a time") };
     assert!(why.contains("keys.new is there") && why.contains("when none runs, remove it"), "{why}");
     drop(change);
     assert_eq!(fs::read(&path).unwrap(), before);
@@ -68,6 +68,26 @@ fn the_file_that_a_link_points_to_is_changed() {
     save(&link, &KeyFile::new(key(2)));
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     assert_eq!(ids(&KeyFile::read(&real).unwrap()), [key(2).id()]);
+}
+
+/// 2 says that something else is to be asked for, 1 that the same may do another time.
+#[test]
+fn what_cannot_be_written_is_the_path_or_the_machine() {
+    let dir = dir("unwritable");
+    let file = dir.join("file");
+    fs::write(&file, "").unwrap();
+    for path in [dir.join("no/keys"), file.join("keys"), PathBuf::from("/"), dir, "/dev/null".into()] {
+        assert!(matches!(NextFile::begin(&path), Err(Failure::Usage(_))), "{}", path.display());
+    }
+    for (kind, code) in [
+        (io::ErrorKind::PermissionDenied, 2),
+        (io::ErrorKind::ReadOnlyFilesystem, 2),
+        (io::ErrorKind::StorageFull, 1),
+        (io::ErrorKind::QuotaExceeded, 1),
+        (io::ErrorKind::Other, 1),
+    ] {
+        assert_eq!(failed(&kind.into(), String::new()).exit_code(), code, "{kind}");
+    }
 }
 
 #[test]

@@ -81,6 +81,8 @@ fn a_key_is_read_from_standard_input_alone() {
         ("", "this is no key"),
         (&secret[1..], "this is no key"),
         ("no key at all", "64 hexadecimal digits"),
+        // As much as is read would be a key.
+        (&format!("{}{}garbage", &*secret, " ".repeat(1_000)), "more than 1024 bytes"),
     ] {
         let (code, out, why) = add(text, &file);
         assert_eq!((code, &*out), (2, ""), "{text}");
@@ -90,8 +92,43 @@ fn a_key_is_read_from_standard_input_alone() {
     // Base64, as other programs write keys.
     let (code, _, why) = add("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", &file);
     assert_eq!(code, 0, "{why}");
-    // As an argument it is none.
-    refused(&["keys", "add", &secret, "--keyring", &file], &[], &["unexpected argument"]);
+    // Blanks do not count.
+    let (code, _, why) = add(&format!("{}{}", &*Key::from_bytes([7; 32]).to_secret_text(), " ".repeat(960)), &file);
+    assert_eq!(code, 0, "{why}");
+}
+
+/// What stands on the command line and is none of its arguments is refused without being repeated, wherever it stands.
+#[test]
+fn a_secret_among_the_arguments_is_not_repeated() {
+    let file = path("stray");
+    keys("generate", &[], &file);
+    let (hex, base64) = ("ab".repeat(32), "q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6s=");
+    let token = JoinToken::new("c", Key::from_bytes([0xab; 32]), ["a:1".parse().unwrap()], UNIX_EPOCH).unwrap();
+    let token = token.to_secret_text();
+    for secret in [&*hex, &hex[1..], base64, &base64[..43], &token] {
+        let option = format!("--secret={secret}");
+        for args in [
+            &["keys", "add", secret, "--keyring", &file][..],
+            &["keys", "use", secret, "--keyring", &file],
+            &["keys", "token", "--keyring", &file, "--cluster", "c", "--seed", "a:1", "--expires", secret],
+            &["keys", secret],
+            &["agent", "--cluster", "c", "--name", "a", secret],
+            &["agent", "--cluster", "c", "--name", "a", "--migrate-until", secret],
+            &["agent", "--cluster", "c", "--name", "a", &option],
+            &[secret],
+        ] {
+            let (code, out, why) = ended(args, &[]);
+            assert_eq!((code, &*out), (2, ""), "{args:?}");
+            let parts = [&secret[..20], &secret[20..40], &secret[secret.len() - 12..]];
+            assert!(parts.iter().all(|part| !why.contains(part)), "{args:?}: {why}");
+            assert!(
+                why.starts_with("error: ") && (why.contains("may be a secret") || args[2..].contains(&&*option)),
+                "{why}"
+            );
+        }
+    }
+    // Whatever is shorter is repeated: it is a slip of the pen.
+    refused(&["keys", "add", "my-key", "--keyring", &file], &[], &["unexpected argument 'my-key' found"]);
 }
 
 #[test]
@@ -155,6 +192,45 @@ fn a_token_is_one_line_with_all_that_is_needed() {
     refused(&token, &["--cluster", "c", "--seed", &seeds], &["more than 16 seeds"]);
 }
 
+/// A shell that redirects makes a file that others may read, and such a token is refused.
+#[test]
+fn a_token_goes_into_a_file_that_nobody_else_may_read() {
+    let (file, out) = (path("token-out"), path("token-out-t"));
+    keys("generate", &[], &file);
+    let args = ["--cluster", "prod", "--seed", "a:1", "--out", &out];
+    let token = || {
+        let text = fs::read_to_string(&out).unwrap();
+        assert_eq!(fs::metadata(&out).unwrap().permissions().mode() & 0o7777, 0o600);
+        assert_eq!((text.lines().count(), text.ends_with('\n')), (1, true));
+        JoinToken::parse(text.trim_end(), SystemTime::now()).unwrap()
+    };
+    let umask = |umask: &str| {
+        let script = format!("umask {umask}; exec \"$0\" \"$@\"");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &script, SWIM, "keys", "token", "--keyring", &file]).args(args).env_remove("RUST_LOG");
+        shell.output().unwrap()
+    };
+    for mask in ["022", "000"] {
+        let output = umask(mask);
+        let why = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success() && output.stdout.is_empty(), "{why}");
+        let secret = token().to_secret_text();
+        assert!(
+            why.contains(&out) && why.contains("whoever reads it is a member") && !why.contains(&secret[6..40]),
+            "{why}"
+        );
+    }
+    // Another one takes its place, whatever that let others do.
+    fs::set_permissions(&out, Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(keys("token", &["--cluster", "next", "--seed", "a:1", "--out", &out], &file), "");
+    assert_eq!(token().cluster(), "next");
+    let all = ["keys", "token", "--keyring", &file, "--cluster", "c", "--seed", "a:1", "--out"];
+    refused(&all, &[&file], &["has the keys in it", "another path"]);
+    refused(&all, &["/dev/null"], &["no regular file"]);
+    refused(&all, &["/nowhere/t"], &["cannot write /nowhere/t.new", "give a path"]);
+    assert!(!fs::exists(format!("{out}.new")).unwrap() && keys("list", &[], &file).ends_with("in use"));
+}
+
 /// What an agent says of a token that it does not take. None of it is repeated, not even where it stands wrong.
 #[test]
 fn tokens_that_cannot_be_used() {
@@ -194,6 +270,16 @@ fn moments_until_which_plain_datagrams_are_heard() {
     let sealed = [&agent[..], &["--keyring", &file]].concat();
     refused(&agent, &["--migrate-until", "2099-01-01T00:00:00Z"], &["add --keyring"]);
     refused(&sealed, &["--migrate-until", "tomorrow"], &["\"tomorrow\" is no time", "2026-12-01T00:00:00Z"]);
-    refused(&sealed, &["--migrate-until", "2001-01-01T00:00:00Z"], &["--migrate-until"]);
-    refused(&sealed, &["--migrate-until", "2099-01-01T00:00:00Z"], &["--migrate-until", "30 days"]);
+    refused(&sealed, &["--migrate-until", "2099-01-01T00:00:00Z"], &["--migrate-until: ", "30 days"]);
+    // Who says so is named.
+    let config = path("migrate.toml");
+    let section = |lines: &str| fs::write(&config, format!("cluster = 'c'\n[sealing]\n{lines}\n")).unwrap();
+    let configured = ["agent", "--name", "a", "--bind", "127.0.0.1:0", "--config", &config];
+    section(&format!("keyring = '{file}'\nmigrate_until = 2099-01-01T00:00:00Z"));
+    refused(&configured, &[], &["migrate_until in [sealing] of ", &config, "30 days"]);
+    section("token = '@/dev/null'");
+    refused(&configured, &[], &["no regular file"]);
+    fs::write(&file, "swim1:AAAA").unwrap();
+    section(&format!("token = '@{file}'"));
+    refused(&configured, &[], &["token in [sealing] of ", &config, "damaged"]);
 }

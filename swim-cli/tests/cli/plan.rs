@@ -39,12 +39,36 @@ fn a_preset_is_told_line_by_line() {
             .unwrap_or_else(|| panic!("no {what} in {text}"));
         line.trim_start()[what.len()..].trim_start().to_owned()
     };
-    assert!(text.starts_with("50 nodes, preset lan; loss 0 %, latency 100us..1ms"), "{text}");
+    assert!(text.starts_with("50 nodes, preset lan; loss 0 %, latency 100us..1ms, not sealed\n"), "{text}");
     assert!(value("first suspicion, mean").starts_with("1.98 s"), "{text}");
     assert!(value("suspicion, shortest").starts_with("6.80 s"), "{text}");
     assert!(value("idle, datagrams").starts_with("2.00/s"), "{text}");
     assert!(value("idle, bytes").starts_with("1.10 kbit/s   138 B"), "{text}");
     assert!(!text.contains("Warnings"), "{text}");
+}
+
+/// Who has keys sends 32 bytes more in each datagram: by the file that the agent is given, or when it is asked for.
+#[test]
+fn keys_cost_bytes() {
+    let bytes = |more: &[&str]| {
+        let plan = json(&[&["--nodes", "100"], more].concat());
+        (plan["sealed"].as_bool().unwrap(), plan["idle"]["bytes_per_second"].as_f64().unwrap())
+    };
+    let file = |name: &str, section: &str| file(name, &format!("preset = 'lan'\n{section}"));
+    let keyring = file("plan-keyring.toml", "[sealing]\nkeyring = '/etc/swim/keys'\n");
+    let token = file("plan-token.toml", "[sealing]\ntoken = '@/run/t'\n");
+    let empty = file("plan-empty.toml", "[sealing]\n");
+    assert_eq!(bytes(&[]), (false, 138.0));
+    assert_eq!(bytes(&["--config", empty.to_str().unwrap()]), (false, 138.0));
+    for sealed in [&["--sealed"][..], &["--config", keyring.to_str().unwrap()], &["--config", token.to_str().unwrap()]]
+    {
+        assert_eq!(bytes(sealed), (true, 138.0 + 2.0 * 32.0), "{sealed:?}");
+    }
+    let text = printed(&["--nodes", "100", "--sealed"]);
+    assert!(
+        text.starts_with("100 nodes, preset lan; loss 0 %, latency 100us..1ms, sealed\n") && text.contains("202 B"),
+        "{text}"
+    );
 }
 
 #[test]

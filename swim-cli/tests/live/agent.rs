@@ -185,6 +185,7 @@ fn silent_seeds_are_named() {
     let (mut a, addr) = Swim::agent("a", &["--join", &closed]);
     let notice = a.stderr.find(|line| line.starts_with("no answer yet"));
     assert!(notice.contains(&closed) && notice.contains("cluster \"test\""), "{notice}");
+    assert!(notice.contains("is it without keys"), "{notice}");
     // A foreign cluster's node is as silent, and this one's still comes through.
     let (mut b, _) = Swim::agent("b", &["--join", &addr]);
     b.stdout.find_state("joined", "b");
@@ -247,6 +248,28 @@ fn without_a_reader_the_node_leaves_quietly() {
     b.stdout.find_state("left", "a");
 }
 
+/// What is counted is told when it is asked for, as often as it is, and the node goes on.
+#[test]
+fn a_signal_shows_the_counters() {
+    let (mut a, addr) = Swim::agent("a", &["--preset", "local"]);
+    let mut counters = || {
+        a.signal("-USR1");
+        parsed(a.stderr.find(|line| line.starts_with("SIGUSR1: ")).trim_start_matches("SIGUSR1: "))
+    };
+    let alone = counters();
+    assert_eq!((&alone["driver"]["datagrams_received"], &alone["node"]["probes"]), (&0.into(), &0.into()), "{alone}");
+    let (mut b, _) = Swim::agent("b", &["--preset", "local", "--join", &addr]);
+    b.stdout.find_state("joined", "b");
+    let met = counters();
+    let count = |part: &str, name: &str| met[part][name].as_u64().unwrap_or_else(|| panic!("no {name} in {met}"));
+    assert!(count("driver", "datagrams_received") > 0 && count("driver", "datagrams_sent") > 0, "{met}");
+    assert!(count("node", "datagrams_accepted") > 0 && count("driver", "refused_key") == 0, "{met}");
+    assert_eq!(a.stderr.text().matches("SIGUSR1: ").count(), 2);
+    a.signal("-TERM");
+    assert_eq!(a.exit_code(), Some(0));
+    assert!(!a.stderr.text().contains("counted: "), "that is for the log: {}", a.stderr.text());
+}
+
 /// Logs go to standard error, and only when they are asked for.
 #[test]
 fn logs_are_apart_from_data() {
@@ -255,6 +278,9 @@ fn logs_are_apart_from_data() {
     a.signal("-TERM");
     assert_eq!(a.exit_code(), Some(0));
     assert!(a.stderr.text().contains("DEBUG") && a.stderr.text().contains("Left"), "{}", a.stderr.text());
+    let counted = a.stderr.find_any(|line| line.contains("counted: {"));
+    let counters = parsed(counted.split_once("counted: ").unwrap().1);
+    assert!(counters["driver"]["commands"].as_u64() >= Some(1), "the wish to leave was one: {counters}");
     a.stdout.seen.iter().for_each(|line| drop(parsed(line)));
 }
 

@@ -4,7 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
-use crate::util::{Swim, printed};
+use crate::util::{Swim, parsed, printed};
 
 /// A directory of its own for each test, which is empty.
 struct Dir(PathBuf);
@@ -97,8 +97,8 @@ fn a_token_lets_in_and_no_other_key_does() {
     let (mut e, _) = Swim::agent("e", &["--preset", "local", "--join", &addr]);
     e.stderr.find_any(|line| line.starts_with("NOT SEALED: "));
     a.stderr.find(|line| line.contains("is not heard") && line.contains("not sealed"));
-    for outside in [&mut d, &mut e] {
-        outside.stderr.find(|line| line.starts_with("no answer yet"));
+    for (outside, words) in [(&mut d, "has it one of the keys of this one"), (&mut e, "is it without keys")] {
+        outside.stderr.find(|line| line.starts_with("no answer yet") && line.contains(words));
     }
     for (outside, name) in [(d, "d"), (e, "e")] {
         let (out, _) = ends(outside);
@@ -130,6 +130,41 @@ fn a_node_starts_again_with_a_token_that_has_expired() {
     let args = ["agent", "--name", "b", "--bind", "127.0.0.1:0", "--token", &token, "--keyring", &dir.copy("a", "b")];
     let mut b = Swim::start(&args);
     b.stdout.find_state("joined", "b");
+    let told = b.stderr.find_any(|line| line.contains("as after an exchange"));
+    assert!(told.starts_with("the token has expired") && told.contains(&dir.path("b")), "{told}");
+}
+
+/// Who has slept through an exchange and is given a fresh token has a file all the same, and that counts. It is told what is wrong.
+#[test]
+fn a_token_with_a_key_that_the_file_lacks_is_told_of() {
+    let dir = Dir::new("lacks");
+    dir.keys(&["generate"], "old");
+    let new = dir.keys(&["generate"], "a");
+    let (a, addr) = agent("a", &dir.path("a"), &[]);
+    dir.keys(&["token", "--cluster", "test", "--seed", &addr, "--out", &dir.path("t")], "a");
+    let at = format!("@{}", dir.path("t"));
+    let start = |file: &str| {
+        let args = ["agent", "--name", "b", "--bind", "127.0.0.1:0", "--preset", "local", "--token", &at, "--keyring"];
+        Swim::start(&[&args[..], &[&dir.path(file)]].concat())
+    };
+    let mut b = start("old");
+    let told = b.stderr.find(|line| line.starts_with("THE TOKEN'S KEY "));
+    assert!(
+        told.contains(&format!("KEY {new} IS NOT IN {}", dir.path("old"))) && told.contains("remove this one"),
+        "{told}"
+    );
+    b.stderr.find(|line| line.starts_with("no answer yet") && line.contains("has it one of the keys of this one"));
+    let (out, _) = ends(b);
+    assert!(!out.contains("joined"), "{out}");
+    // As it says.
+    fs::remove_file(dir.path("old")).unwrap();
+    for _ in 0..2 {
+        let mut b = start("old");
+        b.stdout.find_state("joined", "b");
+        let (_, log) = ends(b);
+        assert!(!log.contains("THE TOKEN'S KEY"), "{log}");
+    }
+    ends(a);
 }
 
 /// Two nodes that run go from one key to another, step by step; who comes then needs the new one, and who stays behind is out.
@@ -220,6 +255,39 @@ fn from_plain_to_sealed() {
     a.stdout.find_state("alive", "b");
     b.stdout.find_state("joined", "b");
     let (mut c, _) = agent("c", &dir.copy("a", "c"), &["--join", &addr, "--migrate-until", &until]);
+    let hint = c.stderr.find_any(|line| line.starts_with("to join this node: "));
+    assert!(hint.contains(&format!(" --migrate-until {until}")), "{hint}");
     c.stdout.find_state("joined", "c");
     b.stdout.find_state("alive", "c");
+    // By this it is seen whether anybody is still spoken to plain.
+    a.signal("-USR1");
+    let line = a.stderr.find(|line| line.starts_with("SIGUSR1: "));
+    let counters = parsed(line.trim_start_matches("SIGUSR1: "));
+    assert!(counters["driver"]["plain_sent"].as_u64() > Some(0), "b has no keys: {line}");
+}
+
+/// A date that is over keeps no node from starting: it seals, as it would have from that date on.
+#[test]
+fn a_node_starts_after_its_date() {
+    let dir = Dir::new("after");
+    dir.keys(&["generate"], "a");
+    let (mut a, addr) = agent("a", &dir.path("a"), &["--migrate-until", "2001-01-01T00:00:00Z"]);
+    let told = a.stderr.find_any(|line| line.starts_with("--migrate-until: "));
+    assert!(told.contains("2001-01-01T00:00:00Z is over") && told.contains("plain datagrams are not heard"), "{told}");
+    let told = a.stderr.find_any(|line| line.starts_with("sealed with key "));
+    assert!(!told.contains("PLAIN"), "{told}");
+    let hint = a.stderr.find_any(|line| line.starts_with("to join this node: "));
+    assert!(!hint.contains("--migrate-until"), "{hint}");
+    let (mut b, _) = agent("b", &dir.copy("a", "b"), &["--join", &addr]);
+    b.stdout.find_state("joined", "b");
+    let (mut c, _) = Swim::agent("c", &["--preset", "local", "--join", &addr]);
+    a.stderr.find(|line| line.contains("is not heard") && line.contains("not sealed"));
+    c.stderr.find(|line| line.starts_with("no answer yet"));
+    // So does a file that nobody has changed since.
+    let section = format!("keyring = '{}'\nmigrate_until = 2001-01-01T00:00:00Z\n", dir.copy("a", "d"));
+    fs::write(dir.path("toml"), format!("cluster = 'test'\npreset = 'local'\n[sealing]\n{section}")).unwrap();
+    let args = ["agent", "--name", "d", "--bind", "127.0.0.1:0", "--join", &addr, "--config", &dir.path("toml")];
+    let mut d = Swim::start(&args);
+    d.stderr.find(|line| line.starts_with("migrate_until in [sealing] of ") && line.contains("is over"));
+    d.stdout.find_state("joined", "d");
 }

@@ -84,27 +84,27 @@ impl Told {
 
 impl Cluster {
     /// So many agents, the others joining the first, once all see all. `place` gives the program to start one with, and
-    /// where it listens.
-    pub(crate) fn formed(nodes: usize, place: impl Fn(usize) -> (Command, String)) -> Self {
+    /// where it listens, `more` what all of them are told besides.
+    pub(crate) fn formed(nodes: usize, more: &[&str], place: impl Fn(usize) -> (Command, String)) -> Self {
         let (teller, told) = channel();
         let beliefs = vec![vec![Belief::Unknown; nodes]; nodes];
         let mut cluster = Self { agents: Vec::new(), told, teller, beliefs, log: Vec::new(), begun: Instant::now() };
-        cluster.add(place(0), None);
+        cluster.add(place(0), more, None);
         let mut seed = None;
         while seed.is_none() {
             let told = cluster.next(cluster.begun + FORMED).expect("the first agent has started");
             seed = told.line["addr"].as_str().map(str::to_owned);
         }
-        (1..nodes).for_each(|node| cluster.add(place(node), seed.as_deref()));
+        (1..nodes).for_each(|node| cluster.add(place(node), more, seed.as_deref()));
         let took = cluster.until("all see all", FORMED, |_, _| {}, Self::is_whole);
         println!("{nodes} agents see each other {took:.1?} after the last start");
         cluster
     }
 
-    fn add(&mut self, (mut command, bind): (Command, String), seed: Option<&str>) {
+    fn add(&mut self, (mut command, bind): (Command, String), more: &[&str], seed: Option<&str>) {
         let node = self.agents.len();
         let args = ["agent", "--cluster", "netns", "--preset", "local", "--format", "jsonl", "--name"];
-        command.args(args).args([&name(node), "--bind", &bind]);
+        command.args(args).args([&name(node), "--bind", &bind]).args(more);
         seed.into_iter().for_each(|seed| _ = command.args(["--join", seed]));
         let (ours, theirs) = UnixStream::pair().expect("there is another stream");
         self.agents.push(Swim::spawn_into(&mut command, OwnedFd::from(theirs)));
@@ -167,6 +167,14 @@ impl Cluster {
     /// Sends a signal to an agent.
     pub(crate) fn signal(&self, node: usize, signal: &str) {
         self.agents[node].signal(signal);
+    }
+
+    /// What the driver of an agent has counted so far under this name.
+    pub(crate) fn counted(&mut self, node: usize, counter: &str) -> u64 {
+        self.signal(node, "-USR1");
+        let line = self.agents[node].stderr.find(|line| line.starts_with("SIGUSR1: "));
+        let counters = parsed(line.trim_start_matches("SIGUSR1: "));
+        counters["driver"][counter].as_u64().unwrap_or_else(|| panic!("no {counter} in {line}"))
     }
 
     /// What an agent says of another.

@@ -38,6 +38,8 @@ pub struct Question<'a> {
     pub latency_min: Duration,
     /// How long at most.
     pub latency_max: Duration,
+    /// Whether nodes have keys: what is sealed is longer by 32 bytes a datagram.
+    pub sealed: bool,
 }
 
 /// The answers. Times are in milliseconds.
@@ -45,6 +47,8 @@ pub struct Question<'a> {
 pub struct Plan {
     /// Live members.
     pub nodes: usize,
+    /// Whether datagrams are sealed.
+    pub sealed: bool,
     /// One process crashes: when that is known.
     pub detection: Detection,
     /// How soon all know what one knows.
@@ -116,10 +120,10 @@ pub struct FalseSuspicion {
 }
 
 impl<'a> Question<'a> {
-    /// This config among so many nodes, on a quiet local network: no loss, 0.1 to 1 ms.
+    /// This config among so many nodes without keys, on a quiet local network: no loss, 0.1 to 1 ms.
     pub fn new(config: &'a Config, nodes: usize) -> Self {
         let latency = crate::Link::default().latency();
-        Self { config, nodes, loss: 0, latency_min: latency.min, latency_max: latency.max }
+        Self { config, nodes, loss: 0, latency_min: latency.min, latency_max: latency.max, sealed: false }
     }
 
     /// The chance that a datagram arrives.
@@ -166,6 +170,7 @@ impl Plan {
         let false_suspicion = false_suspicion(question);
         let mut plan = Self {
             nodes: question.nodes,
+            sealed: question.sealed,
             detection: detection(question),
             dissemination: dissemination(question),
             false_suspicion,

@@ -1,10 +1,14 @@
 use swim_core::Event;
+use swim_driver::{Key, Keyring};
 
 use super::*;
 use crate::{Link, NodeIx, World, millis, percent, secs};
 
 fn cluster(seed: u64, n: usize, config: &Config) -> World {
-    let mut w = World::with_config(seed, config.clone());
+    formed(World::with_config(seed, config.clone()), n)
+}
+
+fn formed(mut w: World, n: usize) -> World {
     for i in 0..n {
         let node = w.spawn(&format!("n{i}"));
         if i > 0 {
@@ -104,6 +108,26 @@ fn idle_traffic_is_as_planned() {
     assert!(datagrams.abs_diff(120 * 50) <= 2, "{datagrams}");
     let bytes = after.wire_bytes() - before.wire_bytes();
     assert!(bytes.abs_diff(60 * 50 * 138) <= 2 * 80, "{bytes}");
+}
+
+/// The same with keys: each of the two is longer by the sealed envelope's 42 bytes, less the plain one's 10.
+#[test]
+fn sealed_idle_traffic_is_as_planned() {
+    let config = Config::lan("sim");
+    let mut w = World::with_config(5, config.clone());
+    w.seal(Keyring::new(Key::from_bytes([7; 32])));
+    let mut w = formed(w, 20);
+    w.run(secs(5));
+    let before = w.sent_total();
+    w.run(secs(60));
+    let after = w.sent_total();
+    let plan = Plan::of(&Question { sealed: true, ..Question::new(&config, 20) });
+    assert_eq!((plan.idle.datagrams_per_second, plan.idle.bytes_per_second), (2.0, 202.0));
+    let bytes = after.wire_bytes() - before.wire_bytes();
+    assert!(bytes.abs_diff(60 * 20 * 202) <= 2 * 112, "{bytes}");
+    let plain = Plan::of(&Question::new(&config, 20));
+    assert!(plan.change.bytes_max > plain.change.bytes_max && plan.join.rows_bytes > plain.join.rows_bytes);
+    assert!(plan.sealed && !plain.sealed);
 }
 
 #[test]
@@ -212,8 +236,12 @@ fn what_is_doubtful_is_said() {
         let mut config = Config::lan("sim");
         change(&mut config);
         let latency = millis(latency);
-        let question =
-            Question { config: &config, nodes, loss: percent(loss), latency_min: latency, latency_max: latency };
+        let question = Question {
+            loss: percent(loss),
+            latency_min: latency,
+            latency_max: latency,
+            ..Question::new(&config, nodes)
+        };
         let warnings = Plan::of(&question).warnings.join("\n");
         for word in words {
             assert!(warnings.contains(word), "no {word:?} in {warnings:?}");

@@ -3,7 +3,8 @@
 use serde::Serialize;
 use swim_core::wire::{Detail, Item, Message, More, Writer};
 use swim_core::{Incarnation, NodeId, State, Status};
-use swim_driver::{Plain, Seal};
+use swim_driver::Plain;
+use swim_driver::fuzzing::End;
 
 use super::{Question, ms, six_digits};
 use crate::NodeIx;
@@ -77,10 +78,10 @@ pub(super) fn idle(question: &Question<'_>) -> Idle {
     // A relay sends a nack when nothing has come by then, and what comes later is passed on all the same.
     let left = config.probe_interval.saturating_sub(config.probe_timeout);
     let nacks = 1.0 - question.arrives(2, config.probe_timeout.min(left) / 5 * 4);
-    let (ping, ack) = (bytes(Some(ping()), &[]), bytes(Some(Message::Ack { nonce: 0 }), &[]));
-    let ping_req = bytes(Some(Message::PingReq { target: ID, nonce: 0 }), &[]);
-    let relayed = bytes(Some(Message::RelayedAck { nonce: 0, incarnation: LIFE }), &[]);
-    let nack = bytes(Some(Message::Nack { nonce: 0 }), &[]);
+    let (ping, ack) = (question.bytes(Some(ping()), &[]), question.bytes(Some(Message::Ack { nonce: 0 }), &[]));
+    let ping_req = question.bytes(Some(Message::PingReq { target: ID, nonce: 0 }), &[]);
+    let relayed = question.bytes(Some(Message::RelayedAck { nonce: 0, incarnation: LIFE }), &[]);
+    let nack = question.bytes(Some(Message::Nack { nonce: 0 }), &[]);
     // How often each is sent per period, by whomever: ping, ack; then once more where that is wanted, and by k relays.
     let again = asks * (config.direct_probes.saturating_sub(1)) as f64;
     let sent = [
@@ -103,7 +104,7 @@ pub(super) fn idle(question: &Question<'_>) -> Idle {
 pub(super) fn change(question: &Question<'_>) -> Change {
     let config = question.config;
     let told = config.retransmit_limit(question.nodes) as f64;
-    let one = told * bytes(None, &[status(State::Dead)]) as f64;
+    let one = told * question.bytes(None, &[status(State::Dead)]) as f64;
     // Three tellings of a suspicion have accusers, 8 bytes each.
     let confirmations = config.suspicion_confirmations.min(question.nodes.saturating_sub(2)) as f64;
     let tellings = confirmations + 2.0;
@@ -120,9 +121,9 @@ pub(super) fn change(question: &Question<'_>) -> Change {
 
 pub(super) fn join(question: &Question<'_>) -> Join {
     let config = question.config;
-    let empty = bytes(None, &[]);
-    let row = bytes(None, &[detail()]) - empty;
-    let page = bytes(Some(Message::Page { nonce: 0, next: 0 }), &[]);
+    let empty = question.bytes(None, &[]);
+    let row = question.bytes(None, &[detail()]) - empty;
+    let page = question.bytes(Some(Message::Page { nonce: 0, next: 0 }), &[]);
     let room = (config.mtu + HEADERS).saturating_sub(page).max(row);
     let rows = question.nodes as f64;
     let pages = (rows / (room / row) as f64).ceil();
@@ -147,17 +148,19 @@ pub(super) fn memory(question: &Question<'_>) -> Memory {
     }
 }
 
-/// A datagram with this message and these updates, headers of IPv4 and UDP included.
-fn bytes(message: Option<Message>, items: &[Item<'_>]) -> usize {
-    let mut buf = [0; 1_024];
-    let mut writer = Writer::new(&mut buf, ID, LIFE, 0).expect("a head fits");
-    assert!(message.is_none_or(|message| writer.message(message)), "a message fits");
-    if !items.is_empty() {
-        assert!(writer.open_updates() && items.iter().all(|item| writer.item(item)), "an item fits");
-        writer.close_section();
+impl Question<'_> {
+    /// A datagram with this message and these updates, envelope and headers of IPv4 and UDP included.
+    fn bytes(&self, message: Option<Message>, items: &[Item<'_>]) -> usize {
+        let mut buf = [0; 1_024];
+        let mut writer = Writer::new(&mut buf, ID, LIFE, 0).expect("a head fits");
+        assert!(message.is_none_or(|message| writer.message(message)), "a message fits");
+        if !items.is_empty() {
+            assert!(writer.open_updates() && items.iter().all(|item| writer.item(item)), "an item fits");
+            writer.close_section();
+        }
+        let envelope = if self.sealed { End::HEADER_LEN + End::TRAILER_LEN } else { Plain::LEN };
+        envelope + writer.written() + HEADERS
     }
-    let envelope = Plain::new("sim");
-    envelope.header_len() + writer.written() + envelope.trailer_len() + HEADERS
 }
 
 /// As real ones are: ids are hashes, epochs are seconds.
