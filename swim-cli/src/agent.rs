@@ -125,7 +125,8 @@ fn follow(
     }
 }
 
-/// The node goes on trying; but a wrong address, another cluster's or one of other keys is silent for ever, so its user is told.
+/// The node goes on trying; but a wrong address, another cluster's or one of other keys is silent for ever, so its user
+/// is told.
 fn no_seed_answers(joins: &Joins<'_>, seeds: &[&Seed]) {
     let seeds: Vec<String> = seeds.iter().map(ToString::to_string).collect();
     notice(format_args!(

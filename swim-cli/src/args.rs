@@ -175,7 +175,8 @@ pub(crate) fn seed(text: &str) -> Result<Seed, String> {
     })
 }
 
-/// The text without what may be a key or a token in one of the arguments; `None` when there is nothing of the kind in it.
+/// The text without what may be a key or a token in one of the arguments; `None` when there is nothing of the kind in
+/// it.
 pub(crate) fn without_secrets(text: &str, arguments: &[String]) -> Option<String> {
     let may_be_of_one = |c: char| c.is_ascii_alphanumeric() || "+/=_-:".contains(c);
     let runs = text.split(|c| !may_be_of_one(c)).filter(|run| run.len() >= SECRET_MIN);
@@ -184,16 +185,18 @@ pub(crate) fn without_secrets(text: &str, arguments: &[String]) -> Option<String
     (!found.is_empty()).then_some(hidden)
 }
 
-/// A key takes 44 characters, and a part of it may be missing. Nothing else that is asked for is so long, but for paths and names.
+/// A key takes 44 characters, and a part of it may be missing. Nothing else that is asked for is so long, but for paths
+/// and names.
 const SECRET_MIN: usize = 32;
 
 const CODES: &str = "Exit codes: 0 all went well, 1 something failed at run time, 2 what was asked for cannot work.";
 
 const AGENT_HELP: &str = "\
 The first SIGINT or SIGTERM makes the node say goodbye and end with exit code 0. A second one ends it at
-once, with 128 and the signal's number (130, 143). SIGUSR1 makes it tell what it has counted, as one JSON
-object on standard error; with --verbose it does so at its end, too. Exit code 1: something failed at run time (the port is
+once, with 128 and the signal's number (130, 143). Exit code 1: something failed at run time (the port is
 taken, say, or another live node has this name and stays). Exit code 2: what was asked for cannot work.
+SIGUSR1 makes it tell what it has counted, as one JSON object on standard error behind \"SIGUSR1: \"; with
+--verbose its log has that at the end, too.
 
 Standard output has one line per event and nothing else; the rest goes to standard error. With
 --format jsonl each event is an object with these keys:
@@ -254,7 +257,8 @@ What --tag puts into the state, a config file can say in a section at its end, t
 Without keys, datagrams are neither secret nor proven: that suits a network in which everybody is trusted.
 With --keyring they are sealed, and who has none of the keys is neither heard nor answered. swim keys makes
 and exchanges keys; SIGHUP makes the node read its file again, and a file that cannot be used changes nothing.
-What is refused is told in the log, and counted (SIGUSR1). docs/security.md tells what is promised, and what is not.
+What is refused is told in the log, and counted (SIGUSR1). docs/security.md tells what is promised, and what
+is not.
 A config file can say the same, in a section at its end; options go before it:
   [sealing]
   keyring = \"/etc/swim/keys\"

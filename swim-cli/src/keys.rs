@@ -79,7 +79,8 @@ pub(crate) struct TokenArgs {
     /// Who has kept the token has its key, however old it is: keys are taken from people by removing them from the rings.
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = lifetime)]
     expires: Duration,
-    /// Write it into this file, which nobody but its owner may read, instead of printing it. What was there is replaced.
+    /// Write it into this file, which nobody but its owner may read, instead of printing it. What was there is
+    /// replaced.
     ///
     /// A shell that writes standard output into a file lets others read it, as a rule, and then no node takes it.
     #[arg(long, value_name = "FILE")]

@@ -53,8 +53,8 @@ pub fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Ends the program with what is wrong about its arguments. What may be a secret among them is not repeated: standard error is kept in
-/// journals, which others read.
+/// Ends the program with what is wrong about its arguments. What may be a secret among them is not repeated: standard
+/// error is kept in journals, which others read.
 fn refuse(error: &clap::Error) -> ! {
     let arguments: Vec<_> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     match args::without_secrets(&error.to_string(), &arguments) {

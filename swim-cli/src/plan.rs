@@ -28,7 +28,8 @@ pub(crate) struct PlanArgs {
     /// without a unit is milliseconds. From 0.1 to 1 ms if not given.
     #[arg(long, value_name = "MIN..MAX", value_parser = parse_latency)]
     latency: Option<(Duration, Duration)>,
-    /// Nodes have keys, which makes every datagram 32 bytes longer; so they have if --config has them in its section [sealing].
+    /// Nodes have keys, which makes every datagram 32 bytes longer; so they have if --config has them in its section
+    /// [sealing].
     #[arg(long)]
     sealed: bool,
     /// What is printed.

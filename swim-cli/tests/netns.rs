@@ -169,7 +169,8 @@ fn a_stopped_agent_wakes_without_a_doubt() {
     wake("stopped", &mut cluster, ALIVE_AGAIN);
 }
 
-/// The same with keys: when it goes on, it seals under another session, which nobody hears before it has shown that it lives.
+/// The same with keys: when it goes on, it seals under another session, which nobody hears before it has shown that it
+/// lives.
 #[test]
 fn a_stopped_agent_with_keys_wakes_without_a_doubt() {
     let keyring = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("netns-keyring");

@@ -87,7 +87,8 @@ impl Open {
 
     fn events(&mut self, moment: &Moment, place: usize, spans: &mut Vec<Span>) {
         for told in &moment.events {
-            // What a member puts into its state, says of itself, or whom it shares an address with, leaves it suspected.
+            // What a member puts into its state, says of itself, or whom it shares an address with, leaves it
+            // suspected.
             let member = match told.event {
                 Event::MemberUp { id, .. }
                 | Event::MemberRestarted { id, .. }
@@ -168,7 +169,7 @@ mod tests {
         ] {
             let (mut open, mut spans) = (Open::default(), Vec::new());
             open.events(&told(Event::MemberSuspect { id, incarnation, by: None }), 0, &mut spans);
-            open.events(&told(event.clone()), 1, &mut spans);
+            open.events(&told(event), 1, &mut spans);
             assert!(spans.is_empty() && open.suspicions.contains_key(&id), "{event:?}");
             open.events(&told(Event::MemberRefuted { id, incarnation }), 2, &mut spans);
             assert_eq!(
@@ -184,7 +185,7 @@ mod tests {
         ] {
             let (mut open, mut spans) = (Open::default(), Vec::new());
             open.events(&told(Event::MemberSuspect { id, incarnation, by: Some(with) }), 0, &mut spans);
-            open.events(&told(event.clone()), 1, &mut spans);
+            open.events(&told(event), 1, &mut spans);
             assert!(spans.len() == 1 && spans[0].by == event_name(&event) && open.suspicions.is_empty(), "{event:?}");
         }
     }

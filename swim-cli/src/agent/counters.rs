@@ -1,5 +1,5 @@
-//! What node and driver have counted, as one JSON object. Its keys are the names of the fields of [`Counters`], so a counter that is new
-//! there is shown without a line of this file.
+//! What node and driver have counted, as one JSON object. Its keys are the names of the fields of [`Counters`], so a
+//! counter that is new there is shown without a line of this file.
 
 use bind_mio::Handle;
 use bind_mio::swim_driver::Counters;

@@ -27,8 +27,9 @@ pub(crate) struct SealArgs {
     pub(super) keyring: Option<PathBuf>,
     /// Take cluster, seeds and key from a join token: the token itself, or @ and the path of a file that has it.
     ///
-    /// With --keyring, too, the key goes into that file if it is not there; if it is, its keys count, and a word on standard error
-    /// tells when the token's is not among them. Others on this machine can read a command line, so a file is better.
+    /// With --keyring, too, the key goes into that file if it is not there; if it is, its keys count, and a word on
+    /// standard error tells when the token's is not among them. Others on this machine can read a command line, so a
+    /// file is better.
     #[arg(long, value_name = "TOKEN|@FILE", value_parser = |text: &str| Ok::<_, Infallible>(TokenText::from(text)))]
     pub(super) token: Option<TokenText>,
     /// Until then, a time like 2026-12-01T00:00:00Z, hear plain datagrams, too, and send them to whoever speaks plain.
@@ -192,22 +193,24 @@ impl Sealing {
     }
 }
 
-/// What is to be said of a token whose key the ring lacks; `None` when it has it. The ring counts: a node must start again with
-/// the token that it once joined by when the key was exchanged since. But if the token is the newer of the two, the node is alone.
+/// What is to be said of a token whose key the ring lacks; `None` when it has it. The ring counts: a node must start
+/// again with the token that it once joined by when the key was exchanged since. But if the token is the newer of the
+/// two, the node is alone.
 fn token_line(ring: &Keyring, token: &JoinToken, file: &Path, now: SystemTime) -> Option<String> {
     let (key, file) = (token.key().id(), file.display());
     match ring.clone().add(token.key().clone()) {
         Err(KeyringError::Known { .. }) => None,
         _ if token.expires() <= now => Some(format!(
-            "the token has expired, and its key {key} is not in {file}, as after an exchange: the keys of the file count"
+            "the token has expired, and its key {key} is not in {file}, as after an exchange: the keys of the file \
+             count"
         )),
         Err(KeyringError::SameId { .. }) => Some(format!(
-            "THE TOKEN'S KEY {key} IS NOT THE ONE OF {file} that is called the same, and the keys of the file count: who seals \
-             with the token's is not heard; remove the file to have it made of the token"
+            "THE TOKEN'S KEY {key} IS NOT THE ONE OF {file} that is called the same, and the keys of the file count: who \
+             seals with the token's is not heard; remove the file to have it made of the token"
         )),
         _ => Some(format!(
-            "THE TOKEN'S KEY {key} IS NOT IN {file}, and the keys of the file count: who seals with {key} is not heard, and does \
-             not hear this node; copy the file of another node, or remove this one to have it made of the token"
+            "THE TOKEN'S KEY {key} IS NOT IN {file}, and the keys of the file count: who seals with {key} is not heard, \
+             and does not hear this node; copy the file of another node, or remove this one to have it made of the token"
         )),
     }
 }

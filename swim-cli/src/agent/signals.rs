@@ -1,5 +1,5 @@
-//! The first SIGINT or SIGTERM is a wish to leave; the second is an order to end. SIGUSR1 asks for the counters, SIGUSR2 asks the
-//! flight recorder for a dump, and SIGHUP has the keyring read again.
+//! The first SIGINT or SIGTERM is a wish to leave; the second is an order to end. SIGUSR1 asks for the counters,
+//! SIGUSR2 asks the flight recorder for a dump, and SIGHUP has the keyring read again.
 
 use std::io;
 use std::path::PathBuf;
@@ -18,8 +18,9 @@ use super::sealing::reread;
 use crate::output::notice;
 
 /// From now on the first signal makes the node leave, and the second ends the process at once, whatever its threads are
-/// waiting for: that one is handled where it arrives. SIGUSR1 shows the counters. SIGUSR2 dumps into `dumps`; without a recorder it does
-/// no harm. SIGHUP reads `keyring` again; a sealed node without such a file says that it has none, and a plain one is ended by it as programs are.
+/// waiting for: that one is handled where it arrives. SIGUSR1 shows the counters. SIGUSR2 dumps into `dumps`; without a
+/// recorder it does no harm. SIGHUP reads `keyring` again; a sealed node without such a file says that it has none, and
+/// a plain one is ended by it as programs are.
 pub(super) fn heed(handle: Handle, dumps: Option<PathBuf>, keyring: Option<PathBuf>, sealed: bool) -> io::Result<()> {
     let seen = Arc::new(AtomicBool::new(false));
     for signal in ENDING {

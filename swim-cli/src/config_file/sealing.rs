@@ -1,5 +1,5 @@
-//! The section `[sealing]` of a config file: the keys of the node that it is for. Commands that start no node check it, and see by it
-//! that nodes seal.
+//! The section `[sealing]` of a config file: the keys of the node that it is for. Commands that start no node check it,
+//! and see by it that nodes seal.
 
 use std::path::PathBuf;
 use std::time::SystemTime;

@@ -134,7 +134,8 @@ fn a_node_starts_again_with_a_token_that_has_expired() {
     assert!(told.starts_with("the token has expired") && told.contains(&dir.path("b")), "{told}");
 }
 
-/// Who has slept through an exchange and is given a fresh token has a file all the same, and that counts. It is told what is wrong.
+/// Who has slept through an exchange and is given a fresh token has a file all the same, and that counts. It is told
+/// what is wrong.
 #[test]
 fn a_token_with_a_key_that_the_file_lacks_is_told_of() {
     let dir = Dir::new("lacks");

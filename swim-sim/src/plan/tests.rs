@@ -117,7 +117,8 @@ fn sealed_idle_traffic_is_as_planned() {
     let mut w = World::with_config(5, config.clone());
     w.seal(Keyring::new(Key::from_bytes([7; 32])));
     let mut w = formed(w, 20);
-    w.run(secs(5));
+    // Until all have met: a first contact costs a challenge and a proof.
+    w.run(secs(60));
     let before = w.sent_total();
     w.run(secs(60));
     let after = w.sent_total();
