@@ -179,7 +179,7 @@ fn refused(error: BindError, sealing: &Sealing) -> Failure {
         )),
         BindError::Setup(e @ SetupError::Unresolved { .. }) => Failure::Runtime(e.to_string()),
         BindError::Setup(SetupError::Seeds(e)) => Failure::Usage(format!("--join: {e}")),
-        BindError::Setup(e @ (SetupError::MigrationOver | SetupError::MigrationTooLong { .. })) => {
+        BindError::Setup(e @ SetupError::MigrationTooLong { .. }) => {
             Failure::Usage(format!("{}: {e}", sealing.migration_by()))
         }
         BindError::Setup(e @ (SetupError::Entropy(_) | SetupError::Secrets(_))) => Failure::Runtime(e.to_string()),

@@ -1,5 +1,6 @@
 //! What sealing costs beside its cipher: a datagram sealed by one end and opened by another, with header, session, window and
-//! counters, and the same bytes encrypted and decrypted by the same crate's cipher called bare.
+//! counters, and with a look at the date a millisecond, as at a node; and the same bytes encrypted and decrypted by the same
+//! crate's cipher called bare.
 //!
 //! ```sh
 //! cargo run --release -p swim-driver --example sealing_cost
@@ -12,7 +13,7 @@
 use std::hint::black_box;
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::time::{Duration, Instant as Clock};
+use std::time::{Duration, Instant as Clock, SystemTime};
 
 use aes_gcm::{AeadInOut as _, Aes256Gcm, KeyInit as _};
 use swim_driver::fuzzing::End;
@@ -34,6 +35,14 @@ fn addr(n: u8) -> SocketAddr {
     ([10, 0, 0, n], 7_946).into()
 }
 
+/// What precedes each datagram: the date, where it is wanted.
+fn input(end: &mut End, now: Instant) {
+    if end.wants_date(now) {
+        end.on_date(now, SystemTime::now());
+    }
+    end.on_input(now);
+}
+
 /// All that one has to say itself comes to the other.
 fn controls(from: &mut End, by: SocketAddr, to: &mut End) {
     let mut out = [0; 128];
@@ -44,11 +53,11 @@ fn controls(from: &mut End, by: SocketAddr, to: &mut End) {
 
 impl Pair {
     fn met() -> Self {
-        let end = |n| {
+        let end = || {
             let ring = Keyring::new(Key::from_bytes([7; 32]));
-            End::new(&Config::lan(CLUSTER), ring, Secrets::Fixed(n), Instant::ORIGIN).expect("fixed secrets are there")
+            End::new(&Config::lan(CLUSTER), ring, Secrets::System, Instant::ORIGIN).expect("there are random numbers")
         };
-        let (mut from, mut to) = (end(1), end(2));
+        let (mut from, mut to) = (end(), end());
         let mut first = [0; 100 + OVERHEAD];
         let len = from.seal(addr(2), &mut first, 100).expect("there is room");
         to.open(addr(1), &mut first[..len]).expect("it is held");
@@ -63,11 +72,11 @@ impl Pair {
     fn batch(&mut self, now: Instant, buffers: &mut [Vec<u8>], len: usize) -> Duration {
         let begun = Clock::now();
         for buf in &mut *buffers {
-            self.from.on_input(now);
+            input(&mut self.from, now);
             black_box(self.from.seal(addr(2), buf, len));
         }
         for buf in &mut *buffers {
-            self.to.on_input(now);
+            input(&mut self.to, now);
             let opened = self.to.open(addr(1), black_box(&mut buf[..len + OVERHEAD]));
             assert!(opened.is_ok_and(|frame| frame.is_some()), "it is heard");
         }

@@ -2,6 +2,9 @@
 //!
 //! Invariant: one alert of a kind in [`QUIET`], whatever comes; none takes memory; and none is answered on the wire.
 
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used))]
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -161,6 +164,11 @@ impl Alarm {
         self.ring.push(&[alert]);
     }
 
+    /// Alerts that subscribers were told they have missed.
+    pub(crate) fn missed(&self) -> u64 {
+        self.ring.missed()
+    }
+
     pub(crate) fn close(&self) -> Woken {
         self.ring.close()
     }
@@ -228,7 +236,9 @@ mod tests {
         for n in 0..100 {
             alarm.raise(at(30_000 + n * 10_000), from, Refused::Plain, &[]);
         }
+        assert_eq!(alarm.missed(), 0, "nobody was told yet");
         assert_eq!(alerts.try_recv(), Ok(Alert::Lagged { missed: 36 }));
+        assert_eq!(alarm.missed(), 36);
         drop(alarm.close());
         assert_eq!(std::iter::from_fn(|| alerts.try_recv().ok()).count(), 64);
         assert_eq!(alerts.try_recv(), Err(TryRecvError::Closed));

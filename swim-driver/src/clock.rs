@@ -1,6 +1,6 @@
 //! The machine's clock as the core wants it: microseconds since the driver started.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use swim_core::Instant;
 
@@ -8,17 +8,32 @@ use swim_core::Instant;
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     origin: std::time::Instant,
+    /// How far the date has jumped ahead.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) date_ahead: Duration,
 }
 
 impl Clock {
     /// A clock that starts at [`Instant::ORIGIN`] now.
     pub fn new() -> Self {
-        Self { origin: std::time::Instant::now() }
+        Self {
+            origin: std::time::Instant::now(),
+            #[cfg(all(test, not(loom)))]
+            date_ahead: Duration::ZERO,
+        }
     }
 
     /// The time. Saturates after half a million years.
     pub fn now(&self) -> Instant {
         Instant::ORIGIN + self.origin.elapsed()
+    }
+
+    /// What the system takes for the date, for [`crate::Pump::tell_date`].
+    pub fn date(&self) -> SystemTime {
+        let date = SystemTime::now();
+        #[cfg(all(test, not(loom)))]
+        let date = date + self.date_ahead;
+        date
     }
 
     /// How long it is until `at`; zero when it has passed.
@@ -29,7 +44,9 @@ impl Clock {
     /// A clock that says so much more.
     #[cfg(all(test, not(loom)))]
     pub(crate) fn later(self, time: Duration) -> Self {
-        Self { origin: self.origin.checked_sub(time).expect("the machine runs for longer") }
+        let origin = self.origin.checked_sub(time).expect("the machine runs for longer");
+        // The date goes on with it.
+        Self { origin, date_ahead: self.date_ahead + time }
     }
 
     /// The same point on the system's clock; `None` when that cannot express it.

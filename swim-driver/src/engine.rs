@@ -114,17 +114,19 @@ impl<S: Socket> Engine<S> {
         if self.blocked && self.held.is_empty() && !self.resumption.waits(more) {
             // Only now: what was answered while nothing could be sent has been read.
             self.blocked = false;
-            self.pump.send_resumed(self.clock.now());
+            let now = self.now();
+            self.pump.send_resumed(now);
             self.drain();
         }
         for _ in 0..COMMANDS_PER_TURN {
             if self.pump.mailbox().is_empty() {
                 break;
             }
-            self.pump.command(self.clock.now());
+            let now = self.now();
+            self.pump.command(now);
             self.drain();
         }
-        let now = self.clock.now();
+        let now = self.now();
         if self.pump.poll_timeout().is_some_and(|at| at <= now) && !self.deadline.waits(more) {
             self.pump.timeout(now);
             self.drain();
@@ -142,6 +144,15 @@ impl<S: Socket> Engine<S> {
         let deadline = self.pump.poll_timeout().and_then(|at| self.clock.system(at));
         let retry = retry.and_then(|pause| self.clock.system(self.clock.now() + pause));
         Ok(Step::Wait(deadline.into_iter().chain(retry).min()))
+    }
+
+    /// The time of an input. The date comes before it, where the pump wants that.
+    fn now(&mut self) -> swim_core::Instant {
+        let now = self.clock.now();
+        if self.pump.wants_date(now) {
+            self.pump.tell_date(now, self.clock.date());
+        }
+        now
     }
 
     /// The same node on a socket that is made from its own, by wrapping it for example.
@@ -187,6 +198,12 @@ impl<S: Socket> Engine<S> {
         self.clock = self.clock.later(time);
     }
 
+    /// The date is so much later than the clock says.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn let_date_jump(&mut self, time: Duration) {
+        self.clock.date_ahead += time;
+    }
+
     /// Reads until the socket is empty, or as much as a turn allows; then says when to read again. Who waits for the socket
     /// is told of what comes later, not always of what is left.
     fn receive(&mut self) -> io::Result<Option<Duration>> {
@@ -200,7 +217,8 @@ impl<S: Socket> Engine<S> {
             let next = reads.after(&received);
             match received {
                 Ok((len, from)) => {
-                    self.pump.datagram(self.clock.now(), from, &mut self.rx[..len]);
+                    let now = self.now();
+                    self.pump.datagram(now, from, &mut self.rx[..len]);
                     self.drain();
                 }
                 Err(e) if next == Next::Lost => return Err(e),
@@ -223,7 +241,8 @@ impl<S: Socket> Engine<S> {
         self.hand_out();
         if !self.held.is_empty() && !self.blocked {
             self.blocked = true;
-            self.pump.send_blocked(self.clock.now());
+            let now = self.now();
+            self.pump.send_blocked(now);
             self.hand_out();
         }
     }

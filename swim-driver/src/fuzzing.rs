@@ -7,6 +7,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::time::SystemTime;
 
 use swim_core::{Config, Instant, Transmit};
 
@@ -47,8 +48,18 @@ impl End {
     /// The same, which hears and speaks plain, too, until then.
     #[must_use]
     pub fn migrating(mut self, until: Instant) -> Self {
-        self.sealed.migrate(until);
+        self.sealed.migrate(until, None);
         self
+    }
+
+    /// Whether [`Self::on_date`] is to come before [`Self::on_input`], as in [`crate::Pump::wants_date`].
+    pub fn wants_date(&self, now: Instant) -> bool {
+        self.sealed.wants_date(now)
+    }
+
+    /// At this time this is the date.
+    pub fn on_date(&mut self, now: Instant, date: SystemTime) {
+        self.sealed.on_date(now, date);
     }
 
     /// It is so late. Whatever follows is at this time.

@@ -30,7 +30,8 @@ use crate::watch::Watch;
 /// `Ok` means accepted: the node is given the command, after all commands accepted before it, exactly once. That holds
 /// over the regular end of the driver too, which delivers what was accepted before it ends. The one exception is a
 /// driver that is dropped, or fails, while commands wait: then it is closed, and [`Self::undelivered`] counts how many of
-/// the last accepted ones the node was never given. An error means that the node will never hear of the command.
+/// the last accepted ones the node was never given. An error means that the node will never hear of the command. A keyring
+/// overtakes everything, and a newer one takes its place.
 ///
 /// # Application data
 /// Every node has a small map of its own, its *state*, which all others can read; and it can tell everybody something once,
@@ -226,8 +227,10 @@ impl Handle {
     /// Opens and seals with this ring from now on, in place of the one before. What is sealed with a key that is not in it is not
     /// heard any more, whoever has sent it. Another key in use is another session: others ask once for its proof.
     ///
+    /// A ring takes the place of one that the node was not given yet, which [`Self::undelivered`] counts.
+    ///
     /// To exchange a key without a loss, take each step on all nodes before the next: [`Keyring::add`], [`Keyring::use_key`],
-    /// [`Keyring::remove`].
+    /// [`Keyring::remove`]. Who still seals with the one that is to be removed, is in [`Counters::keys`].
     ///
     /// # Errors
     /// [`CommandError::Closed`], or [`CommandError::NotSealed`] when the node was started without a keyring.
@@ -318,7 +321,8 @@ impl Handle {
         self.inner.recorder.as_ref()
     }
 
-    /// How many of the last accepted commands the node was never given, because the driver was dropped before.
+    /// How many accepted commands the node was never given: the last ones, because the driver was dropped before, and keyrings that
+    /// a newer one has replaced.
     pub fn undelivered(&self) -> usize {
         self.inner.ends.mailbox.undelivered()
     }

@@ -7,7 +7,7 @@
 //! - [`Pump`], for the binding: datagrams, deadlines and commands in, sealed datagrams out;
 //! - [`bind()`]: from an address and a set-up to both ends;
 //! - [`Engine`]: a pump on a [`Socket`] that never blocks, which is all but the waiting; on a [`Reactor`], a future;
-//! - [`Seal`] and [`Plain`]: the envelope around each frame that anybody can open; with a `Keyring`, nobody else does, and
+//! - [`Plain`]: the envelope around each frame that anybody can open; with a `Keyring`, nobody else does, and
 //!   [`Alerts`] tell who tries;
 //! - `Key`, `Keyring` and `JoinToken` (feature `aead`): who may open it;
 //! - [`Seed`] and [`Resolver`]: through whom to join, by address or by name;
@@ -85,8 +85,8 @@ pub use recorder::{Dumps, Recorder, RecorderStats, Recording};
 pub use resolver::{Query, Resolver};
 pub use rumors::{Heard, RumorView, Rumors};
 #[cfg(feature = "aead")]
-pub use seal::{Key, KeyId, KeyTextError, Keyring, KeyringError, Secrets};
-pub use seal::{Plain, Refused, Seal};
+pub use seal::{Key, KeyId, KeyTextError, Keyring, KeyringError, KeysHeard, Secrets};
+pub use seal::{Plain, Refused};
 pub use seed::{Seed, SeedError};
 pub use setup::{Setup, SetupError};
 pub use socket::SocketOptions;

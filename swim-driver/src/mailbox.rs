@@ -161,7 +161,7 @@ struct State {
     /// queue, so it cannot be refused.
     goodbye: bool,
     closed: bool,
-    /// Accepted, and still inside when the pump was dropped.
+    /// Accepted, and still inside when the pump was dropped; and keyrings whose place a newer one has taken.
     undelivered: usize,
     waker: Option<Wake>,
 }
@@ -295,6 +295,7 @@ impl Mailbox {
             return Err(CommandError::Closed);
         }
         let former = state.keyring.replace(ring);
+        state.undelivered += usize::from(former.is_some());
         self.pending.store(true, Ordering::Release);
         let waker = state.whom_to_wake();
         drop(state);
@@ -373,7 +374,7 @@ impl Mailbox {
     /// A goodbye does not count as one: this is asked once the node has left, and then it has been granted.
     pub(crate) fn close_if_delivered(&self) -> bool {
         let mut state = lock(&self.state);
-        if !state.queue.is_empty() {
+        if !state.queue.is_empty() || state.has_keyring() {
             return false;
         }
         let waker = self.shut(&mut state);
@@ -395,7 +396,7 @@ impl Mailbox {
     fn shut(&self, state: &mut State) -> Option<Wake> {
         state.closed = true;
         state.goodbye = false;
-        state.undelivered += state.queue.len();
+        state.undelivered += state.queue.len() + usize::from(state.has_keyring());
         state.queue = VecDeque::new();
         state.answers = VecDeque::new();
         #[cfg(feature = "aead")]

@@ -3,9 +3,13 @@
 //! It decides the order of things. Invariants: one input at a time, and the next only when everything that follows from
 //! the last is handed out; the view is published before the events that explain it; both before the binding waits again.
 
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used))]
+
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc as StdArc;
+use std::time::SystemTime;
 
 use swim_core::{Event, Incarnation, Input, Instant, Node, Status, Transmit};
 
@@ -32,7 +36,8 @@ use crate::waiters::Woken;
 ///    [`Self::send_failed`];
 /// 2. when it is [`Self::finished`], end;
 /// 3. wait for a datagram, at most until [`Self::poll_timeout`], and only when [`Self::mailbox`] is empty;
-/// 4. hand in exactly one input with [`Self::datagram`], [`Self::command`] or [`Self::timeout`]; then 1 again;
+/// 4. hand in exactly one input with [`Self::datagram`], [`Self::command`] or [`Self::timeout`], and before it the date, when
+///    [`Self::wants_date`], with [`Self::tell_date`]: the pump reads no clock; then 1 again;
 /// 5. before a wait, [`Self::publish_counters`].
 ///
 /// Where a datagram can be read and the deadline has passed, the datagram comes first: a late process would suspect peers
@@ -129,12 +134,24 @@ impl Pump {
         }
     }
 
+    /// Whether [`Self::tell_date`] is to come before the next input. Cheap; once a millisecond at most, and for nodes that seal.
+    pub fn wants_date(&self, now: Instant) -> bool {
+        self.seal.wants_date(now)
+    }
+
+    /// At this time this is the date. When the two clocks part, the process was perhaps copied, and it seals under a new session
+    /// from now on; and a date ends what is heard plain ([`crate::Setup::migrate_until`]). No input: nothing follows from it.
+    pub fn tell_date(&mut self, now: Instant, date: SystemTime) {
+        self.counted = true;
+        self.seal.on_date(now, date);
+    }
+
     /// A datagram came from the socket. It is opened in place; what cannot be opened is counted and forgotten.
     ///
     /// The buffer it was received into should have 65 535 bytes, or a datagram that is cut off passes for a damaged one.
     pub fn datagram(&mut self, now: Instant, from: SocketAddr, datagram: &mut [u8]) {
         self.begin(now);
-        self.stats.datagrams_received += 1;
+        bump(&mut self.stats.datagrams_received);
         let opened = self.seal.open(from, datagram);
         // A planted bug, in builds that have them.
         #[cfg(swim_mutations)]
@@ -144,7 +161,11 @@ impl Pump {
             taken.then(|| Opened::Frame(self.seal.header_len()..datagram.len())).ok_or(reason)
         });
         match opened {
-            Ok(Opened::Frame(at)) => self.give(Input::Datagram { from, bytes: &datagram[at] }),
+            Ok(Opened::Frame(at)) => {
+                // It is always there; a frame of no bytes would be counted by the node.
+                let bytes = datagram.get(at).unwrap_or_default();
+                self.give(Input::Datagram { from, bytes });
+            }
             Ok(Opened::Kept) => {}
             Err(reason) => self.refuse(from, reason, datagram),
         }
@@ -153,18 +174,19 @@ impl Pump {
     /// Gives the node one command out of the mailbox, if there is one, or notes what the resolver has found for one name.
     pub fn command(&mut self, now: Instant) {
         if self.take_keyring(now) {
-            self.stats.commands += 1;
+            bump(&mut self.stats.commands);
         } else if let Some(Answer { at, addrs }) = self.mailbox.take_answer() {
             self.begin(now);
             let usable = self.usable(addrs);
-            self.stats.resolve_failures += u64::from(usable.is_empty());
+            self.stats.resolve_failures = self.stats.resolve_failures.saturating_add(usable.is_empty().into());
             self.seeds.on_answer(now, at, usable);
         } else if let Some(order) = self.mailbox.take() {
-            self.stats.commands += 1;
+            bump(&mut self.stats.commands);
             if let Order::Join { addrs, names } = &order {
-                self.stats.names_refused += self.seeds.on_join(now, addrs, names);
+                let refused = self.seeds.on_join(now, addrs, names);
+                self.stats.names_refused = self.stats.names_refused.saturating_add(refused);
             }
-            self.given += u64::from(order.is_of_state());
+            self.given = self.given.saturating_add(order.is_of_state().into());
             self.input(now, Input::Command(order.as_command()));
         }
         self.resolve();
@@ -179,14 +201,14 @@ impl Pump {
 
     /// Sending to this address failed at once. Remembered, and told to the node at the end of the drain.
     pub fn send_failed(&mut self, to: SocketAddr) {
-        self.stats.send_failures += 1;
+        bump(&mut self.stats.send_failures);
         if self.failed.contains(&to) {
             return;
         }
-        if self.told + self.failed.len() < FAILURES_MAX {
+        if self.told.saturating_add(self.failed.len()) < FAILURES_MAX {
             self.failed.push(to);
         } else {
-            self.stats.send_failures_untold += 1;
+            bump(&mut self.stats.send_failures_untold);
         }
     }
 
@@ -209,7 +231,7 @@ impl Pump {
     /// The socket returned an error instead of a datagram.
     pub fn receive_failed(&mut self) {
         self.counted = true;
-        self.stats.receive_failures += 1;
+        bump(&mut self.stats.receive_failures);
     }
 
     /// The next datagram to send: the first `len` bytes of `out`. At `None` everything that follows from the last input
@@ -217,13 +239,17 @@ impl Pump {
     ///
     /// # Panics
     /// When `out` is shorter than [`Self::datagram_max`].
+    #[allow(
+        clippy::indexing_slicing,
+        reason = "`out` has the length that is asserted, and a frame is as long as its room"
+    )]
     pub fn poll_transmit(&mut self, out: &mut [u8]) -> Option<Transmit> {
         let max = self.datagram_max();
         assert!(out.len() >= max, "a datagram may have {max} bytes, and the buffer for it has {}", out.len());
-        let frame = self.seal.header_len()..max - self.seal.trailer_len();
+        let frame = self.seal.header_len()..max.saturating_sub(self.seal.trailer_len());
         loop {
             if let Some(Transmit { to, len }) = self.seal.poll_control(out) {
-                self.stats.datagrams_sent += 1;
+                bump(&mut self.stats.datagrams_sent);
                 return Some(Transmit { to: self.reached_at(to), len });
             }
             if let Some(Transmit { to, len }) = self.node.poll_transmit(&mut out[frame.clone()]) {
@@ -231,7 +257,7 @@ impl Pump {
                     tap.sent(to, &out[frame.start..][..len]);
                 }
                 let Some(len) = self.seal.seal(to, out, len) else { continue };
-                self.stats.datagrams_sent += 1;
+                bump(&mut self.stats.datagrams_sent);
                 return Some(Transmit { to: self.reached_at(to), len });
             }
             self.publish();
@@ -241,7 +267,7 @@ impl Pump {
             } else if let Some(order) = self.seeds.give() {
                 self.give(Input::Command(order.as_command()));
             } else if let Some(to) = self.failed.pop() {
-                self.told += 1;
+                self.told = self.told.saturating_add(1);
                 self.give(Input::SendFailed { to });
             } else {
                 break;
@@ -285,6 +311,7 @@ impl Pump {
     pub fn stats(&self) -> DriverStats {
         let mut stats = self.stats;
         (stats.events_missed, stats.rumors_missed) = (self.events.missed(), self.rumors.missed());
+        stats.alerts_missed = self.alarm.missed();
         self.seal.count(&mut stats);
         stats
     }
@@ -331,7 +358,7 @@ impl Pump {
     /// Asks for the name whose turn it is, if one is to be resolved.
     fn resolve(&mut self) {
         if let Some(name) = self.seeds.ask() {
-            self.stats.resolutions += 1;
+            bump(&mut self.stats.resolutions);
             self.resolver.ask(Query::new(name, self.speaks, Arc::clone(&self.mailbox)));
         }
     }
@@ -398,7 +425,12 @@ impl Pump {
     /// Lets handles see what was counted. Once per turn of a binding, so that inputs are not burdened with it.
     pub fn publish_counters(&mut self) {
         if std::mem::take(&mut self.counted) {
-            *lock(&self.counters) = Counters { node: *self.node.stats(), driver: self.stats() };
+            *lock(&self.counters) = Counters {
+                node: *self.node.stats(),
+                driver: self.stats(),
+                #[cfg(feature = "aead")]
+                keys: self.seal.keys_heard(),
+            };
         }
     }
 
@@ -427,6 +459,10 @@ impl fmt::Debug for Pump {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pump").field("me", &self.node.me()).field("stats", &self.stats).finish_non_exhaustive()
     }
+}
+
+fn bump(count: &mut u64) {
+    *count = count.saturating_add(1);
 }
 
 /// What a view shows of the node itself; the profile is as old as the incarnation that wrote it.

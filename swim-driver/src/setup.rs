@@ -66,7 +66,8 @@ pub struct Setup {
     #[cfg(feature = "aead")]
     pub keyring: Option<Keyring>,
     /// For a cluster that gets its first keys while it runs: until then a node with a keyring hears what is plain, too, and
-    /// speaks plain to those who do not seal. At most [`Setup::MIGRATION_MAX`] from now. Default: never.
+    /// speaks plain to those who do not seal. It ends as soon as either the date or the node's own clock has come so far. At most
+    /// [`Setup::MIGRATION_MAX`] from now; a date that is over is none. Default: none.
     #[cfg(feature = "aead")]
     pub migrate_until: Option<SystemTime>,
     /// Where it takes what nobody may guess. Default: the operating system.
@@ -183,11 +184,14 @@ impl Setup {
         };
         let mut sealed = Sealed::new(config, ring, self.secrets, now).map_err(SetupError::Secrets)?;
         if let Some(until) = self.migrate_until {
-            let left = until.duration_since(SystemTime::now()).map_err(|_| SetupError::MigrationOver)?;
+            // A date that is over is no error: a node that is started again afterwards has to come up, and seals alone.
+            let left = until.duration_since(SystemTime::now()).unwrap_or_default();
             if left > Self::MIGRATION_MAX {
                 return Err(SetupError::MigrationTooLong { left });
             }
-            sealed.migrate(now + left);
+            if !left.is_zero() {
+                sealed.migrate(now + left, Some(until));
+            }
         }
         Ok(Envelope::Sealed(Box::new(sealed)))
     }
@@ -284,9 +288,6 @@ pub enum SetupError {
     /// The operating system gives no random numbers, and nothing else will do to seal with.
     #[cfg(feature = "aead")]
     Secrets(io::Error),
-    /// [`Setup::migrate_until`] is in the past.
-    #[cfg(feature = "aead")]
-    MigrationOver,
     /// [`Setup::migrate_until`] is more than [`Setup::MIGRATION_MAX`] ahead.
     #[cfg(feature = "aead")]
     MigrationTooLong {
@@ -333,11 +334,6 @@ impl fmt::Display for SetupError {
                 write!(f, "the operating system gives no random numbers ({e}), and without them nothing can be sealed")
             }
             #[cfg(feature = "aead")]
-            Self::MigrationOver => f.write_str(
-                "the date until which plain datagrams are heard is in the past: leave it out, or take a later one while \
-                 nodes have no keyring",
-            ),
-            #[cfg(feature = "aead")]
             Self::MigrationTooLong { left } => write!(
                 f,
                 "the date until which plain datagrams are heard is {} days ahead, and until then sealing protects nobody: \
@@ -346,9 +342,9 @@ impl fmt::Display for SetupError {
                 Setup::MIGRATION_MAX.as_secs() / 86_400
             ),
             #[cfg(feature = "aead")]
-            Self::MigrationWithoutKeyring => {
-                f.write_str("there is a date until which plain datagrams are heard, and no keyring: set one, or leave it out")
-            }
+            Self::MigrationWithoutKeyring => f.write_str(
+                "there is a date until which plain datagrams are heard, and no keyring: set one, or leave it out",
+            ),
             Self::Restore(e) => write!(f, "the state of the node's former life cannot be used ({e}): start without it"),
         }
     }
@@ -364,7 +360,7 @@ impl std::error::Error for SetupError {
             #[cfg(feature = "aead")]
             Self::Secrets(e) => Some(e),
             #[cfg(feature = "aead")]
-            Self::MigrationOver | Self::MigrationTooLong { .. } | Self::MigrationWithoutKeyring => None,
+            Self::MigrationTooLong { .. } | Self::MigrationWithoutKeyring => None,
             Self::NameEmpty | Self::Unspecified { .. } | Self::Unreachable { .. } | Self::Unresolved { .. } => None,
         }
     }

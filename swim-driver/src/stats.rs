@@ -12,6 +12,9 @@ pub struct Counters {
     pub node: swim_core::Stats,
     /// What was counted between the socket and the node.
     pub driver: DriverStats,
+    /// Which keys the others seal with.
+    #[cfg(feature = "aead")]
+    pub keys: crate::seal::KeysHeard,
 }
 
 /// What a driver counts beside the node's own [`swim_core::Stats`].
@@ -54,7 +57,8 @@ pub struct DriverStats {
     pub sessions_refused: u64,
     /// Control datagrams that were opened.
     pub controls_received: u64,
-    /// Of these, those that meant nothing: malformed ones, and proofs that nobody was waiting for.
+    /// Of these, each once, those that nothing came of: malformed ones, proofs that nobody was waiting for, and challenges that were
+    /// not answered, because they may be played back or because too many came.
     pub controls_ignored: u64,
     /// Control datagrams sealed and handed out.
     pub controls_sent: u64,
@@ -89,6 +93,8 @@ pub struct DriverStats {
     pub events_missed: u64,
     /// Rumors that subscribers were told they have missed.
     pub rumors_missed: u64,
+    /// Alerts that subscribers were told they have missed.
+    pub alerts_missed: u64,
 }
 
 impl DriverStats {
@@ -122,6 +128,6 @@ impl DriverStats {
             Refused::Stale => &mut self.refused_stale,
             Refused::Unproven => &mut self.refused_unproven,
         };
-        *count += 1;
+        *count = count.saturating_add(1);
     }
 }

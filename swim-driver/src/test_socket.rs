@@ -96,14 +96,27 @@ impl Reactor for Wire {
     }
 }
 
-/// A node on such a socket. Its periods are so long that nothing is due before a test lets time pass.
+/// A node on such a socket.
 pub(crate) fn engine() -> (Handle, Engine<Wire>, Wire) {
     let (wire, clock) = (Wire::default(), Clock::new());
-    let (handle, pump) = slow_node(clock.now());
+    engine_of(slow_node(), clock, wire)
+}
+
+/// The same, and it seals.
+#[cfg(feature = "aead")]
+pub(crate) fn sealed_engine() -> (Handle, Engine<Wire>, Wire) {
+    let mut setup = slow_node();
+    setup.keyring = Some(crate::Keyring::new(crate::Key::from_bytes([1; 32])));
+    engine_of(setup, Clock::new(), Wire::default())
+}
+
+fn engine_of(setup: Setup, clock: Clock, wire: Wire) -> (Handle, Engine<Wire>, Wire) {
+    let (handle, pump) = setup.start(addr(0), clock.now()).unwrap();
     (handle, Engine::new(wire.clone(), clock, pump), wire)
 }
 
-fn slow_node(now: swim_core::Instant) -> (Handle, Pump) {
+/// Its periods are so long that nothing is due before a test lets time pass.
+fn slow_node() -> Setup {
     let long = Duration::from_secs(300);
     let mut config = Config::local("c");
     (config.probe_interval, config.gossip_interval) = (long, long);
@@ -111,7 +124,7 @@ fn slow_node(now: swim_core::Instant) -> (Handle, Pump) {
     (config.sync_patience, config.sync_backoff_max, config.tombstone_ttl) = (long, long, 1_000 * long);
     let mut setup = Setup::new("a", config);
     (setup.epoch, setup.rng_seed) = (Some(1), Some(1));
-    setup.start(addr(0), now).unwrap()
+    setup
 }
 
 /// What a peer says to the node of [`engine`], which answers it, to be let in: the cookie in it is that of another node of the
@@ -123,7 +136,7 @@ pub(crate) fn greeting(peer: SocketAddr) -> (SocketAddr, Vec<u8>) {
     let (handle, mut pump) = setup.start(peer, now).unwrap();
     handle.join(&[addr(0)]).unwrap();
     pump.command(now);
-    let (_seed, mut seed) = slow_node(now);
+    let (_seed, mut seed) = slow_node().start(addr(0), now).unwrap();
     seed.datagram(now, peer, &mut said(&mut pump));
     pump.datagram(now, addr(0), &mut said(&mut seed));
     (peer, said(&mut pump))

@@ -1,5 +1,7 @@
 //! How time passes: one happening after the other, each handed to one pump, which is drained before the next.
 
+use std::time::SystemTime;
+
 use swim_core::Instant;
 use swim_driver::Pump;
 
@@ -139,7 +141,12 @@ impl World {
     /// One input and everything that follows from it: the loop of every binding, turned once.
     pub(crate) fn turn(&mut self, ix: NodeIx, input: impl FnOnce(&mut Pump, Instant)) {
         let host = &mut self.hosts[ix.index()];
-        input(&mut host.pump, host.clock.at(self.now));
+        let now = host.clock.at(self.now);
+        if host.pump.wants_date(now) {
+            // The machine's clock may drift, jump or stand still; the date is right.
+            host.pump.tell_date(now, SystemTime::UNIX_EPOCH + self.now.since(Instant::ORIGIN));
+        }
+        input(&mut host.pump, now);
         self.drain(ix);
     }
 

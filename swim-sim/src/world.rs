@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use swim_core::{Config, Instant, Profile};
-use swim_driver::{CommandError, Handle, Keyring, Plain, Resolver, Seal, Setup};
+use swim_driver::{CommandError, Handle, Keyring, Plain, Resolver, Setup};
 
 use crate::clock::Clock;
 use crate::fabric::Way;
@@ -72,7 +72,7 @@ impl World {
             hosts: Vec::new(),
             net: Network::new(seed),
             out: Vec::new(),
-            header_len: seal.header_len(),
+            header_len: Plain::LEN,
             seal,
             config,
             node_seeds: Stream::new(seed, Purpose::Nodes),
@@ -269,7 +269,7 @@ impl World {
     /// the plain one: nodes of a sealed world hear nothing of it.
     pub fn inject(&mut self, to: NodeIx, from: SocketAddr, frame: &[u8]) {
         let header_len = self.header_len;
-        let mut datagram = vec![0; header_len + frame.len() + self.seal.trailer_len()];
+        let mut datagram = vec![0; header_len + frame.len()];
         datagram[header_len..header_len + frame.len()].copy_from_slice(frame);
         let len = self.seal.seal(&mut datagram, frame.len());
         self.inject_datagram(to, from, &datagram[..len]);
@@ -315,7 +315,7 @@ impl World {
 
     /// Bytes of envelope around every frame.
     pub(crate) fn envelope_len(&self) -> usize {
-        self.seal.header_len() + self.seal.trailer_len()
+        Plain::LEN
     }
 
     pub(crate) fn host(&self, node: NodeIx) -> &Host {

@@ -42,7 +42,10 @@ fn shares_are_about_the_published_ones_and_ours_has_none() {
     // The small ones are a few bursts, whose number differs from trial to trial by a quarter.
     for (row, published, factor) in [(1, 67.72, 1.5), (2, 3.0, 2.0), (3, 94.08, 1.15), (4, 1.53, 2.0)] {
         let share = value(table, row, "FP %");
-        assert!((published / factor..=published * factor).contains(&share), "row {row}: {share}, published {published}");
+        assert!(
+            (published / factor..=published * factor).contains(&share),
+            "row {row}: {share}, published {published}"
+        );
     }
 }
 

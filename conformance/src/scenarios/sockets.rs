@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use swim_core::wire::Message;
 use swim_core::{Event, Incarnation, NodeId, State};
-use swim_driver::{Plain, Seal};
+use swim_driver::Plain;
 
 use super::common::*;
 use crate::{Link, Peer, Run, Sockets, Spec, claim, frame, is_down};
@@ -30,13 +30,13 @@ pub fn d5_forged_accusations_over_the_network<H: Sockets>(run: &mut Run) {
     };
     let before: Vec<_> = hearers.iter().map(|&p| refused(&h, p)).collect();
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("the loopback interface has free ports");
-    let mut seal = Plain::new(&h.config().cluster);
+    let seal = Plain::new(&h.config().cluster);
     for sender in [NodeId::from_name("stranger"), h.id(member)] {
         for state in [State::Suspect, State::Dead] {
             for epoch in [epoch, u32::MAX] {
                 let highest = Incarnation::new(epoch, Incarnation::MAX_REFUTATIONS);
                 let lie = frame(sender, at, None, &[claim(id, highest, state, &[])]);
-                let mut datagram = [vec![0; seal.header_len()], lie.clone()].concat();
+                let mut datagram = [vec![0; Plain::LEN], lie.clone()].concat();
                 assert_eq!(seal.seal(&mut datagram, lie.len()), datagram.len());
                 for &p in &hearers {
                     assert_eq!(socket.send_to(&datagram, h.bound(p)).expect("there is room"), datagram.len());
@@ -66,8 +66,8 @@ pub fn i6_a_flood_of_junk_kills_nobody<H: Sockets>(run: &mut Run) {
 pub fn i6_a_flood_of_another_cluster_kills_nobody<H: Sockets>(run: &mut Run) {
     flooded::<H>(run, |h: &H, one| {
         let ping = frame(h.id(one), Incarnation::new(1, 0), Some(Message::Ping { target: h.id(one), nonce: 1 }), &[]);
-        let mut seal = Plain::new("another");
-        let mut datagram = [vec![0; seal.header_len()], ping.clone()].concat();
+        let seal = Plain::new("another");
+        let mut datagram = [vec![0; Plain::LEN], ping.clone()].concat();
         assert_eq!(seal.seal(&mut datagram, ping.len()), datagram.len());
         datagram
     });

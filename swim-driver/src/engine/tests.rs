@@ -292,3 +292,21 @@ fn errors_without_end_are_counted_and_paced_and_a_lost_socket_ends_it() {
     wire.ends().broken = Some(ErrorKind::NotConnected);
     assert_eq!(engine.turn().expect_err("it is lost").kind(), ErrorKind::NotConnected);
 }
+
+/// The pump reads no clock: the date comes from here, before whatever is sealed next.
+#[cfg(feature = "aead")]
+#[test]
+fn a_node_that_seals_is_told_the_date() {
+    let (handle, mut engine, wire) = crate::test_socket::sealed_engine();
+    let begun = |engine: &Engine<Wire>| engine.pump.stats().sessions_begun;
+    settle(&mut engine);
+    engine.let_pass(Duration::from_secs(2));
+    settle(&mut engine);
+    assert_eq!(begun(&engine), 1, "both go on");
+    // It stands still for less than any pause that would tell.
+    engine.let_pass(Duration::from_millis(1));
+    engine.let_date_jump(Duration::from_secs(1_000));
+    handle.join(&[addr(1)]).unwrap();
+    settle(&mut engine);
+    assert_eq!((begun(&engine), wire.sent()), (2, vec![addr(1)]));
+}

@@ -9,6 +9,8 @@ use crate::mailbox::{Answer, CommandError, Mailbox, Order};
 use crate::resolver::Query;
 use crate::seed::Seed;
 use crate::sync::Arc;
+#[cfg(feature = "aead")]
+use crate::{Key, Keyring};
 
 /// A command that tells who has given it, and which of its commands it is.
 fn order(who: u8, n: u16) -> Order {
@@ -146,6 +148,71 @@ fn what_races_with_the_irregular_end_is_delivered_counted_or_refused() {
         assert_eq!(taken + mailbox.undelivered(), accepted);
         assert!(mailbox.is_empty() && mailbox.take().is_none());
     });
+}
+
+/// Two who exchange keys at once: the pump is given one ring or both, is woken for the last, and what it is not given is counted.
+#[cfg(feature = "aead")]
+#[test]
+fn no_keyring_is_slept_through() {
+    let ring = ring();
+    loom::model(move || {
+        let mailbox = Arc::new(Mailbox::new());
+        let putters = [putter(&mailbox, &ring), putter(&mailbox, &ring)];
+        let mut taken = 0;
+        while taken + mailbox.undelivered() < 2 {
+            block_on(poll_fn(|cx| mailbox.poll_pending(cx)));
+            taken += usize::from(mailbox.take_keyring().is_some());
+        }
+        putters.into_iter().for_each(|putter| assert_eq!(putter.join().unwrap(), 1));
+        assert!((1..=2).contains(&taken) && mailbox.is_empty() && mailbox.take_keyring().is_none());
+    });
+}
+
+/// The regular end delivers a ring that was accepted, the irregular one counts it; behind either it is refused.
+#[cfg(feature = "aead")]
+#[test]
+fn a_keyring_that_races_with_the_end_is_taken_counted_or_refused() {
+    let ring = ring();
+    for is_regular in [true, false] {
+        let ring = ring.clone();
+        loom::model(move || {
+            let (mailbox, sleeper) = (Arc::new(Mailbox::new()), Sleeper::new());
+            mailbox.set_waker(sleeper.thread_waker());
+            let (putter, pusher) = (putter(&mailbox, &ring), pusher(&mailbox, 1, 1));
+            let take = || usize::from(mailbox.take_keyring().is_some()) + usize::from(mailbox.take().is_some());
+            let mut taken = take();
+            if is_regular {
+                while !mailbox.close_if_delivered() {
+                    taken += take();
+                }
+            } else {
+                mailbox.close();
+            }
+            let accepted = putter.join().unwrap() + pusher.join().unwrap();
+            assert_eq!(taken + mailbox.undelivered(), accepted);
+            assert!(!is_regular || mailbox.undelivered() == 0);
+            assert!(mailbox.is_empty() && mailbox.take_keyring().is_none() && sleeper.is_forgotten());
+        });
+    }
+}
+
+/// Made once: a key takes longer than a model.
+#[cfg(feature = "aead")]
+fn ring() -> Keyring {
+    Keyring::new(Key::from_bytes([1; 32]))
+}
+
+/// Gives a ring to seal with; returns how many were accepted.
+#[cfg(feature = "aead")]
+fn putter(mailbox: &Arc<Mailbox>, ring: &Keyring) -> JoinHandle<usize> {
+    let (mailbox, ring) = (Arc::clone(mailbox), ring.clone());
+    thread::spawn(move || match mailbox.put_keyring(ring) {
+        Ok(()) => 1,
+        Err(e) => {
+            assert_eq!(e, CommandError::Closed);
+            0
+        }
+    })
 }
 
 /// Of two queries one is answered and one is dropped, which is an answer, too.

@@ -100,6 +100,22 @@ fn the_irregular_end_counts_what_it_cuts_off() {
     assert_eq!(mailbox.push(Order::Leave), Err(CommandError::Closed));
 }
 
+#[cfg(feature = "aead")]
+#[test]
+fn a_keyring_is_accepted_like_a_command() {
+    let ring = || Keyring::new(crate::Key::from_bytes([1; 32]));
+    let mailbox = Mailbox::new();
+    mailbox.put_keyring(ring()).unwrap();
+    assert!(!mailbox.close_if_delivered(), "the regular end waits for it");
+    mailbox.put_keyring(ring()).unwrap();
+    assert_eq!(mailbox.undelivered(), 1, "only the newest is taken");
+    assert!(mailbox.take_keyring().is_some() && mailbox.take_keyring().is_none() && mailbox.is_empty());
+    mailbox.put_keyring(ring()).unwrap();
+    mailbox.close();
+    mailbox.close();
+    assert_eq!((mailbox.undelivered(), mailbox.put_keyring(ring())), (2, Err(CommandError::Closed)));
+}
+
 #[test]
 fn the_waker_is_called_for_each_command_and_for_what_waits_already() {
     let mailbox = Mailbox::new();

@@ -4,7 +4,7 @@ use std::time::Duration;
 use swim_core::{Config, Fact, NodeId, Profile, State};
 
 use super::*;
-use crate::seal::{Plain, Seal as _};
+use crate::seal::Plain;
 use crate::test_net::Net;
 use crate::{CommandError, Events, RecvError, Setup, TryRecvError};
 

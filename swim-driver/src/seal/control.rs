@@ -4,9 +4,6 @@
 //! Invariant: a body has one length and each message one encoding, so a control datagram is as long as the shortest sealed
 //! frame, and no answer is longer than what it answers.
 
-#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
-#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used))]
-
 use super::cipher::{HEADER_LEN, TAG_LEN};
 
 /// A control message: a challenge, a proof, or both.

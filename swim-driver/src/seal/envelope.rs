@@ -2,12 +2,13 @@
 
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::time::SystemTime;
 
 use swim_core::{Instant, Transmit};
 
 #[cfg(feature = "aead")]
 use super::sealed::Sealed;
-use super::{Plain, Refused, Seal as _};
+use super::{Plain, Refused};
 use crate::stats::DriverStats;
 
 /// What became of a datagram that was not refused.
@@ -59,6 +60,26 @@ impl Envelope {
         }
     }
 
+    /// Whether [`Self::on_date`] is to come before the next input.
+    #[cfg_attr(not(feature = "aead"), allow(unused_variables, reason = "nothing plain depends on the date"))]
+    pub(crate) fn wants_date(&self, now: Instant) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            #[cfg(feature = "aead")]
+            Self::Sealed(sealed) => sealed.wants_date(now),
+        }
+    }
+
+    /// At this time this is the date.
+    #[cfg_attr(not(feature = "aead"), allow(unused_variables, reason = "nothing plain depends on the date"))]
+    pub(crate) fn on_date(&mut self, now: Instant, date: SystemTime) {
+        match self {
+            Self::Plain(_) => {}
+            #[cfg(feature = "aead")]
+            Self::Sealed(sealed) => sealed.on_date(now, date),
+        }
+    }
+
     /// Opens a datagram in place.
     #[cfg_attr(not(feature = "aead"), allow(unused_variables, reason = "nothing plain is answered"))]
     pub(crate) fn open(&mut self, from: SocketAddr, datagram: &mut [u8]) -> Result<Opened, Refused> {
@@ -106,6 +127,15 @@ impl Envelope {
             Self::Plain(_) => {}
             #[cfg(feature = "aead")]
             Self::Sealed(sealed) => sealed.count(stats),
+        }
+    }
+
+    /// Which keys others seal with: none where nothing is sealed.
+    #[cfg(feature = "aead")]
+    pub(crate) fn keys_heard(&mut self) -> super::KeysHeard {
+        match self {
+            Self::Plain(_) => super::KeysHeard::default(),
+            Self::Sealed(sealed) => sealed.keys_heard(),
         }
     }
 

@@ -70,11 +70,8 @@ impl Key {
     /// The secret itself, as 64 hexadecimal digits: for files that nobody else can read, and for nothing else.
     pub fn to_secret_text(&self) -> Zeroizing<String> {
         let mut text = Zeroizing::new(String::with_capacity(HEX_LEN));
-        for byte in self.secret.iter() {
-            for nibble in [byte >> 4, byte & 0xf] {
-                text.push(char::from(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }));
-            }
-        }
+        let nibbles = self.secret.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+        text.extend(nibbles.filter_map(|nibble| char::from_digit(nibble.into(), 16)));
         text
     }
 

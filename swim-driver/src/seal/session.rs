@@ -57,7 +57,7 @@ impl Session {
         if let Some(last) = self.sealed {
             self.marks.note(now, last, self.counter);
         }
-        self.counter += 1;
+        self.counter = self.counter.saturating_add(1);
         self.sealed = Some(now);
         self.cipher.seal(aad, Header { is_control, peer: self.peer, counter: self.counter }, buf)
     }
@@ -68,7 +68,7 @@ impl Session {
         let is_old = |at: Instant| now.since(Instant::ORIGIN) >= OLD && at <= old;
         let floor = if self.sealed.is_some_and(is_old) { self.counter } else { self.marks.floor(is_old) };
         // A floor that is nearer than it is may cost a frame, and never lets an old one pass.
-        u32::try_from(self.counter + 1 - floor).unwrap_or(u32::MAX)
+        u32::try_from(self.counter.saturating_add(1).saturating_sub(floor)).unwrap_or(u32::MAX)
     }
 }
 
@@ -93,8 +93,10 @@ impl Marks {
     fn note(&mut self, now: Instant, last: Instant, counter: u64) {
         if self.made.is_none_or(|made| now.since(made) >= MARK_EVERY) {
             self.made = Some(now);
-            self.marks[self.next % MARKS] = Some((last, counter));
-            self.next = (self.next + 1) % MARKS;
+            if let Some(mark) = self.marks.get_mut(self.next) {
+                *mark = Some((last, counter));
+            }
+            self.next = self.next.wrapping_add(1) % MARKS;
         }
     }
 

@@ -2,9 +2,6 @@
 //!
 //! Invariant: a counter is taken at most once, and none that is not above the floor, or 1 024 or more behind the highest.
 
-#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
-#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used))]
-
 /// The window of one session. Only counters whose tag was right may move it.
 #[derive(Clone, Debug)]
 pub(super) struct Window {

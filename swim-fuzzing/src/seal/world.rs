@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use swim_core::Instant;
 use swim_driver::fuzzing::End;
-use swim_driver::{Plain, Refused, Seal as _};
+use swim_driver::{Plain, Refused};
 
 use super::party::{Kind, Party, key};
 use crate::bytes::Bytes;

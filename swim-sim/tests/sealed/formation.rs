@@ -1,8 +1,12 @@
 //! A sealed cluster beside a plain one: how fast it forms, what it costs, and whom it lets in.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use aes_gcm::{AeadInOut as _, Aes256Gcm, KeyInit as _};
 use conformance::{over_seeds, summary};
+use hkdf::Hkdf;
+use sha2::Sha256;
 use swim_core::{Config, State};
 use swim_driver::{Alert, Recording};
 use swim_sim::{World, millis, percent, secs};
@@ -107,13 +111,39 @@ fn damage_on_the_way_is_loss() {
     );
 }
 
-/// The same seed gives the same bytes; and what a recorder has seen is what was inside of them.
+/// What opens datagrams that were sent, or would: the sessions' ids, the keys that follow from them, and the numbers in
+/// challenges and proofs. By an implementation of the document's, so that what is looked for is what is to be found.
+fn secrets_of(sent: &[Recorded]) -> BTreeSet<Vec<u8>> {
+    let mut secrets = BTreeSet::new();
+    for Recorded { bytes, .. } in sent.iter().filter(|sent| is_control(&sent.bytes)) {
+        let (header, rest) = bytes.split_at(26);
+        let (session, counter) = (&header[4..20], &header[20..]);
+        let opened = [1, 2].into_iter().find_map(|n| {
+            let mut derived = [0; 32];
+            let info = [&b"swim sealed 1\0"[..], b"sim"];
+            Hkdf::<Sha256>::new(Some(session), &[n; 32]).expand_multi_info(&info, &mut derived).expect("it is short");
+            let (mut body, tag) = (rest[..21].to_vec(), rest[21..].try_into().expect("a tag has 16 bytes"));
+            let nonce: [u8; 12] = [&[0; 6], counter].concat().try_into().expect("twice six");
+            let (cipher, aad) = (Aes256Gcm::new(&derived.into()), [header, b"sim"].concat());
+            let opened = cipher.decrypt_inout_detached((&nonce).into(), &aad, body.as_mut_slice().into(), tag);
+            opened.ok().map(|()| (derived, body))
+        });
+        let (derived, body) = opened.expect("one of the two keys opens it");
+        secrets.extend([session.to_vec(), derived.to_vec()]);
+        secrets.extend([&body[1..9], &body[9..17]].into_iter().filter(|number| **number != [0; 8]).map(<[u8]>::to_vec));
+    }
+    secrets
+}
+
+/// The same seed gives the same bytes; what a recorder has seen is what was inside of them; and nothing that would open them is
+/// in its trace.
 #[test]
 fn a_sealed_run_can_be_repeated_and_replayed() {
     let run = |seed| {
         let mut w = World::with_config(seed, Config::lan("sim"));
         w.seal(ring(&[1], 1));
         w.link.loss = percent(10);
+        let sent = record(&mut w);
         let first = w.spawn_with("recorded", |setup| {
             let mut recording = Recording::of(1 << 24);
             recording.unix_micros = Some(0);
@@ -128,6 +158,12 @@ fn a_sealed_run_can_be_repeated_and_replayed() {
         assert_eq!(driver(&w, first).sessions_begun, 2);
         let (recorder, digest) = (w.handle(first).recorder().expect("it is recorded").clone(), w.digest());
         drop(w);
+        let (trace, secrets) = (recorder.trace(), secrets_of(&sent.borrow()));
+        assert!(secrets.len() > 50, "a key and an id for each of some ten sessions, and numbers: {}", secrets.len());
+        let beginnings: BTreeSet<&[u8]> = secrets.iter().map(|secret| &secret[..8]).collect();
+        assert!(!trace.windows(8).any(|bytes| beginnings.contains(bytes)), "a secret is in the trace");
+        assert!(!trace.windows(32).any(|bytes| [1, 2].iter().any(|&n| bytes == [n; 32])), "a key is in the trace");
+        assert!(trace.windows(8).any(|bytes| bytes == b"recorded"), "what is said is there");
         conformance::replay("sealed", &recorder).expect("the same life");
         digest
     };

@@ -7,6 +7,7 @@ use quickcheck::QuickCheck;
 use super::super::pending;
 use super::*;
 
+mod controls;
 mod document;
 mod plain;
 
