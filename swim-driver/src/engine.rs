@@ -199,7 +199,7 @@ impl<S: Socket> Engine<S> {
     }
 
     /// The date is so much later than the clock says.
-    #[cfg(all(test, not(loom)))]
+    #[cfg(all(test, not(loom), feature = "aead"))]
     pub(crate) fn let_date_jump(&mut self, time: Duration) {
         self.clock.date_ahead += time;
     }

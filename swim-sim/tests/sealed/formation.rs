@@ -111,6 +111,22 @@ fn damage_on_the_way_is_loss() {
     );
 }
 
+/// A machine sleeps, and its clock stands still meanwhile: the date alone says that it may be one of two copies.
+#[test]
+fn who_has_slept_seals_under_another_session() {
+    let mut w = world(4, Seal::Sealed, Config::lan("sim"));
+    let nodes = start(&mut w, 5);
+    settle(&mut w, 5);
+    w.pause(nodes[2]);
+    w.run(secs(6));
+    w.clock_back(nodes[2], secs(6));
+    w.resume(nodes[2]);
+    w.run(secs(1));
+    assert_eq!(nodes.iter().map(|&node| driver(&w, node).sessions_begun).collect::<Vec<_>>(), [1, 1, 2, 1, 1]);
+    w.run_until(secs(60), |w| w.all_see(5)).expect("it is heard again");
+    assert!(nodes.iter().all(|&node| driver(&w, node).sessions_begun <= 2));
+}
+
 /// What opens datagrams that were sent, or would: the sessions' ids, the keys that follow from them, and the numbers in
 /// challenges and proofs. By an implementation of the document's, so that what is looked for is what is to be found.
 fn secrets_of(sent: &[Recorded]) -> BTreeSet<Vec<u8>> {
