@@ -6,11 +6,14 @@ use alloc::vec::Vec;
 
 use crate::keyspace::{Keyspace, Written};
 use crate::rng::Rng;
+use crate::rumors::models::{PlayedArena, PlayedWindow};
 use crate::storage::{Buckets, Deadlines, FAN, Index, KEY_END, LEVELS, Order, Radix, Ring, Slab, Take, range_of};
 use crate::time::Instant;
 
 /// Slots that the containers by slot have.
 const SLOTS: u32 = 400;
+/// Containers that a script may choose from.
+const ARMS: u8 = 10;
 /// Steps of a script that are played.
 const STEPS_MAX: usize = 4_000;
 
@@ -22,7 +25,7 @@ const STEPS_MAX: usize = 4_000;
 pub fn containers(data: &[u8]) {
     let Some((&which, script)) = data.split_first() else { return };
     let mut s = Script(script);
-    match which % 8 {
+    match which % ARMS {
         0 => radix(&mut s),
         1 => order(&mut s),
         2 => deadlines(&mut s),
@@ -30,7 +33,9 @@ pub fn containers(data: &[u8]) {
         4 => index(&mut s),
         5 => ring(&mut s),
         6 => slab(&mut s),
-        _ => keyspace(&mut s),
+        7 => keyspace(&mut s),
+        8 => arena(&mut s),
+        _ => window(&mut s),
     }
 }
 
@@ -397,8 +402,22 @@ fn keyspace(s: &mut Script<'_>) {
     });
 }
 
+/// The rumors that are kept, with their texts in one buffer.
+fn arena(s: &mut Script<'_>) {
+    let mut played = PlayedArena::new();
+    s.steps(|s| played.step(s.u8(), s.u8(), s.u8()));
+}
+
+/// Which rumors of one origin were seen.
+fn window(s: &mut Script<'_>) {
+    let size = 64 << (s.u8() % 4);
+    let mut played = PlayedWindow::new(size, s.u8());
+    s.steps(|s| played.step(s.u8(), s.u8()));
+}
+
 #[cfg(test)]
 mod tests {
+    use alloc::collections::BTreeSet;
     use std::fs;
 
     use super::*;
@@ -409,13 +428,14 @@ mod tests {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/seeds/containers");
         let files = fs::read_dir(folder).expect("the seeds are in the repository");
         let seeds: Vec<Vec<u8>> = files.map(|file| fs::read(file.unwrap().path()).unwrap()).collect();
-        assert!(seeds.len() >= 8, "one of each container at least: {}", seeds.len());
+        let arms: BTreeSet<u8> = seeds.iter().filter_map(|seed| Some(seed.first()? % ARMS)).collect();
+        assert!(arms.into_iter().eq(0..ARMS), "one of each container at least");
         seeds.iter().for_each(|seed| containers(seed));
         let mut rng = Rng::new(1);
-        for round in 0..320 {
+        for round in 0..400_u32 {
             let len = 1 + rng.index(600);
             let mut script: Vec<u8> = (0..len).map(|_| rng.next_u32() as u8).collect();
-            script[0] = round as u8;
+            script[0] = (round % u32::from(ARMS)) as u8;
             containers(&script);
         }
     }

@@ -15,6 +15,8 @@
 
 mod arena;
 mod hot;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod models;
 mod read;
 mod window;
 

@@ -4,14 +4,16 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use swim_fuzzing::TARGETS;
 use swim_fuzzing::draw::Draw;
+use swim_fuzzing::{TARGETS, Target};
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let found = args.first().and_then(|name| TARGETS.iter().find(|(other, ..)| other == name));
-    let Some((name, _, target)) = found.filter(|_| args.len() > 1) else {
-        let names: Vec<&str> = TARGETS.iter().map(|(name, ..)| *name).collect();
+    let found = args.first().and_then(|name| Target::named(name));
+    let found = found.and_then(|target| Some((target.name, target.play?)));
+    let Some((name, target)) = found.filter(|_| args.len() > 1) else {
+        let names: Vec<&str> =
+            TARGETS.iter().filter(|target| target.play.is_some()).map(|target| target.name).collect();
         eprintln!("play TARGET FILE... | play TARGET --drawn COUNT [FIRST]; the targets are {}", names.join(", "));
         return ExitCode::from(2);
     };

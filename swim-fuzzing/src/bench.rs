@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use swim_core::wire::{Frame, Message};
+use swim_core::wire::Message;
 use swim_core::{Buddy, Config, Identity, Input, Instant, Node, Profile, StopPolicy};
 
 use crate::bytes::Bytes;
@@ -16,17 +16,17 @@ const REMEMBERED: usize = 8;
 
 /// One node, its time, and who watches it.
 #[derive(Clone, Debug)]
-pub struct Bench {
+pub(crate) struct Bench {
     /// The node.
-    pub node: Node,
+    pub(crate) node: Node,
     /// The driver's time.
-    pub now: Instant,
+    pub(crate) now: Instant,
     /// Nonces that the node has used, the newest last.
-    pub nonces: Vec<u32>,
+    pub(crate) nonces: Vec<u32>,
     /// What it has asked whom, the newest last.
-    pub asked: VecDeque<(SocketAddr, Message)>,
+    pub(crate) asked: VecDeque<(SocketAddr, Message)>,
     /// Its last datagram.
-    pub last_sent: Vec<u8>,
+    pub(crate) last_sent: Vec<u8>,
     watch: Watch,
     /// Does whatever the node does.
     twin: Option<Node>,
@@ -37,17 +37,23 @@ impl Bench {
     ///
     /// # Panics
     /// When the config is not valid.
-    pub fn new(n: usize, config: Config, seed: u64) -> Self {
+    pub(crate) fn new(n: usize, config: Config, seed: u64) -> Self {
         let profile = Profile::new(&format!("n{n}"), b"").expect("the name is short");
         let me = Identity { id: cast::id(n), addr: cast::addr(n), epoch: cast::EPOCH, profile };
         let now = Instant::from_millis(1_000);
+        #[cfg(swim_mutations)]
+        let config = {
+            let mut config = config;
+            config.mutation = crate::planted::bug();
+            config
+        };
         let node = Node::new(me, config, seed, now).expect("the config is valid");
         let watch = Watch::new(&node, now);
         Self::watched(node, now, watch)
     }
 
     /// A node that was restored, all of whose outputs are drained.
-    pub fn of_restored(node: Node, now: Instant) -> Self {
+    pub(crate) fn of_restored(node: Node, now: Instant) -> Self {
         let watch = Watch::of_restored(&node, now);
         Self::watched(node, now, watch)
     }
@@ -61,7 +67,7 @@ impl Bench {
     ///
     /// # Panics
     /// When there is a bug.
-    pub fn give(&mut self, input: Input<'_>) -> Turn {
+    pub(crate) fn give(&mut self, input: Input<'_>) -> Turn {
         self.watch.given(self.now, &input);
         // What is overdue is said to be due in a microsecond.
         let early = self.node.poll_timeout().is_none_or(|due| due > self.watch.latest().plus_micros(1));
@@ -71,18 +77,18 @@ impl Bench {
             assert!(turn.sent == other.sent && turn.events == other.events, "a restored node does the same");
             assert_eq!(twin.poll_timeout(), self.node.poll_timeout(), "a restored node waits as long");
         }
-        self.watch.check(&self.node, &input, early, &turn);
-        for (to, bytes) in &turn.sent {
-            self.remember(*to, bytes);
+        let questions = self.watch.check(&self.node, &input, early, &turn);
+        if let Some((_, bytes)) = turn.sent.last() {
+            self.last_sent.clone_from(bytes);
+        }
+        for (to, message) in questions {
+            self.remember(to, message);
         }
         turn
     }
 
-    fn remember(&mut self, to: SocketAddr, bytes: &[u8]) {
-        self.last_sent.clear();
-        self.last_sent.extend_from_slice(bytes);
-        let Some(message) = Frame::parse(bytes).ok().and_then(|frame| frame.message) else { return };
-        let Some(nonce) = asked(message) else { return };
+    fn remember(&mut self, to: SocketAddr, question: Message) {
+        let Some(nonce) = asked(question) else { return };
         if self.nonces.len() == REMEMBERED {
             self.nonces.remove(0);
         }
@@ -90,11 +96,11 @@ impl Bench {
         if self.asked.len() == REMEMBERED {
             self.asked.pop_front();
         }
-        self.asked.push_back((to, message));
+        self.asked.push_back((to, question));
     }
 
     /// Goes on to the next deadline, at most so far, and gives it the time-out. Tells whether there was one.
-    pub fn step(&mut self, most: Duration) -> bool {
+    pub(crate) fn step(&mut self, most: Duration) -> bool {
         let end = self.now + most;
         match self.node.poll_timeout().filter(|&due| due <= end) {
             Some(due) => {
@@ -113,7 +119,7 @@ impl Bench {
     ///
     /// # Panics
     /// When it cannot be restored, or is another then.
-    pub fn fork(&mut self) {
+    pub(crate) fn fork(&mut self) {
         let snapshot = self.node.snapshot();
         let copy = Node::restore(&snapshot).expect("a node's own snapshot can be restored");
         assert!(copy.snapshot() == snapshot, "and is the same then");
@@ -124,7 +130,7 @@ impl Bench {
     ///
     /// # Panics
     /// When it does not.
-    pub fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         assert_eq!(self.node.check(), Ok(()));
         if let Some(twin) = self.twin.take() {
             assert!(twin.snapshot() == self.node.snapshot(), "a restored node ends as the other does");
@@ -134,7 +140,7 @@ impl Bench {
 }
 
 /// One input, and all that follows from it.
-pub fn give(node: &mut Node, now: Instant, input: Input<'_>) -> Turn {
+pub(crate) fn give(node: &mut Node, now: Instant, input: Input<'_>) -> Turn {
     let mut turn = Turn::default();
     node.handle(now, input);
     let mut buf = [0; 2_048];
@@ -151,7 +157,7 @@ pub fn give(node: &mut Node, now: Instant, input: Input<'_>) -> Turn {
 }
 
 /// A config with narrow bounds, which are easy to reach.
-pub fn narrow(b: &mut Bytes<'_>) -> Config {
+pub(crate) fn narrow(b: &mut Bytes<'_>) -> Config {
     let mut c = Config::local("fuzz");
     c.mtu = b.pick(&[800, 1_400]);
     c.members_max = b.pick(&[2, 4, 10, 24]);

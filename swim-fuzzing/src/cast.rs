@@ -12,36 +12,39 @@ use swim_core::{Incarnation, Node, NodeId, Rumor, RumorId, State, Status};
 use crate::bytes::Bytes;
 
 /// So many peers may become members; others are strangers.
-pub const PEERS: usize = 12;
+pub(crate) const PEERS: usize = 12;
 
 /// The epoch in which all begin.
-pub const EPOCH: u32 = 0x6920_0000;
+pub(crate) const EPOCH: u32 = 0x6920_0000;
+
+/// Messages whose byte is this or more ask for a proof, in answer to nothing.
+const PROVES: u8 = 247;
 
 /// The number of the node that is played to.
-pub const ME: usize = 0;
+pub(crate) const ME: usize = 0;
 
 /// The id of the one with this number.
-pub fn id(n: usize) -> NodeId {
+pub(crate) fn id(n: usize) -> NodeId {
     NodeId::new(1_000 + n as u64)
 }
 
 /// Where it is.
-pub fn addr(n: usize) -> SocketAddr {
+pub(crate) fn addr(n: usize) -> SocketAddr {
     ([10, 1, (n >> 8) as u8, n as u8], 7_946).into()
 }
 
 /// Whom the speaker speaks to, and what it has been asked.
 #[derive(Clone, Copy, Debug)]
-pub struct Speaker<'n> {
+pub(crate) struct Speaker<'n> {
     /// The listener.
-    pub node: &'n Node,
+    pub(crate) node: &'n Node,
     /// Nonces that it has used of late.
-    pub nonces: &'n [u32],
+    pub(crate) nonces: &'n [u32],
 }
 
 impl Speaker<'_> {
     /// A frame of anything, by this sender; `message` where it is an answer.
-    pub fn frame(&self, b: &mut Bytes<'_>, sender: NodeId, message: Option<Message>) -> Vec<u8> {
+    pub(crate) fn frame(&self, b: &mut Bytes<'_>, sender: NodeId, message: Option<Message>) -> Vec<u8> {
         let life = self.life(b, sender);
         let view = if b.flag() { self.node.view_hash() } else { b.u64() };
         let what = b.u16();
@@ -91,24 +94,26 @@ impl Speaker<'_> {
     }
 
     /// The sender's own row, with what it was asked to send back, perhaps in a pull.
-    pub fn introduction(&self, b: &mut Bytes<'_>, sender: NodeId, cookie: u64) -> Vec<u8> {
+    pub(crate) fn introduction(&self, b: &mut Bytes<'_>, sender: NodeId, cookie: u64) -> Vec<u8> {
         let mut buf = vec![0; 1_400];
         let mut w = Writer::new(&mut buf, sender, self.life(b, sender), 0).expect("a head fits into 1400 bytes");
-        if b.flag() {
+        let form = b.u8();
+        if form & 1 == 1 {
             w.message(Message::Pull { nonce: b.u32() });
         }
         if w.open_rows() {
             self.item(b, &mut w, Some(sender));
             w.close_section();
         }
-        w.proof(cookie);
+        // One in eight has it wrong.
+        w.proof(if form >> 5 == 7 { cookie ^ (1 << (form & 31)) } else { cookie });
         let written = w.written();
         buf.truncate(written);
         buf
     }
 
     /// Somebody: the listener, one of the peers, one of its rows, or anybody.
-    pub fn who(&self, b: &mut Bytes<'_>) -> NodeId {
+    pub(crate) fn who(&self, b: &mut Bytes<'_>) -> NodeId {
         match b.below(32) {
             0 | 1 => self.node.me().id(),
             2 => NodeId::new(b.u64()),
@@ -144,8 +149,9 @@ impl Speaker<'_> {
     }
 
     fn message(&self, b: &mut Bytes<'_>) -> Message {
-        let (kind, nonce) = (b.below(13), self.nonce(b));
-        match kind {
+        let (kind, nonce) = (b.u8(), self.nonce(b));
+        match kind % 13 {
+            _ if kind >= PROVES => Message::Prove { nonce },
             0 => Message::Ping { target: self.who(b), nonce },
             1 => Message::Ack { nonce },
             2 => Message::PingReq { target: self.who(b), nonce },

@@ -21,7 +21,7 @@ pub fn target(data: &[u8]) {
 }
 
 /// All that can be read of a frame.
-pub fn content_of(frame: &Frame<'_>) -> Content {
+pub(crate) fn content_of(frame: &Frame<'_>) -> Content {
     Content {
         sender: frame.sender.as_u64(),
         life: life(frame.incarnation),

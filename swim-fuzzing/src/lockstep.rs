@@ -35,7 +35,10 @@ pub(crate) struct World {
     now: Instant,
     /// Corrupt datagrams pass, as if their checksums were right.
     forged: bool,
+    /// Who was told to leave.
     left: [bool; NODES],
+    /// Who has fallen silent without having been told to, for another process has its id. Only what was forged says so here.
+    parked: [bool; NODES],
     /// Nothing comes to or from this one.
     pub(crate) cut: Option<usize>,
     /// All that was sent, where it is kept.
@@ -45,7 +48,8 @@ pub(crate) struct World {
 /// A script that delivers, drops, doubles and corrupts what is on its way, lets time pass, and gives commands; then
 /// calm. Whatever has happened, in the end all that have not left are alive in all tables, and the tables are the same
 /// (I6, I10). The states and rumors are, too, unless what was corrupt was taken: nobody can tell a value from another
-/// of the same version.
+/// of the same version. Where it is taken, it may also make a node believe that another process has its id, and fall silent:
+/// that one is gone everywhere then, as one that has left.
 ///
 /// # Panics
 /// When there is a bug.
@@ -79,6 +83,7 @@ impl World {
             now: Instant::from_millis(1_000),
             forged: false,
             left: [false; NODES],
+            parked: [false; NODES],
             cut: None,
             frames: None,
         }
@@ -106,7 +111,10 @@ impl World {
 
     pub(crate) fn give(&mut self, n: usize, input: Input<'_>) {
         self.nodes[n].now = self.now;
+        self.left[n] |= input == Input::Command(Command::Leave);
         let Turn { sent, .. } = self.nodes[n].give(input);
+        self.parked[n] = !self.left[n] && self.nodes[n].node.has_left();
+        assert!(self.forged || !self.parked[n], "I1: node {n} has fallen silent, and nobody has told it to");
         for (to, bytes) in sent {
             self.frames.iter_mut().for_each(|frames| frames.push(bytes.clone()));
             let to = (0..NODES).find(|&n| addr(n) == to);
@@ -148,7 +156,6 @@ impl World {
             27 => self.calm(Duration::from_millis(b.u8().into()), |_| false),
             _ => self.command(b),
         }
-        self.left = std::array::from_fn(|n| self.left[n] || self.nodes[n].node.has_left());
     }
 
     /// The earliest deadline.
@@ -212,17 +219,23 @@ impl World {
         self.calm(CALM, Self::is_well);
         let tables: Vec<String> =
             self.nodes.iter().map(|bench| format!("{:?}", Vec::from_iter(bench.node.members()))).collect();
-        assert!(self.is_well(), "I6, I10: after {CALM:?} of calm, {:?} having left:\n{tables:#?}", self.left);
+        assert!(
+            self.is_well(),
+            "I6, I10: after {CALM:?} of calm, {:?} having left, {:?} parked:\n{tables:#?}",
+            self.left,
+            self.parked
+        );
         self.nodes.iter_mut().for_each(Bench::finish);
     }
 
     fn is_well(&self) -> bool {
-        let stay = || (0..NODES).filter(|&n| !self.left[n]);
+        let is_away = |n: usize| self.left[n] || self.parked[n];
+        let stay = || (0..NODES).filter(|&n| !is_away(n));
         stay().all(|n| {
             let node = &self.nodes[n].node;
             let alive = |m: usize| node.member(id(m)).is_some_and(|row| row.state() == State::Alive);
             let gone = |m: usize| node.member(id(m)).is_none_or(|row| !row.state().is_live());
-            (0..NODES).all(|m| if self.left[m] { gone(m) } else { alive(m) })
+            (0..NODES).all(|m| if is_away(m) { gone(m) } else { alive(m) })
                 && stay().all(|m| self.nodes[m].node.view_hash() == node.view_hash())
                 && (self.forged || stay().all(|m| self.nodes[m].node.app_hash() == node.app_hash()))
         })

@@ -29,8 +29,11 @@ enum Piece {
     Rumor { who: usize, seq: u32 },
 }
 
-/// What there is after all was told: rows, states, and the numbers of rumors that were delivered.
+/// What there is after all was told: rows, and states.
 type Table = BTreeMap<NodeId, (Status, Incarnation, std::net::SocketAddr, Vec<u8>, Vec<(String, Vec<u8>, u32)>)>;
+
+/// The rows, the hash of all statuses, and the rumors that were delivered.
+type Outcome = (Table, u64, Vec<RumorId>);
 
 /// A script of pieces, then an order: told in that of the script and in the other until nothing changes, both end
 /// alike.
@@ -74,7 +77,10 @@ fn piece(b: &mut Bytes<'_>, epochs: bool, writes: u32) -> Piece {
 }
 
 /// A node that knows all subjects and the teller, and is told this until nothing changes.
-fn settle(pieces: &[Piece], writes: u32, epochs: bool) -> (Table, u64) {
+///
+/// The rumors of a member are of its epoch, so which of them are taken does depend on the order where there are several: none
+/// is returned then.
+fn settle(pieces: &[Piece], writes: u32, epochs: bool) -> Outcome {
     let mut config = Config::local("fuzz");
     // No time passes here, so nothing but the pieces decides.
     config.suspicion_alpha = 100;
@@ -110,7 +116,8 @@ fn settle(pieces: &[Piece], writes: u32, epochs: bool) -> (Table, u64) {
                 check_maxima(&bench, pieces);
             }
             bench.finish();
-            return before;
+            let (table, view) = before;
+            return (table, view, if epochs { Vec::new() } else { rumors.into_keys().collect() });
         }
     }
     panic!("I4: told the same {ROUNDS_MAX} times, and still it changes");

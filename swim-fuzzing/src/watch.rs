@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use swim_core::wire::{Frame, Message};
-use swim_core::{Command, Event, Incarnation, Input, Instant, Node, NodeId, State, Stats, Status};
+use swim_core::{Command, Event, Incarnation, Input, Instant, Node, NodeId, Profile, State, Stats, Status};
 
+use crate::claims::Claims;
 use crate::codec::content_of;
 
 /// Rows that a push has at most, each in a datagram of its own, besides what an outbox holds.
@@ -16,34 +17,38 @@ const SELDOM: u64 = 64;
 /// An answer to a stranger has at most so many times the size of what it answers.
 const AMPLIFICATION: usize = 3;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 struct Row {
     status: Status,
     detail_at: Incarnation,
     addr: SocketAddr,
+    profile: Profile,
 }
 
 /// What one input led to.
 #[derive(Clone, Debug, Default)]
-pub struct Turn {
+pub(crate) struct Turn {
     /// Where each datagram goes, and what it says.
-    pub sent: Vec<(SocketAddr, Vec<u8>)>,
+    pub(crate) sent: Vec<(SocketAddr, Vec<u8>)>,
     /// What the node tells its embedder.
-    pub events: Vec<Event>,
+    pub(crate) events: Vec<Event>,
 }
 
 /// What is known of the node from outside.
 #[derive(Clone, Debug)]
-pub struct Watch {
+pub(crate) struct Watch {
     me: NodeId,
     my_addr: SocketAddr,
     mine: Status,
     rows: BTreeMap<NodeId, Row>,
     /// What its events add up to (I11).
     told: BTreeMap<NodeId, Status>,
-    /// Incarnations that somebody has spoken of (I7); `heard_of` those that may be anybody's.
-    said: BTreeMap<NodeId, BTreeSet<Incarnation>>,
-    heard_of: BTreeSet<Incarnation>,
+    /// What somebody has said of members and of itself (I7).
+    claims: Claims,
+    /// The input answers a question of the node.
+    bound: bool,
+    /// When it took the next epoch last, by its own decision.
+    next_epoch_at: Option<Instant>,
     /// Where it may send to (I17), but for the source of the input.
     places: BTreeSet<SocketAddr>,
     /// Where the input says that members are: they may have been there for as long as it takes to read what it says next.
@@ -62,7 +67,7 @@ pub struct Watch {
 
 impl Turn {
     /// The cookie that this address is to send back, to show that it is heard there.
-    pub fn cookie_for(&self, to: SocketAddr) -> Option<u64> {
+    pub(crate) fn cookie_for(&self, to: SocketAddr) -> Option<u64> {
         let frames = self.sent.iter().filter(|(sent_to, _)| *sent_to == to);
         frames.filter_map(|(_, bytes)| Frame::parse(bytes).ok()?.cookie).next()
     }
@@ -70,17 +75,22 @@ impl Turn {
 
 impl Watch {
     /// Of a node that has been given nothing yet, or whose former inputs are forgotten.
-    pub fn new(node: &Node, now: Instant) -> Self {
+    pub(crate) fn new(node: &Node, now: Instant) -> Self {
         let me = node.me();
         let rows = rows_of(node);
-        let said = |(&id, row): (&NodeId, &Row)| (id, [row.status.incarnation(), row.detail_at].into());
+        let mut claims = Claims::default();
+        for (&id, row) in &rows {
+            claims.ever(id, row.status);
+            claims.ever(id, Status::alive(row.detail_at));
+        }
         Self {
             me: me.id(),
             my_addr: me.addr(),
             mine: me.status(),
             told: rows.iter().map(|(&id, row)| (id, row.status)).collect(),
-            said: rows.iter().map(said).collect(),
-            heard_of: BTreeSet::new(),
+            claims,
+            bound: false,
+            next_epoch_at: None,
             places: rows.values().map(|row| row.addr).collect(),
             named: BTreeSet::new(),
             seeds: BTreeSet::new(),
@@ -95,14 +105,16 @@ impl Watch {
     }
 
     /// Of a node that has been given things of which nobody knows: seeds, and questions of others.
-    pub fn of_restored(node: &Node, now: Instant) -> Self {
+    pub(crate) fn of_restored(node: &Node, now: Instant) -> Self {
         Self { anywhere: true, ..Self::new(node, now) }
     }
 
     /// An input is about to be given.
-    pub fn given(&mut self, now: Instant, input: &Input<'_>) {
+    pub(crate) fn given(&mut self, now: Instant, input: &Input<'_>) {
         self.last = self.last.max(now);
         self.named.clear();
+        self.claims.begin();
+        self.bound = false;
         match *input {
             Input::Datagram { from, bytes } => self.heard(from, bytes),
             Input::Command(Command::Join(seeds) | Command::Seeds(seeds)) => self.seeds.extend(seeds),
@@ -112,49 +124,51 @@ impl Watch {
     }
 
     /// The latest time that it was given: its clock never goes back.
-    pub fn latest(&self) -> Instant {
+    pub(crate) fn latest(&self) -> Instant {
         self.last
     }
 
     fn heard(&mut self, from: SocketAddr, bytes: &[u8]) {
         let Ok(frame) = Frame::parse(bytes) else { return };
-        match frame.message {
-            // What comes of it goes to where it came from, later.
-            Some(Message::PingReq { .. }) => _ = self.places.insert(from),
-            Some(Message::RelayedAck { incarnation, .. }) => _ = self.heard_of.insert(incarnation),
-            _ => {}
+        // What comes of it goes to where it came from, later.
+        if let Some(Message::PingReq { .. }) = frame.message {
+            self.places.insert(from);
         }
-        self.said.entry(frame.sender).or_default().insert(frame.incarnation);
-        for item in frame.updates().chain(frame.rows()) {
-            let said = self.said.entry(item.id).or_default();
-            said.insert(item.status.incarnation());
-            said.extend(item.detail().map(|detail| detail.at));
-            self.named.extend(item.detail().map(|detail| detail.addr));
-        }
+        let nonce = frame.message.and_then(answered);
+        self.bound = self.anywhere || nonce.is_some_and(|nonce| self.asked.contains(&nonce));
+        self.claims.hear(&frame);
+        let details = frame.updates().chain(frame.rows()).filter_map(|item| item.detail());
+        self.named.extend(details.map(|detail| detail.addr));
     }
 
-    /// The input was given, and all that followed from it was taken.
+    /// The input was given, and all that followed from it was taken. Returns the questions that it has asked, and whom.
     ///
     /// # Panics
     /// When something does not hold.
-    pub fn check(&mut self, node: &Node, input: &Input<'_>, early: bool, turn: &Turn) {
+    pub(crate) fn check(
+        &mut self,
+        node: &Node,
+        input: &Input<'_>,
+        early: bool,
+        turn: &Turn,
+    ) -> Vec<(SocketAddr, Message)> {
         self.turns += 1;
         let rows = rows_of(node);
         self.places.extend(rows.values().map(|row| row.addr));
-        self.check_me(node, turn);
-        self.check_sent(node, input, turn);
+        self.check_me(node, input, turn);
+        let questions = self.check_sent(node, input, turn);
         self.check_answer(input, &rows, turn);
         self.check_events(&rows, node, turn);
         self.check_time(node, input, early, turn);
-        self.check_bounds(node);
+        self.check_bounds(node, input);
         self.rows = rows;
-        let sent = turn.sent.iter().filter_map(|(_, bytes)| Frame::parse(bytes).ok()?.message);
-        self.asked.extend(sent.filter_map(asked));
+        self.asked.extend(questions.iter().filter_map(|&(_, message)| asked(message)));
         self.before = *node.stats();
+        questions
     }
 
     /// I1 and I7, about itself.
-    fn check_me(&mut self, node: &Node, turn: &Turn) {
+    fn check_me(&mut self, node: &Node, input: &Input<'_>, turn: &Turn) {
         let me = node.me();
         assert_eq!((me.id(), me.addr()), (self.me, self.my_addr), "it stays who and where it is");
         self.may_be_silent |= turn.events.iter().any(|event| matches!(event, Event::Conflict { parked: true, .. }));
@@ -164,15 +178,23 @@ impl Watch {
             State::Suspect | State::Dead => false,
         };
         assert!(fits, "I1: it holds itself for {:?}", me.status());
-        assert!(me.status().incarnation() >= self.mine.incarnation(), "I7: {:?} fell to {me:?}", self.mine);
-        let said = self.said.get(&self.me).and_then(|said| said.last()).copied().unwrap_or_default();
-        let most = self.mine.incarnation().max(said).next_epoch().next();
-        assert!(me.incarnation() <= most, "I7: {:?} rose to {me:?}, and {said:?} was said", self.mine);
+        let (was, is) = (self.mine.incarnation(), me.incarnation());
+        assert!(is >= was, "I7: {was} fell to {is}");
+        assert!(self.claims.may_raise_me(self.me, was, is, self.bound), "I7: {was} rose to {is}: {:?}", self.claims);
+        // Behind the last refutation there is the next epoch, too.
+        let is_own_choice = !self.bound && was.refutations() < Incarnation::MAX_REFUTATIONS / 2;
+        if matches!(input, Input::Datagram { .. }) && is_own_choice && was.epoch() != is.epoch() {
+            let apart = self.next_epoch_at.replace(self.last).map(|last| self.last.since(last));
+            let seldom = apart.is_none_or(|apart| apart >= node.config().probe_interval);
+            assert!(seldom, "I7: {was} is {is} after {apart:?}");
+        }
         self.mine = me.status();
     }
 
     /// I15 and I17: every datagram is a frame of this node's own, not too large, and goes to whom it may go.
-    fn check_sent(&self, node: &Node, input: &Input<'_>, turn: &Turn) {
+    /// Returns what of it are questions.
+    fn check_sent(&self, node: &Node, input: &Input<'_>, turn: &Turn) -> Vec<(SocketAddr, Message)> {
+        let mut questions = Vec::new();
         let source = if let Input::Datagram { from, .. } = input { Some(*from) } else { None };
         let config = node.config();
         let most = config.relays_max + config.seeds_max + config.gossip_fanout + config.indirect_probes + 80 + PUSHES;
@@ -185,16 +207,21 @@ impl Watch {
             let places = [&self.places, &self.seeds, &self.named];
             let may = self.anywhere || source == Some(*to) || places.iter().any(|places| places.contains(to));
             assert!(may, "I17: {to} is no member, no seed, and not the source {source:?}: {:?}", frame.message);
+            let question = frame.message.filter(|&message| asked(message).is_some());
+            questions.extend(question.map(|message| (*to, message)));
         }
+        questions
     }
 
     /// I14: a stranger gets one answer, of at most three times the size.
     fn check_answer(&self, input: &Input<'_>, rows: &BTreeMap<NodeId, Row>, turn: &Turn) {
         let Input::Datagram { from, bytes } = *input else { return };
         let known = |rows: &BTreeMap<NodeId, Row>| rows.values().any(|row| row.addr == from);
-        let nonce = Frame::parse(bytes).ok().and_then(|frame| answered(frame.message?));
-        let answers = nonce.is_some_and(|nonce| self.asked.contains(&nonce));
-        if self.seeds.contains(&from) || known(rows) || known(&self.rows) || answers {
+        let answers = || {
+            let nonce = Frame::parse(bytes).ok().and_then(|frame| answered(frame.message?));
+            nonce.is_some_and(|nonce| self.asked.contains(&nonce))
+        };
+        if self.seeds.contains(&from) || known(rows) || known(&self.rows) || answers() {
             return;
         }
         let answers: Vec<usize> = turn.sent.iter().filter(|(to, _)| *to == from).map(|(_, sent)| sent.len()).collect();
@@ -220,15 +247,23 @@ impl Watch {
         if lagged {
             self.told = rows.iter().map(|(&id, row)| (id, row.status)).collect();
         }
-        let now: BTreeMap<NodeId, Status> = rows.iter().map(|(&id, row)| (id, row.status)).collect();
-        assert_eq!(self.told, now, "I11: the events add up to the table: {:?}", turn.events);
+        let is_told =
+            self.told.iter().map(|(&id, &status)| (id, status)).eq(rows.iter().map(|(&id, row)| (id, row.status)));
+        assert!(
+            is_told,
+            "I11: the events add up to the table: {:?}, and not to {:?} and {rows:?}",
+            turn.events, self.told
+        );
         for (id, row) in rows {
             let forgotten = lagged || turn.events.contains(&Event::MemberForgotten { id: *id });
             let before = self.rows.get(id).filter(|_| !forgotten);
-            let heard = |life| self.heard_of.contains(&life) || self.said.get(id).is_some_and(|s| s.contains(&life));
             let same = before.is_some_and(|before| before.status.incarnation() == row.status.incarnation());
-            assert!(same || heard(row.status.incarnation()), "I7: nobody has ever said {id} {row:?}");
+            let heard = same || self.claims.is_said(*id, row.status.incarnation());
+            assert!(heard, "I7: nobody has ever said {id} {row:?}");
             let Some(before) = before else { continue };
+            let near = self.claims.may_raise(*id, before.status, row.status);
+            assert!(near, "I7: too far ahead: {before:?} became {row:?}: {:?}", self.claims);
+            check_updated(*id, before, row, turn);
             assert!(row.status >= before.status && row.detail_at >= before.detail_at, "I2: {before:?} became {row:?}");
             let told = turn.events.contains(&Event::MemberMoved { id: *id, from: before.addr });
             assert!(row.addr == before.addr || told, "I11: nobody was told that {before:?} became {row:?}");
@@ -278,28 +313,31 @@ impl Watch {
     }
 
     /// I13 and I24.
-    fn check_bounds(&self, node: &Node) {
-        let (config, stats, rows) = (node.config(), node.stats(), node.members().len());
+    fn check_bounds(&self, node: &Node, input: &Input<'_>) {
+        let stats = node.stats();
+        let came = u64::from(matches!(input, Input::Datagram { .. }));
+        assert_eq!(
+            stats.datagrams_received,
+            self.before.datagrams_received.saturating_add(came),
+            "I24: all are counted"
+        );
         assert_eq!(stats.datagrams_received, stats.datagrams_accepted + stats.dropped(), "I24");
-        assert!(stats.datagrams_received >= self.before.datagrams_received);
-        let bounds = [
-            (rows, config.members_max, "rows"),
-            (node.gossip_queued(), 2 * rows, "pieces of news"),
-            (node.health() as usize, config.health_max as usize, "of health"),
-            (node.states_queued(), rows, "states that are news"),
-            (node.state_stored(), config.state_total, "bytes of states"),
-            (node.rumors_kept(), config.rumors_max, "rumors"),
-            (node.rumors_hot(), node.rumors_kept(), "hot rumors"),
-        ];
-        for (is, most, what) in bounds {
-            assert!(is <= most, "I13: {is} {what}, of {most}");
-        }
+        assert_eq!(node.check_bounds(), Ok(()), "I13");
         if self.turns % SELDOM == 0 {
-            let facts: usize = node.members().map(|member| node.why(member.id()).count()).sum();
-            assert!(facts <= config.evidence_max, "I13: {facts} facts, of {}", config.evidence_max);
             assert_eq!(node.check(), Ok(()));
         }
     }
+}
+
+/// I11: that a profile changed is told, and nothing else is.
+fn check_updated(id: NodeId, before: &Row, row: &Row, turn: &Turn) {
+    let told = turn.events.contains(&Event::MemberUpdated { id });
+    assert!(told || row.profile == before.profile, "I11: nobody was told that {before:?} became {row:?}");
+    assert!(
+        !told || row.detail_at > before.detail_at,
+        "I11: {id} has said nothing new, and {:?} was told",
+        turn.events
+    );
 }
 
 /// The nonce of the question that a message is.
@@ -328,5 +366,11 @@ fn answered(message: Message) -> Option<u32> {
 fn rows_of(node: &Node) -> BTreeMap<NodeId, Row> {
     let me = node.me().id();
     let rows = node.members().filter(|member| member.id() != me);
-    rows.map(|m| (m.id(), Row { status: m.status(), detail_at: m.detail_at(), addr: m.addr() })).collect()
+    let row = |m: &swim_core::Member<'_>| Row {
+        status: m.status(),
+        detail_at: m.detail_at(),
+        addr: m.addr(),
+        profile: m.profile().clone(),
+    };
+    rows.map(|m| (m.id(), row(&m))).collect()
 }

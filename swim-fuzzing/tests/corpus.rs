@@ -2,7 +2,7 @@
 //!
 //! `SWIM_BLESS=1 cargo test -p swim-fuzzing --test corpus` writes anew what can be made: `traffic-*` from nodes that
 //! talk to each other, `drawn-*` from a generator. `found-*` came out of long runs, and `finding-*` has shown a bug;
-//! both stay.
+//! both stay. It writes `fuzz/targets`, too, the table of targets for `fuzz/soak`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,23 +18,25 @@ const FILES_MAX: usize = 60;
 const BYTES_MAX: usize = 150 << 10;
 const FILE_MAX: usize = 20 << 10;
 
-/// Targets whose inputs are scripts, which drawn bytes are as well as others.
-const SCRIPTS: [&str; 5] = ["lockstep", "merges", "node", "seal", "token"];
+/// Targets for which drawn scripts are committed: the seeds of the containers were made one by one.
+fn drawn() -> impl Iterator<Item = &'static Target> {
+    TARGETS.iter().filter(|target| target.script && target.play.is_some())
+}
 
 fn folder(name: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/seeds")).join(name)
 }
 
 /// All that is committed for this target, by name.
-fn committed((_, name, _): &Target) -> Vec<(String, Vec<u8>)> {
+fn committed(target: &Target) -> Vec<(String, Vec<u8>)> {
     static BLESSED: Once = Once::new();
     BLESSED.call_once(|| {
         if std::env::var_os("SWIM_BLESS").is_some() {
             bless();
         }
     });
-    let entries =
-        fs::read_dir(folder(name)).expect("the seeds are in the repository: SWIM_BLESS=1 writes what can be made");
+    let entries = fs::read_dir(folder(target.seeds))
+        .expect("the seeds are in the repository: SWIM_BLESS=1 writes what can be made");
     let file = |entry: fs::DirEntry| {
         (entry.file_name().into_string().expect("names are plain"), fs::read(entry.path()).expect("it can be read"))
     };
@@ -48,13 +50,13 @@ fn bless() {
     let mut made: BTreeMap<String, Vec<Vec<u8>>> = BTreeMap::new();
     made.insert("frame/traffic".into(), traffic.frames);
     made.insert("snapshot/traffic".into(), traffic.snapshots);
-    for name in SCRIPTS {
+    for target in drawn() {
         let drawn = |seed| {
             let mut draw = Draw::new(seed);
             let len = 40 + draw.below(500);
             draw.bytes(len)
         };
-        made.insert(format!("{name}/drawn"), (1..=12).map(drawn).collect());
+        made.insert(format!("{}/drawn", target.seeds), (1..=12).map(drawn).collect());
     }
     for (name, all) in made {
         for (i, bytes) in all.iter().enumerate() {
@@ -63,31 +65,52 @@ fn bless() {
             fs::write(file, bytes).unwrap();
         }
     }
+    fs::write(folder("../targets"), table()).unwrap();
+}
+
+/// What `fuzz/soak` needs to know of the targets.
+fn table() -> String {
+    let line = |t: &Target| {
+        let (inputs, pace) = (if t.script { "script" } else { "bytes" }, if t.slow { "slow" } else { "fast" });
+        format!("{} {} {inputs} {pace}\n", t.name, t.seeds)
+    };
+    let head =
+        "# Target, folder of seeds, inputs, pace. Written by SWIM_BLESS=1 cargo test -p swim-fuzzing --test corpus.\n";
+    TARGETS.iter().map(line).fold(head.to_owned(), |table, line| table + &line)
+}
+
+/// The targets are listed in one place, and the rest follows it.
+#[test]
+fn the_fuzzer_has_the_same_targets() {
+    let written = |name: &str| fs::read_to_string(folder(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+    // Blessing comes first.
+    committed(&TARGETS[0]);
+    assert_eq!(written("../targets"), table(), "SWIM_BLESS=1 writes it");
+    let manifest = written("../Cargo.toml");
+    let bins = manifest.split("[[bin]]").skip(1);
+    let mut built: Vec<&str> = bins.filter_map(|bin| bin.split('"').nth(1)).collect();
+    let mut names: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();
+    built.sort_unstable();
+    names.sort_unstable();
+    assert_eq!(built, names, "each target is a program of fuzz/Cargo.toml");
+    for name in names {
+        let program = written(&format!("../fuzz_targets/{name}.rs"));
+        assert!(program.contains(&format!("swim_fuzzing::{name}::target(bytes)")), "{program}");
+    }
 }
 
 #[test]
 fn all_that_is_committed_is_borne() {
     for target in TARGETS {
         let files = committed(target);
-        let (name, seeds, play) = target;
+        let Target { name, seeds, .. } = target;
         assert!(files.len() >= 8, "{name}: SWIM_BLESS=1 writes what can be made, and there are {}", files.len());
         let bytes: usize = files.iter().map(|(_, bytes)| bytes.len()).sum();
         assert!(files.len() <= FILES_MAX && bytes <= BYTES_MAX, "{seeds}: {} files of {bytes} bytes", files.len());
         for (file, bytes) in &files {
             assert!(bytes.len() <= FILE_MAX, "{seeds}/{file} has {} bytes", bytes.len());
-            play(bytes);
+            target.play.iter().for_each(|play| play(bytes));
         }
-    }
-}
-
-/// How many inputs of each target: those that are slow get few.
-fn rounds(name: &str) -> usize {
-    match name {
-        "frame" | "codec" => 6_000,
-        "snapshot" => 2_000,
-        "lockstep" | "merges" => 40,
-        "trace" | "redact" | "seal" => 200,
-        _ => 300,
     }
 }
 
@@ -96,9 +119,9 @@ fn rounds(name: &str) -> usize {
 fn mutations_are_borne() {
     for target in TARGETS {
         let files = committed(target);
-        let (name, _, play) = target;
+        let Some(play) = target.play else { continue };
         let mut draw = Draw::new(0x5eed);
-        for round in 0..rounds(name) {
+        for round in 0..target.rounds {
             let mut bytes = files[round % files.len()].1.clone();
             draw.mutate(&mut bytes);
             play(&bytes);
@@ -110,7 +133,7 @@ fn mutations_are_borne() {
 #[test]
 fn what_nodes_say_is_a_frame_and_what_they_are_a_snapshot() {
     let of = |name: &str| {
-        let target = TARGETS.iter().find(|(other, ..)| *other == name).expect("it is a target");
+        let target = Target::named(name).expect("it is a target");
         committed(target).into_iter().filter(|(file, _)| file.starts_with("traffic-"))
     };
     let mut kinds: Vec<String> = Vec::new();

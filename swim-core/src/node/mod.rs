@@ -7,6 +7,7 @@ mod app;
 mod app_ingress;
 mod app_reads;
 mod apply;
+mod bounds;
 mod conflict;
 mod doubt;
 mod encode;
@@ -453,6 +454,7 @@ impl Node {
         self.conflicts.check()?;
         self.evidence.check(&self.cx.config)?;
         self.profiles.check(|s| self.table.get(s).is_some())?;
+        self.check_bounds()?;
         self.check_slots()
     }
 }

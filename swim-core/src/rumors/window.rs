@@ -30,7 +30,7 @@ pub(super) struct Window {
     /// The greatest number seen; 0 before the first.
     newest: u32,
     /// How many bits are set.
-    lacking: u32,
+    pub(super) lacking: u32,
     missing: Vec<u64>,
 }
 
@@ -199,6 +199,7 @@ mod tests {
     use quickcheck::QuickCheck;
 
     use super::*;
+    use crate::rumors::models::PlayedWindow;
 
     const SIZE: u32 = 128;
 
@@ -206,96 +207,12 @@ mod tests {
         Window::new(SIZE as usize)
     }
 
-    /// A window in plain words.
-    #[derive(Default)]
-    struct Model {
-        seen: BTreeSet<u32>,
-        newest: u32,
-        given_up: u64,
-    }
-
-    impl Model {
-        fn low(&self) -> u32 {
-            self.newest.saturating_sub(SIZE - 1).max(1)
-        }
-
-        fn see(&self, seq: u32) -> Seen {
-            match seq {
-                _ if seq > self.newest => Seen::New,
-                _ if seq < self.low() => Seen::TooOld,
-                _ if self.seen.contains(&seq) => Seen::Known,
-                _ => Seen::New,
-            }
-        }
-
-        /// The window moves up; what is missing below it is given up.
-        fn raise(&mut self, newest: u32) {
-            let (first, old_low, old_newest) = (self.newest == 0, self.low(), self.newest);
-            self.newest = self.newest.max(newest);
-            let low = self.low();
-            if !first && low > old_low {
-                let were_in = u64::from(low.min(old_newest.saturating_add(1)) - old_low);
-                let seen = self.seen.range(old_low..low).count() as u64;
-                self.given_up += were_in - seen + u64::from(low - 1).saturating_sub(u64::from(old_newest));
-            }
-            self.seen = self.seen.split_off(&low);
-        }
-
-        fn offer(&mut self, seq: u32) {
-            self.raise(seq);
-            self.seen.insert(seq);
-        }
-
-        fn close(&mut self, floor: u32) {
-            let first = self.newest == 0;
-            self.raise(floor);
-            for seq in self.low()..=floor {
-                let new = self.seen.insert(seq);
-                self.given_up += u64::from(new && !first);
-            }
-        }
-
-        fn missing(&self) -> impl Iterator<Item = u32> {
-            (self.low()..=self.newest).filter(|s| !self.seen.contains(s))
-        }
-    }
-
     /// Numbers that come in any order, in steps and in jumps, up to the last there is.
     #[test]
     fn like_a_set_that_forgets_what_is_far_behind() {
         fn holds(ops: Vec<(u8, u8)>, start: u8) -> bool {
-            let near = [0, 1, 60, 4_000, u32::MAX - 300][usize::from(start) % 5];
-            let (mut window, mut model, mut given_up) = (window(), Model::default(), 0_u64);
-            for (op, x) in ops {
-                let (top, x) = (model.newest.max(near), u32::from(x));
-                let seq = match op % 16 {
-                    0 => top.saturating_add(x),
-                    1 => top.saturating_add(SIZE - 3 + x % 6),
-                    2..=7 => top.saturating_add(x % 5),
-                    8 => x,
-                    _ => top.saturating_sub(x),
-                };
-                if op % 32 == 15 {
-                    given_up += u64::from(window.close(seq));
-                    model.close(seq);
-                } else if seq > 0 {
-                    if window.see(seq) != model.see(seq) {
-                        return false;
-                    }
-                    if window.see(seq) == Seen::New {
-                        given_up += u64::from(window.mark(seq));
-                        model.offer(seq);
-                    }
-                }
-                let floor = model.missing().next().map_or(model.newest, |s| s - 1);
-                let known = |i: u32| floor.checked_add(1 + i).is_some_and(|s| model.seen.contains(&s));
-                let seen = (0..64).filter(|&i| known(i)).fold(0, |bits, i| bits | 1_u64 << i);
-                let same = (window.newest, window.floor(), window.seen(floor)) == (model.newest, floor, seen);
-                let counts = window.lacking as usize == model.missing().count() && given_up == model.given_up;
-                if !same || !counts || window.check(SIZE as usize).is_err() {
-                    return false;
-                }
-            }
+            let mut played = PlayedWindow::new(SIZE as usize, start);
+            ops.into_iter().for_each(|(op, x)| played.step(op, x));
             true
         }
         QuickCheck::new().tests(crate::cases(2_000)).quickcheck(holds as fn(Vec<(u8, u8)>, u8) -> bool);

@@ -4,40 +4,40 @@
 mod read;
 mod sections;
 
-pub use self::read::decode;
+pub(crate) use self::read::decode;
 
 /// Incarnation: epoch and refutations.
-pub type Life = (u32, u32);
+pub(crate) type Life = (u32, u32);
 
 /// What a frame says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are those of docs/wire.md, by their names there")]
-pub struct Content {
-    pub sender: u64,
-    pub life: Life,
-    pub view_hash: u64,
-    pub message: Option<Said>,
-    pub updates: Vec<About>,
-    pub rows: Vec<About>,
-    pub who: bool,
+pub(crate) struct Content {
+    pub(crate) sender: u64,
+    pub(crate) life: Life,
+    pub(crate) view_hash: u64,
+    pub(crate) message: Option<Said>,
+    pub(crate) updates: Vec<About>,
+    pub(crate) rows: Vec<About>,
+    pub(crate) who: bool,
     /// In *who*.
-    pub cookie: Option<u64>,
-    pub held: Vec<(u64, u32, u32)>,
-    pub wanted: Vec<u64>,
-    pub app: u32,
+    pub(crate) cookie: Option<u64>,
+    pub(crate) held: Vec<(u64, u32, u32)>,
+    pub(crate) wanted: Vec<u64>,
+    pub(crate) app: u32,
     /// id · epoch · version · last · floor
-    pub summaries: Vec<(u64, u32, u32, u32, u32)>,
-    pub states: Vec<Part>,
-    pub rumors: Vec<Told>,
+    pub(crate) summaries: Vec<(u64, u32, u32, u32, u32)>,
+    pub(crate) states: Vec<Part>,
+    pub(crate) rumors: Vec<Told>,
     /// origin · epoch · seq · known
-    pub known: Vec<(u64, u32, u32, bool)>,
-    pub proof: Option<u64>,
+    pub(crate) known: Vec<(u64, u32, u32, bool)>,
+    pub(crate) proof: Option<u64>,
 }
 
 /// A message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are those of docs/wire.md, by their names there")]
-pub enum Said {
+pub(crate) enum Said {
     Ping {
         target: u64,
         nonce: u32,
@@ -93,61 +93,61 @@ pub enum Said {
 /// An item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are those of docs/wire.md, by their names there")]
-pub struct About {
-    pub id: u64,
-    pub life: Life,
+pub(crate) struct About {
+    pub(crate) id: u64,
+    pub(crate) life: Life,
     /// 0 alive, 1 suspect, 2 dead, 3 left.
-    pub state: u8,
+    pub(crate) state: u8,
     /// Empty in all forms but *accused*.
-    pub accusers: Vec<u64>,
-    pub detail: Option<Written>,
+    pub(crate) accusers: Vec<u64>,
+    pub(crate) detail: Option<Written>,
 }
 
 /// A detail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are those of docs/wire.md, by their names there")]
-pub struct Written {
-    pub at: Life,
-    pub ip: Vec<u8>,
-    pub port: u16,
-    pub name: String,
-    pub meta: Vec<u8>,
+pub(crate) struct Written {
+    pub(crate) at: Life,
+    pub(crate) ip: Vec<u8>,
+    pub(crate) port: u16,
+    pub(crate) name: String,
+    pub(crate) meta: Vec<u8>,
 }
 
 /// A part of a state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are those of docs/wire.md, by their names there")]
-pub struct Part {
-    pub id: u64,
-    pub epoch: u32,
-    pub version: u32,
-    pub gc: u32,
-    pub from: u32,
-    pub upto: u32,
-    pub entries: Vec<Write>,
+pub(crate) struct Part {
+    pub(crate) id: u64,
+    pub(crate) epoch: u32,
+    pub(crate) version: u32,
+    pub(crate) gc: u32,
+    pub(crate) from: u32,
+    pub(crate) upto: u32,
+    pub(crate) entries: Vec<Write>,
 }
 
 /// An entry of a state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are those of docs/wire.md, by their names there")]
-pub struct Write {
-    pub version: u32,
-    pub key: String,
+pub(crate) struct Write {
+    pub(crate) version: u32,
+    pub(crate) key: String,
     /// `None`: a tombstone.
-    pub value: Option<Vec<u8>>,
+    pub(crate) value: Option<Vec<u8>>,
     /// In milliseconds.
-    pub left: Option<u64>,
+    pub(crate) left: Option<u64>,
 }
 
 /// A rumor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are those of docs/wire.md, by their names there")]
-pub struct Told {
-    pub origin: u64,
-    pub epoch: u32,
-    pub seq: u32,
-    pub lamport: u64,
-    pub age: u64,
-    pub topic: String,
-    pub payload: Vec<u8>,
+pub(crate) struct Told {
+    pub(crate) origin: u64,
+    pub(crate) epoch: u32,
+    pub(crate) seq: u32,
+    pub(crate) lamport: u64,
+    pub(crate) age: u64,
+    pub(crate) topic: String,
+    pub(crate) payload: Vec<u8>,
 }

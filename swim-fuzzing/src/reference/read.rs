@@ -84,7 +84,7 @@ impl Input {
 }
 
 /// What the bytes say, or `None` when they are refused.
-pub fn decode(bytes: &[u8]) -> Option<Content> {
+pub(crate) fn decode(bytes: &[u8]) -> Option<Content> {
     let mut input = Input::new(bytes);
     let mut content = Content {
         sender: input.u64()?,

@@ -9,7 +9,7 @@ use swim_driver::{Key, Keyring, Secrets};
 
 /// Whose word counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// A member that does what the envelope says.
     Honest,
     /// A member that says anything: what it says may be heard, and heard again.
@@ -20,25 +20,27 @@ pub enum Kind {
 
 /// One of those who take part.
 #[derive(Debug)]
-pub struct Party {
+pub(crate) struct Party {
     /// Its end in this life.
-    pub end: End,
+    pub(crate) end: End,
     /// Where it is.
-    pub addr: SocketAddr,
+    pub(crate) addr: SocketAddr,
     /// Whose word counts.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// The numbers of the keys that it opens with.
-    pub keys: Vec<u8>,
+    pub(crate) keys: Vec<u8>,
     /// When this life began.
-    pub born: Instant,
+    pub(crate) born: Instant,
     /// Until when it hears plain datagrams, too, in this life.
-    pub until: Option<Instant>,
+    pub(crate) until: Option<Instant>,
     /// Of this life: frames that it has heard, as it was given the datagram.
-    pub heard: u64,
+    pub(crate) heard: u64,
     /// How often it has forgotten the sessions of a key: it removed the key.
-    pub forgot: BTreeMap<u8, u32>,
-    /// Of this life: which frame, at which count of [`Self::forgot`].
-    pub frames: BTreeSet<(usize, u32)>,
+    pub(crate) forgot: BTreeMap<u8, u32>,
+    /// Of this life: which frame, and how often its session was forgotten or shown anew by then.
+    pub(crate) frames: BTreeSet<(usize, u32)>,
+    /// Of this life: when sessions were shown to live while hellos were answered.
+    pub(crate) greeted: BTreeMap<[u8; 18], Vec<Instant>>,
     config: Config,
     room: usize,
     number: u8,
@@ -47,7 +49,7 @@ pub struct Party {
 
 impl Party {
     /// It starts for the first time.
-    pub fn new(
+    pub(crate) fn new(
         number: u8,
         kind: Kind,
         cluster: &str,
@@ -68,6 +70,7 @@ impl Party {
             heard: 0,
             forgot: BTreeMap::new(),
             frames: BTreeSet::new(),
+            greeted: BTreeMap::new(),
             config,
             room,
             number,
@@ -76,23 +79,24 @@ impl Party {
     }
 
     /// It starts anew with the same keys, and has forgotten everything.
-    pub fn restart(&mut self, now: Instant) {
+    pub(crate) fn restart(&mut self, now: Instant) {
         self.life += 1;
         let in_use = self.keys[0];
         self.end = start(&self.config, in_use, &self.keys, (self.number, self.life), self.room, now);
         (self.born, self.until, self.heard) = (now, None, 0);
         self.frames.clear();
+        self.greeted.clear();
     }
 
     /// Until then it hears and speaks plain.
-    pub fn migrate(&mut self, now: Instant, until: Instant) {
+    pub(crate) fn migrate(&mut self, now: Instant, until: Instant) {
         let end = start(&self.config, self.keys[0], &self.keys, (self.number, self.life), self.room, now);
         self.end = end.migrating(until);
         self.until = Some(until);
     }
 
     /// Other keys, of which the first is in use.
-    pub fn set_keys(&mut self, keys: Vec<u8>) {
+    pub(crate) fn set_keys(&mut self, keys: Vec<u8>) {
         for gone in self.keys.iter().filter(|key| !keys.contains(key)) {
             *self.forgot.entry(*gone).or_default() += 1;
         }
@@ -101,7 +105,7 @@ impl Party {
     }
 
     /// It has been in so many lives as a number allows.
-    pub fn is_old(&self) -> bool {
+    pub(crate) fn is_old(&self) -> bool {
         self.life == u8::MAX
     }
 }
@@ -119,6 +123,6 @@ fn ring(in_use: u8, keys: &[u8]) -> Keyring {
 }
 
 /// The key of this number.
-pub fn key(n: u8) -> Key {
+pub(crate) fn key(n: u8) -> Key {
     Key::from_bytes([n; 32])
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use swim_core::Instant;
@@ -13,21 +14,21 @@ use super::party::{Kind, Party, key};
 use crate::bytes::Bytes;
 
 /// The member that lies. All before it are honest.
-pub const LIAR: usize = 3;
+pub(crate) const LIAR: usize = 3;
 /// Who has another key, and who is of another cluster.
-pub const STRANGERS: Range<usize> = 4..6;
+pub(crate) const STRANGERS: Range<usize> = 4..6;
 
 /// A datagram that was really said.
 #[derive(Debug)]
-pub struct Said {
+pub(crate) struct Said {
     /// Who sealed it.
-    pub by: usize,
+    pub(crate) by: usize,
     /// From where it is said.
-    pub from: SocketAddr,
+    pub(crate) from: SocketAddr,
     /// For whom it is.
-    pub to: usize,
+    pub(crate) to: usize,
     /// All of it.
-    pub bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     /// When.
     at: Instant,
     /// What is in it; `None` for a control message.
@@ -47,7 +48,7 @@ impl Said {
 
 /// Everybody, the time, and all that was said.
 #[derive(Debug)]
-pub struct World {
+pub(crate) struct World {
     now: Instant,
     parties: Vec<Party>,
     said: Vec<Said>,
@@ -64,7 +65,7 @@ pub struct World {
 
 impl World {
     /// All have just started; one may be migrating. Something was said.
-    pub fn new(script: &mut Bytes<'_>) -> Self {
+    pub(crate) fn new(script: &mut Bytes<'_>) -> Self {
         let now = Instant::from_millis(1_000);
         let room = 1 + script.below(4);
         let party = |n: usize, kind, cluster, keys: &[u8]| {
@@ -88,33 +89,28 @@ impl World {
     }
 
     /// How many take part.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.parties.len()
     }
 
-    /// Does nobody take part? Never.
-    pub fn is_empty(&self) -> bool {
-        self.parties.is_empty()
-    }
-
     /// Whose word counts.
-    pub fn kind(&self, who: usize) -> Kind {
+    pub(crate) fn kind(&self, who: usize) -> Kind {
         self.parties[who].kind
     }
 
     /// How many datagrams were said: one at least.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.said.len()
     }
 
     /// One of them.
-    pub fn said(&self, at: usize) -> &Said {
+    pub(crate) fn said(&self, at: usize) -> &Said {
         &self.said[at]
     }
 
     /// Seals a frame of so many bytes that is like no other, for somebody. Returns its number; `None` when so much was said
     /// that nothing more is.
-    pub fn say(&mut self, by: usize, to: usize, len: usize) -> Option<usize> {
+    pub(crate) fn say(&mut self, by: usize, to: usize, len: usize) -> Option<usize> {
         if self.said.len() >= SAID_MAX {
             return None;
         }
@@ -128,7 +124,7 @@ impl World {
     }
 
     /// The same so often, and nothing of it is ever delivered: counters go on.
-    pub fn skip(&mut self, by: usize, count: usize) {
+    pub(crate) fn skip(&mut self, by: usize, count: usize) {
         for _ in 0..count {
             let frame = self.frame(0);
             let Some((bytes, _)) = self.seal(by, by, &frame) else { return };
@@ -157,7 +153,7 @@ impl World {
     }
 
     /// A control message with any body, by somebody who lies.
-    pub fn forge(&mut self, by: usize, to: usize, body: &[u8]) -> Option<usize> {
+    pub(crate) fn forge(&mut self, by: usize, to: usize, body: &[u8]) -> Option<usize> {
         if self.said.len() >= SAID_MAX {
             return None;
         }
@@ -173,7 +169,7 @@ impl World {
     }
 
     /// Plain, of this cluster, by whoever can write a checksum.
-    pub fn plain(&self, frame: &[u8]) -> Vec<u8> {
+    pub(crate) fn plain(&self, frame: &[u8]) -> Vec<u8> {
         let mut buf = [&[0; Plain::LEN][..], frame].concat();
         let len = Plain::new("fuzz").seal(&mut buf, frame.len());
         buf.truncate(len);
@@ -205,7 +201,7 @@ impl World {
     }
 
     /// All that was said from this one on comes to whom it is for, and what is answered, too.
-    pub fn deliver_from(&mut self, first: usize) {
+    pub(crate) fn deliver_from(&mut self, first: usize) {
         for at in first.. {
             // Two that ask each other without end would be a bug, too.
             assert!(at - first < 16, "one datagram leads to no more than a handshake");
@@ -222,13 +218,14 @@ impl World {
     ///
     /// # Panics
     /// When there is a bug.
-    pub fn give(&mut self, to: usize, from: SocketAddr, bytes: &[u8]) {
+    pub(crate) fn give(&mut self, to: usize, from: SocketAddr, bytes: &[u8]) {
         let now = self.now;
         self.parties[to].end.on_input(now);
         if let Some(at) = self.said.iter().rposition(|said| said.bytes == bytes) {
             self.given.insert((to, at, from));
         }
         let mut buf = bytes.to_vec();
+        let proven = self.parties[to].end.stats().sessions_proven;
         match self.parties[to].end.open(from, &mut buf) {
             Ok(Some(at)) if bytes[1] == 0 => {
                 assert!(self.parties[to].until.is_some_and(|until| now < until), "plain is heard");
@@ -245,6 +242,9 @@ impl World {
             Err(Refused::Replayed | Refused::Unproven) => {}
             Err(_) => assert!(buf == bytes, "what is not opened is left as it came"),
         }
+        if self.parties[to].end.stats().sessions_proven > proven {
+            self.greet(to, bytes);
+        }
         // Whoever speaks plain, and may be anybody, gets at most three times what he sent.
         let most = if bytes.get(1) == Some(&0) { 3 * bytes.len() } else { bytes.len() };
         self.drain_controls(to, Some((from, most)));
@@ -254,11 +254,11 @@ impl World {
 
     fn hear(&mut self, to: usize, at: usize) {
         let (said, now) = (&self.said[at], self.now);
-        let by = self.kind_of(said.by);
+        let by = self.kind(said.by);
         let party = &mut self.parties[to];
         party.heard += 1;
         assert!(party.kind != Kind::Stranger && by != Kind::Stranger, "a stranger is heard, or hears");
-        let key = (1..=9).find(|&n| key(n).id().to_string() == id_text(said)).expect("it is one of these keys");
+        let key = key_of(said).expect("it is one of these keys");
         assert!(party.keys.contains(&key), "key {key} is not in the ring");
         if by == Kind::Liar {
             return;
@@ -266,12 +266,19 @@ impl World {
         let proof = self.proofs.get(&said.peer());
         assert!(proof.is_some_and(|&at| at >= party.born && at <= now), "nothing has shown that its session lives");
         let forgot = party.forgot.get(&key).copied().unwrap_or_default();
-        // Whoever migrates can be asked by anybody, for as long.
-        assert!(party.frames.insert((at, forgot)) || party.until.is_some(), "it was heard before: {at}");
+        // The answer to a hello shows that a session lives that was forgotten, and its window begins anew.
+        let anew = party.greeted.get(&said.peer()).into_iter().flatten().filter(|&&shown| shown <= said.at + HELLO);
+        let again = forgot + anew.count() as u32;
+        assert!(party.frames.insert((at, again)), "it was heard before: {at}");
     }
 
-    fn kind_of(&self, who: usize) -> Kind {
-        self.parties[who].kind
+    /// Somebody who migrates, or did a moment ago, was shown that this session lives, perhaps in answer to a hello.
+    fn greet(&mut self, who: usize, bytes: &[u8]) {
+        let (now, party) = (self.now, &mut self.parties[who]);
+        if party.until.is_some_and(|until| now < until + HELLO) {
+            let peer = bytes[2..20].try_into().expect("it is sealed");
+            party.greeted.entry(peer).or_default().push(now);
+        }
     }
 
     /// What it says itself: one answer at most, there and so long.
@@ -303,8 +310,8 @@ impl World {
             assert!(self.given.contains(&(to, at, from)), "it came from elsewhere");
             let (said, party) = (&self.said[at], &self.parties[to]);
             // It was proven by a number that is asked for during five seconds, ten while migrating, to be at most six seconds old.
-            let old = Duration::from_secs(if party.until.is_some() { 16 } else { 11 });
-            let is_lie = self.kind_of(said.by) == Kind::Liar;
+            let old = if party.until.is_some() { HELLO } else { Duration::from_secs(11) };
+            let is_lie = self.kind(said.by) == Kind::Liar;
             assert!(!said.is_plain() && said.frame.as_deref() == Some(&*frame));
             assert!(is_lie || self.now.since(said.at) <= old, "held until it was old: {:?}", self.now.since(said.at));
             self.hear(to, at);
@@ -322,7 +329,7 @@ impl World {
     }
 
     /// Time goes by. Those whose bit is set are not running meanwhile; all others are given something every second.
-    pub fn pass(&mut self, time: Duration, asleep: u8) {
+    pub(crate) fn pass(&mut self, time: Duration, asleep: u8) {
         let end = self.now + time;
         while self.now < end {
             self.now = (self.now + Duration::from_secs(1)).min(end);
@@ -338,7 +345,7 @@ impl World {
     }
 
     /// Somebody starts anew.
-    pub fn restart(&mut self, who: usize) {
+    pub(crate) fn restart(&mut self, who: usize) {
         if self.parties[who].is_old() {
             return;
         }
@@ -347,7 +354,7 @@ impl World {
     }
 
     /// A member has these keys from now on, and seals with one of them.
-    pub fn set_keys(&mut self, who: usize, keys: &[u8], in_use: u8) {
+    pub(crate) fn set_keys(&mut self, who: usize, keys: &[u8], in_use: u8) {
         let now = self.now;
         let party = &mut self.parties[who];
         party.end.on_input(now);
@@ -360,15 +367,22 @@ impl World {
     }
 }
 
-fn id_text(said: &Said) -> String {
-    format!("{:02x}{:02x}", said.bytes[3], said.bytes[2])
+/// The number of the key that it is sealed with.
+fn key_of(said: &Said) -> Option<u8> {
+    static IDS: OnceLock<[String; 9]> = OnceLock::new();
+    let ids = IDS.get_or_init(|| std::array::from_fn(|n| key(n as u8 + 1).id().to_string()));
+    let id = format!("{:02x}{:02x}", said.bytes[3], said.bytes[2]);
+    ids.iter().position(|other| *other == id).map(|at| at as u8 + 1)
 }
 
 /// Where somebody is; nobody is at those from 6 on.
-pub fn address(n: u8) -> SocketAddr {
+pub(crate) fn address(n: u8) -> SocketAddr {
     ([10, 0, 0, n], 7_946).into()
 }
 
+/// How old a datagram can be that is heard because of a hello: that is answered for ten seconds, and shows that what was said up
+/// to six seconds before is no older than its session.
+const HELLO: Duration = Duration::from_secs(16);
 /// Bytes of a control datagram.
 const CONTROL_LEN: usize = 63;
 /// Nothing is said beyond so much.

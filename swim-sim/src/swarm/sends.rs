@@ -35,18 +35,20 @@ pub(crate) struct Sends {
     asked: VecDeque<(SocketAddr, u32)>,
     /// What the node of the present process had been given when it began: a restored one counts on.
     given_before: u64,
+    /// Datagrams that have come to the present process.
+    came: u64,
 }
 
 impl Sends {
     /// A process begins.
     pub(crate) fn begin(&mut self, node: &Node) {
-        self.begin_at(node.stats().datagrams_received);
+        self.begin_at(node.stats().datagrams_received, 0);
         self.known.extend(node.members().map(|row| row.addr()));
     }
 
-    /// It has been given so many before.
-    pub(crate) fn begin_at(&mut self, given_before: u64) {
-        self.given_before = given_before;
+    /// Its node was given so many by others before, and so many have come to it since.
+    pub(crate) fn begin_at(&mut self, given_before: u64, came: u64) {
+        (self.given_before, self.came) = (given_before, came);
     }
 
     /// It is told of these.
@@ -56,6 +58,7 @@ impl Sends {
 
     /// `before` is what it looked like before this turn.
     pub(crate) fn check(&mut self, turn: &Turn, header_len: usize, before: &Shadow, pump: &Pump) -> Checked {
+        self.came += u64::from(turn.kind == Kind::Datagram);
         self.check_counters(turn, pump)?;
         let question = match turn.kind {
             Kind::Datagram => turn.datagram.get(header_len..).and_then(|frame| Frame::parse(frame).ok()),
@@ -84,7 +87,10 @@ impl Sends {
             self.check_destination(out, turn)?;
         }
         let known = question.is_some_and(|q| turn.from.is_some_and(|from| before.is_at(q.sender, from)));
-        check_answers(turn, known)
+        check_answers(turn, known)?;
+        // Whom the datagram has shown to be there is told more than it has asked.
+        let is_unknown = turn.from.is_some_and(|from| !self.known.contains(&from));
+        if is_unknown { check_unknown(turn) } else { Ok(()) }
     }
 
     fn check_counters(&self, turn: &Turn, pump: &Pump) -> Checked {
@@ -95,6 +101,9 @@ impl Sends {
             return uncounted(format!("{} came, {taken} were taken, {dropped} dropped", node.datagrams_received));
         }
         let (given, refused) = (node.datagrams_received - self.given_before, driver.refused());
+        if driver.datagrams_received != self.came {
+            return uncounted(format!("{} have come, and {} were counted", self.came, driver.datagrams_received));
+        }
         if driver.datagrams_received != given + refused {
             return uncounted(format!("{} came, {given} were given on, {refused} refused", driver.datagrams_received));
         }
@@ -168,6 +177,18 @@ fn check_answers(turn: &Turn, known: bool) -> Checked {
         turn.out.iter().filter(answers).fold((0, 0), |(count, bytes), out| (count + 1, bytes + out.len));
     if count > 1 || bytes > AMPLIFICATION_MAX * turn.datagram.len() {
         let text = format!("{bytes} bytes in {count} datagrams to {from} for {}", turn.datagram.len());
+        return Err((Checker::Amplified, text));
+    }
+    Ok(())
+}
+
+/// Where nobody was ever known to be, and no answer to a question came from, nothing goes but one answer, which is no larger
+/// than the question allows, whatever is in it.
+fn check_unknown(turn: &Turn) -> Checked {
+    let sent: Vec<usize> = turn.out.iter().filter(|out| Some(out.to) == turn.from).map(|out| out.len).collect();
+    if sent.len() > 1 || sent.iter().sum::<usize>() > AMPLIFICATION_MAX * turn.datagram.len() {
+        let text =
+            format!("{sent:?} bytes to {:?}, where nobody is known to be, for {}", turn.from, turn.datagram.len());
         return Err((Checker::Amplified, text));
     }
     Ok(())

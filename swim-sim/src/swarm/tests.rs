@@ -205,6 +205,34 @@ fn a_table_that_cannot_be() {
     assert_eq!(broken(found), Some(Checker::Oneself));
 }
 
+/// Whoever says something else of itself is told to have, and nobody else is.
+#[test]
+fn profiles_that_change_in_secret() {
+    let (mut w, nodes) = five();
+    let (me, subject) = (nodes[0], w.id(nodes[1]));
+    let former = w.node(me).clone();
+    let said = |w: &World| w.node(me).member(subject).map(|row| row.profile().meta().to_vec());
+    w.set_meta(nodes[1], b"new");
+    assert!(w.run_until(secs(60), |w| said(w).is_some_and(|meta| meta == b"new")).is_some());
+    let now = w.node(me);
+    let all: BTreeMap<NodeId, Incarnation> =
+        nodes.iter().map(|&node| (w.id(node), w.node(node).me().incarnation())).collect();
+    let life = now.member(subject).expect("it is there").incarnation();
+    let refuted = Event::MemberRefuted { id: subject, incarnation: life };
+    let updated = Event::MemberUpdated { id: subject };
+    let check = |from: &swim_core::Node, to: &swim_core::Node, events: &[Event]| {
+        let mut shadow = Shadow::new(from, Instant::ORIGIN);
+        let turn = |events: &[Event]| Turn { kind: Kind::Datagram, events: events.to_vec(), ..Turn::default() };
+        let lagged = turn(&[Event::Lagged { missed: 1 }]);
+        assert_eq!(broken(shadow.check_table(&lagged, from, &all, &mut Coverage::default())), None);
+        broken(shadow.check_table(&turn(events), to, &all, &mut Coverage::default()))
+    };
+    assert_eq!(check(&former, now, &[refuted, updated]), None);
+    assert_eq!(check(&former, now, &[refuted]), Some(Checker::Untold), "nobody was told");
+    assert_eq!(check(now, now, &[]), None);
+    assert_eq!(check(now, now, &[updated]), Some(Checker::Untold), "it says what it has said");
+}
+
 /// Where events were lost the rows are all there is to go by, and a status may not have fallen in them, either: unless the row
 /// was forgotten meanwhile, and the member is new.
 #[test]

@@ -25,16 +25,21 @@ fn datagram(sender: NodeId, message: Message) -> Vec<u8> {
 /// What it breaks when the node of this pump reads this from there, and sends these, each of so many bytes.
 fn answers(
     pump: &Pump,
-    (sender, from, question): (NodeId, SocketAddr, Message),
+    question: (NodeId, SocketAddr, Message),
     out: &[(SocketAddr, Message, usize)],
 ) -> Option<Checker> {
+    says(pump, question, out.iter().map(|&(to, message, len)| Out { to, len, message: Some(message) }).collect())
+}
+
+/// The same, where what it sends may be without a message.
+fn says(pump: &Pump, (sender, from, question): (NodeId, SocketAddr, Message), out: Vec<Out>) -> Option<Checker> {
     let mut sends = Sends::default();
     sends.begin(pump.node());
-    sends.begin_at(0);
+    sends.begin_at(0, pump.stats().datagrams_received - 1);
     let mut turn = Turn { kind: Kind::Datagram, before: *pump.node().stats(), ..Turn::default() };
     (turn.datagram, turn.from) = (datagram(sender, question), Some(from));
     turn.before.datagrams_sent -= out.len() as u64;
-    turn.out = out.iter().map(|&(to, message, len)| Out { to, len, message: Some(message) }).collect();
+    turn.out = out;
     broken(sends.check(&turn, HEADER_LEN, &Shadow::new(pump.node(), Instant::ORIGIN), pump))
 }
 
@@ -73,6 +78,17 @@ fn strangers_that_are_told_too_much() {
         assert_eq!(answers(pump, (who, nowhere, ping), &[(nowhere, ack, most + 1)]), Some(Checker::Amplified));
     }
     assert_eq!(answers(pump, (id, nodes[1].addr(), ping), &[(nodes[1].addr(), ack, most + 1)]), None, "a member");
+    // Whatever it says, and without a message, too.
+    for message in [Some(Message::Pull { nonce: 1 }), None] {
+        let told = |out: &[(SocketAddr, usize)]| {
+            let out: Vec<_> = out.iter().map(|&(to, len)| Out { to, len, message }).collect();
+            says(pump, (stranger, nowhere, ping), out)
+        };
+        assert_eq!(told(&[(nowhere, most)]), None);
+        assert_eq!(told(&[(nowhere, most + 1)]), Some(Checker::Amplified));
+        assert_eq!(told(&[(nowhere, 20), (nowhere, 20)]), Some(Checker::Amplified), "twice");
+        assert_eq!(told(&[(nodes[1].addr(), most + 1)]), None, "to a member");
+    }
 }
 
 #[test]
@@ -81,16 +97,17 @@ fn counters_that_do_not_add_up() {
     w.run(secs(10));
     let pump = w.pump(nodes[0]);
     let shadow = Shadow::new(pump.node(), Instant::ORIGIN);
-    let check = |given_before: u64, sent: u64| {
+    let check = |given_before: u64, sent: u64, more: u64| {
         let mut sends = Sends::default();
-        sends.begin_at(given_before);
+        sends.begin_at(given_before, pump.stats().datagrams_received + more);
         let mut turn = Turn { before: *pump.node().stats(), ..Turn::default() };
         turn.before.datagrams_sent -= sent;
         broken(sends.check(&turn, HEADER_LEN, &shadow, pump))
     };
-    assert_eq!(check(0, 0), None);
-    assert_eq!(check(1, 0), Some(Checker::Uncounted), "one that the driver has not seen");
-    assert_eq!(check(0, 1), Some(Checker::Uncounted), "one that has not left");
+    assert_eq!(check(0, 0, 0), None);
+    assert_eq!(check(1, 0, 0), Some(Checker::Uncounted), "one that the driver has not seen");
+    assert_eq!(check(0, 1, 0), Some(Checker::Uncounted), "one that has not left");
+    assert_eq!(check(0, 0, 1), Some(Checker::Uncounted), "one that has come, and that nobody has counted");
 }
 
 /// A period that begins at this second, and the ping that is sent in it.
