@@ -1,7 +1,7 @@
 //! Planted bugs, to prove that the tests find them. They exist in builds with `--cfg swim_mutations` only: elsewhere
 //! [`crate::config::Config::mutant`] is constantly false, and nothing of them is left.
 //!
-//! All but one are mistakes that were made, in this kind of system, by people who knew what they were doing: the incident is
+//! All but three are mistakes that were made, in this kind of system, by people who knew what they were doing: the incident is
 //! named with the project that had it and with the scenario of `docs/scenarios.md`. Each stands at its place in the code as
 //! one condition.
 
@@ -139,4 +139,18 @@ mutations! {
     PagedDeathsFinal = "al8n/memberlist, merge_remote (D8)",
     /// An ack behind the deadline of its probe counts if it is read before the timer.
     LateAckCounts = "al8n/memberlist: an ack at the deadline (C10)",
+    /// A sealed datagram is heard as often as it comes.
+    WindowForgets = "hashicorp/memberlist, SECURITY.md: replays are no designed control",
+    /// What a session that nobody knows has sealed is heard before the session has shown that it lives.
+    ProofUnawaited = "hashicorp/memberlist, SECURITY.md: replays at a restarted node",
+    /// A session that has shown that it lives may say what it sealed at any time before.
+    FloorUnraised = "hashicorp/memberlist, SECURITY.md: replays at a restarted node",
+    /// Sessions that are known outlive the removal of their key.
+    RemovedKeyOpens = "none of its own: whoever had a key that was removed goes on",
+    /// Whoever introduces itself becomes a member, wherever it is heard.
+    CookieUnread = "none of its own: whoever sends from forged addresses fills the table",
+    /// What somebody says of a member's later life is believed at once.
+    HearsayBelieved = "Scylla #5164, CASSANDRA-10969: generations from the future",
+    /// A varint may be longer than it needs to be, so a frame has more than one encoding.
+    OverlongVarintTaken = "postcard takes 80 80 80 00 for 0",
 }

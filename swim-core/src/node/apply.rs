@@ -351,7 +351,10 @@ impl Node {
         } else if theirs.refutations().saturating_sub(mine.refutations()) > AHEAD_MAX
             && !self.cx.mutant(Mutation::RefutesAnyJump)
         {
-            count(&mut self.cx.stats.claims_implausible);
+            // Whoever answers me with it believes it, however it came to be, and would hold me dead for good.
+            if !bound || !self.take_next_epoch(item, bound) {
+                count(&mut self.cx.stats.claims_implausible);
+            }
         } else {
             self.refute(theirs);
             self.reunited |= item.status.state() == State::Dead;
@@ -378,7 +381,10 @@ impl Node {
         let due = self.cx.now >= self.next_epoch_after;
         if due {
             self.next_epoch_after = self.cx.now.plus_micros(self.cx.pace.probe_interval);
-            self.outbid(item, self.table.me().status.incarnation(), bound);
+            // In the last epoch there is no next one, so it takes going past what is believed. Nobody who was not asked makes
+            // this node take more than one step.
+            let (mine, theirs) = (self.table.me().status.incarnation(), item.status.incarnation());
+            self.outbid(item, if bound && theirs.epoch() == u32::MAX { mine.max(theirs) } else { mine }, bound);
         }
         due
     }

@@ -5,6 +5,7 @@
 use super::Node;
 use super::apply::Via;
 use crate::doubts::Doubt;
+use crate::mutation::Mutation;
 use crate::stats::count;
 use crate::status::{NodeId, State};
 use crate::wire::Item;
@@ -13,7 +14,8 @@ impl Node {
     /// Does this speak of a later life of a member that nobody suspects? Only what would be taken over is doubted: an
     /// accusation of another epoch is not plausible anyway.
     pub(super) fn is_doubtful(&self, slot: u32, item: &Item<'_>) -> bool {
-        let later = |epoch| item.status.state() == State::Alive && item.status.incarnation().epoch() > epoch;
+        let asks = !self.cx.mutant(Mutation::HearsayBelieved);
+        let later = |epoch| asks && item.status.state() == State::Alive && item.status.incarnation().epoch() > epoch;
         self.table.row(slot).is_some_and(|row| row.state() == State::Alive && later(row.status.incarnation().epoch()))
     }
 

@@ -29,6 +29,8 @@ impl Node {
             count(&mut stats.dropped_after_leave);
             return;
         }
+        #[cfg(all(swim_mutations, feature = "std"))]
+        crate::wire::TAKES_OVERLONG.set(self.cx.config.mutant(Mutation::OverlongVarintTaken));
         let Ok(frame) = Frame::parse(bytes) else {
             count(&mut stats.dropped_malformed);
             return;
@@ -272,7 +274,8 @@ impl Node {
 
     /// Is the sender heard where it comes from? Its row says so, or its cookie shows it.
     fn is_heard(&self, from: Addr, frame: &Frame<'_>, peer: u32) -> bool {
-        let is_there = self.table.get(peer).is_some_and(|row| row.addr == from);
+        let is_there =
+            self.table.get(peer).is_some_and(|row| row.addr == from) || self.cx.mutant(Mutation::CookieUnread);
         is_there || frame.proof.is_some_and(|cookie| self.cookies.proves(cookie, from, frame.sender, self.cx.now))
     }
 

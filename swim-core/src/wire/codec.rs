@@ -12,6 +12,22 @@ std::thread_local! {
     pub(super) static STEPS: core::cell::Cell<u64> = const { core::cell::Cell::new(0) };
 }
 
+/// A planted bug, in builds that have them: readers know no config, so whoever gives them a frame says so before.
+#[cfg(all(swim_mutations, feature = "std"))]
+std::thread_local! {
+    pub(crate) static TAKES_OVERLONG: core::cell::Cell<bool> = const { core::cell::Cell::new(false) };
+}
+
+#[cfg(all(swim_mutations, feature = "std"))]
+fn takes_overlong() -> bool {
+    TAKES_OVERLONG.get()
+}
+
+#[cfg(not(all(swim_mutations, feature = "std")))]
+const fn takes_overlong() -> bool {
+    false
+}
+
 /// One more step.
 #[inline]
 fn step() {
@@ -98,7 +114,7 @@ impl<'a> Reader<'a> {
             let byte = self.u8()?;
             value |= u64::from(byte & 0x7f) << shift;
             if byte < 0x80 {
-                let overlong = byte == 0 && shift != 0;
+                let overlong = byte == 0 && shift != 0 && !takes_overlong();
                 return if overlong || value > max { Err(DecodeError::Varint) } else { Ok(value) };
             }
         }

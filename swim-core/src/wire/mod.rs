@@ -30,6 +30,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::app::{DIGEST_LEN, Digest, KNOWN_LEN, SUMMARY_LEN, Summary, rumor_len};
 use self::codec::Reader;
+#[cfg(all(swim_mutations, feature = "std"))]
+pub(crate) use self::codec::TAKES_OVERLONG;
 pub use self::item::{Accusers, Detail, Item, More};
 pub use self::opaque::{Opaque, opaque};
 pub use self::state::{Change, StateEntries, StateEntry, StateHead, StateItem};

@@ -372,6 +372,28 @@ fn a2_a_later_life_of_mine() {
     }
 }
 
+/// Whoever answers a question of mine holds me dead at an incarnation far ahead of mine, to which somebody has led it in small
+/// steps. Nobody would take me for alive again if that went unheard. Unasked it is refused.
+#[test]
+fn d5_a_death_far_ahead_that_is_believed_is_gone_past() {
+    let last = Status::alive(Incarnation::new(u32::MAX, 2));
+    for earlier in [None, Some(last)] {
+        let (mut b, peers) = Bench::with_peers(config(), 3);
+        let me = b.me();
+        if let Some(other) = earlier {
+            let (p, nonce) = b.next_ping(&peers);
+            b.recv(&p, Some(Message::Ack { nonce }), &[accused(me, other, &[])]);
+        }
+        let mine = b.node.me().incarnation();
+        let dead = Status::new(Incarnation::new(mine.epoch(), 5_000), State::Dead);
+        b.gossip(&peers[0], &[accused(me, dead, &[])]);
+        assert_eq!((b.node.me().incarnation(), b.node.stats().claims_implausible), (mine, 1));
+        let (p, nonce) = b.next_ping(&peers);
+        b.recv(&p, Some(Message::Ack { nonce }), &[accused(me, dead, &[])]);
+        assert!(Status::alive(b.node.me().incarnation()) > dead, "{:?}", b.node.me().incarnation());
+    }
+}
+
 /// The bound on members at one address holds for those who come back, too.
 #[test]
 fn aliases_are_bounded() {

@@ -10,6 +10,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
+#[cfg(swim_mutations)]
+use swim_core::Mutation;
 use swim_core::{Config, Instant, Transmit};
 
 use super::bucket::Bucket;
@@ -54,6 +56,9 @@ pub(crate) struct Sealed {
     /// What is counted here.
     stats: DriverStats,
     keys_heard: Counted,
+    /// A planted bug, in builds that have them.
+    #[cfg(swim_mutations)]
+    mutation: Option<Mutation>,
 }
 
 /// A control message to be sent.
@@ -95,6 +100,8 @@ impl Sealed {
             is_dry: false,
             stats: DriverStats { sessions_begun: 1, ..DriverStats::default() },
             keys_heard: Counted::default(),
+            #[cfg(swim_mutations)]
+            mutation: config.mutation,
         })
     }
 
@@ -152,7 +159,10 @@ impl Sealed {
             return self.open_unknown(from, header, datagram);
         };
         let body = known.cipher.open(&mut self.aad, header, datagram).ok_or(Refused::Tag)?;
-        if !known.window.take(header.counter) {
+        let new = known.window.take(header.counter);
+        #[cfg(swim_mutations)]
+        let new = new || self.mutation == Some(Mutation::WindowForgets);
+        if !new {
             return Err(Refused::Replayed);
         }
         known.heard = self.now;
@@ -182,6 +192,10 @@ impl Sealed {
         let fresh = if unproven.is_some() { None } else { Some(Box::new(Cipher::new(key, &session, &self.cluster))) };
         let cipher = unproven.map(|unproven| &unproven.cipher).or(fresh.as_ref()).ok_or(Refused::Tag)?;
         let body = cipher.open(&mut self.aad, header, datagram).ok_or(Refused::Tag)?;
+        #[cfg(swim_mutations)]
+        if self.mutation == Some(Mutation::ProofUnawaited) && !header.is_control {
+            return Ok(Opened::Frame(HEADER_LEN..datagram.len().saturating_sub(TAG_LEN)));
+        }
         let kept = if header.is_control {
             let control = Control::read(body);
             self.on_control(from, header, control, fresh);
@@ -280,6 +294,8 @@ impl Sealed {
             (None, None) => return false,
         };
         let floor = header.counter.saturating_sub(behind.into());
+        #[cfg(swim_mutations)]
+        let floor = if self.mutation == Some(Mutation::FloorUnraised) { 0 } else { floor };
         window.raise(floor);
         window.take(header.counter);
         if self.peers.add(now, header.peer, cipher, window) {
@@ -382,6 +398,8 @@ impl Sealed {
             let id = parts(peer).0;
             same(former.get(id), ring.get(id))
         };
+        #[cfg(swim_mutations)]
+        let stays = |peer: &Peer| self.mutation == Some(Mutation::RemovedKeyOpens) || stays(peer);
         self.peers.retain(stays);
         self.pending.retain(stays);
         self.keys_heard = Counted::default();

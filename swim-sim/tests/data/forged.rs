@@ -2,7 +2,7 @@
 
 use swim_core::Config;
 
-use crate::stories::forged;
+use crate::stories::{forged, sealed};
 
 #[test]
 fn d5_forged_accusations_are_refused() {
@@ -22,4 +22,39 @@ fn d6_only_members_confirm() {
 #[test]
 fn a3_one_of_two_rivals_stays() {
     forged::one_of_two_rivals_stays(Config::local("sim"));
+}
+
+#[test]
+fn who_is_not_heard_is_not_let_in() {
+    forged::who_is_not_heard_is_not_let_in(Config::local("sim"));
+}
+
+#[test]
+fn nobody_speaks_of_a_later_life() {
+    forged::nobody_speaks_of_a_later_life(Config::local("sim"));
+}
+
+#[test]
+fn a_frame_has_one_encoding() {
+    forged::a_frame_has_one_encoding(Config::local("sim"));
+}
+
+#[test]
+fn sealed_nothing_is_heard_twice() {
+    sealed::nothing_is_heard_twice(Config::local("sim"));
+}
+
+#[test]
+fn sealed_the_unproven_are_not_heard() {
+    sealed::the_unproven_are_not_heard(Config::local("sim"));
+}
+
+#[test]
+fn sealed_what_is_old_is_not_heard() {
+    sealed::what_is_old_is_not_heard(Config::local("sim"));
+}
+
+#[test]
+fn sealed_a_removed_key_opens_nothing() {
+    sealed::a_removed_key_opens_nothing(Config::local("sim"));
 }

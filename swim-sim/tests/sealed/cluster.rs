@@ -9,6 +9,8 @@ use swim_core::{Config, Event, Instant, Stats};
 use swim_driver::{DriverStats, Key, Keyring};
 use swim_sim::{Link, NodeIx, World, millis, secs};
 
+pub(crate) use crate::draw::Draw;
+
 /// Whether what is sent is sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Seal {
@@ -141,25 +143,4 @@ pub(crate) fn driver(w: &World, node: NodeIx) -> DriverStats {
 
 pub(crate) fn driven(w: &World) -> Vec<DriverStats> {
     w.nodes().map(|node| driver(w, node)).collect()
-}
-
-/// Numbers that follow from a seed: the generator SplitMix64.
-pub(crate) struct Draw(pub(crate) u64);
-
-impl Draw {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let x = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        x ^ (x >> 31)
-    }
-
-    /// One of the numbers below this one.
-    pub(crate) fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
-
-    pub(crate) fn fill(&mut self, bytes: &mut [u8]) {
-        bytes.chunks_mut(8).for_each(|chunk| chunk.copy_from_slice(&self.next().to_le_bytes()[..chunk.len()]));
-    }
 }

@@ -6,6 +6,8 @@
 //! Sizes are smaller where nothing is optimised; `.ci/run` plays them whole. Figures are printed with `-- --nocapture`.
 
 mod cluster;
+#[path = "../util/draw.rs"]
+mod draw;
 mod flips;
 mod formation;
 #[path = "../util/heap.rs"]

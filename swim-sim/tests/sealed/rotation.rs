@@ -1,4 +1,4 @@
-//! Keys are exchanged while nodes run, datagrams are lost, and one of them dies.
+//! Keys are exchanged while nodes run, write and broadcast, datagrams are lost, and one of them dies.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -62,6 +62,26 @@ fn step(w: &mut World, node: NodeIx, step: usize) {
     }
 }
 
+/// What all have to carry beside: with each step somebody writes, and broadcasts.
+fn load(w: &World, nodes: &[NodeIx], moment: usize) {
+    let node = nodes[moment * 7 % nodes.len()];
+    if w.is_running(node) {
+        w.handle(node).put(&format!("key {}", moment % 5), &[moment as u8; 100]).expect("there is room");
+        w.handle(node).broadcast("moment", &[moment as u8; 100]).expect("it fits");
+    }
+}
+
+/// All that was written, and what is kept of what was broadcast, is with all of them.
+fn all_have_it(w: &mut World, nodes: &[NodeIx]) {
+    let running: Vec<NodeIx> = nodes.iter().copied().filter(|&node| w.is_running(node)).collect();
+    let same = |w: &World| running.iter().all(|&node| w.node(node).app_hash() == w.node(running[0]).app_hash());
+    w.run_until(secs(60), same).expect("all have what was written");
+    for &of in &running {
+        let (id, written) = (w.id(of), w.node(of).state_version(w.id(of)));
+        assert!(written > 0 && running.iter().all(|&node| w.node(node).state_version(id) == written), "{of:?}");
+    }
+}
+
 /// Those whose deaths were told.
 fn dead(w: &World) -> Vec<NodeId> {
     let down = |(_, event): &(Instant, Event)| if let Event::MemberDown { id, .. } = *event { Some(id) } else { None };
@@ -95,6 +115,7 @@ fn exchange(seed: u64) -> (Wire, Duration) {
     for i in 0..STEPS.len() {
         for (at, &node) in nodes.iter().enumerate() {
             step(&mut w, node, i);
+            load(&w, &nodes, i * nodes.len() + at);
             w.run(millis(300));
             if (i, at) == (1, 10) {
                 w.kill(victim);
@@ -109,6 +130,7 @@ fn exchange(seed: u64) -> (Wire, Duration) {
     w.run(secs(30));
     assert_eq!(dead(&w), [w.id(victim)], "nobody else");
     assert!(w.run_until(secs(30), |w| w.all_see(19)).is_some());
+    all_have_it(&mut w, &nodes);
     nobody_opens_the_old_key(&mut w, &nodes, &taken);
     let wire = *wire.borrow();
     assert!(wire.other == 0 && wire.old > 0 && wire.last_old < Some(died + secs(60)), "{wire:?}");
@@ -131,9 +153,10 @@ fn haste(seed: u64) -> (Wire, Duration) {
     }
     moments.sort_unstable();
     let begun = w.now();
-    for (at, i, node) in moments {
+    for (moment, (at, i, node)) in moments.into_iter().enumerate() {
         w.run(millis(at as u64).saturating_sub(w.now().since(begun)));
         step(&mut w, node, i);
+        load(&w, &nodes, moment);
     }
     let live = |w: &World| {
         let sees = |a| nodes.iter().all(|&b| w.sees(a, b) == Some(State::Alive));
@@ -144,6 +167,7 @@ fn haste(seed: u64) -> (Wire, Duration) {
     let healed = w.now().since(begun);
     w.run(secs(30));
     assert_eq!(dead(&w), [], "nobody");
+    all_have_it(&mut w, &nodes);
     nobody_opens_the_old_key(&mut w, &nodes, &taken);
     let wire = *wire.borrow();
     assert!(wire.other == 0 && wire.last_old < Some(begun + secs(1)), "{wire:?}");

@@ -3,14 +3,14 @@
 use std::net::SocketAddr;
 
 use conformance::{alive, claim, detail, frame};
-use swim_core::wire::Item;
+use swim_core::wire::{Item, Writer};
 use swim_core::{Config, Event, Fact, Incarnation, NodeId, State};
 use swim_sim::{NodeIx, World, secs};
 
 use super::three;
 
 /// An accusation that its subject could not go past is believed by nobody, whether it comes from a stranger or in a member's
-/// name, to one or to all.
+/// name.
 pub(crate) fn forged_accusations_change_nothing(config: Config) {
     let (mut w, nodes) = three(config);
     let (victim, liar) = (nodes[2], nodes[0]);
@@ -89,6 +89,50 @@ pub(crate) fn only_members_confirm(config: Config) {
     assert!(w.now().since(began) >= longest, "after {:?} of {longest:?}", w.now().since(began));
     let confirmed = |fact: &Fact| matches!(fact, Fact::Confirmed { by, .. } if nobody.contains(by));
     assert!(!w.node(hearer).why(id).any(|evidence| confirmed(&evidence.fact)));
+}
+
+/// Who introduces itself with a cookie that was never given to it becomes no member.
+pub(crate) fn who_is_not_heard_is_not_let_in(config: Config) {
+    let (mut w, nodes) = three(config);
+    let (id, life, at) = (NodeId::new(77), Incarnation::new(1, 0), SocketAddr::from(([10, 7, 7, 7], 7_946)));
+    let mut buf = [0; 200];
+    let mut out = Writer::new(&mut buf, id, life, 0).expect("a head fits");
+    assert!(out.open_rows() && out.item(&alive(id, life, detail(life, at, "nobody"))));
+    out.close_section();
+    out.proof(7);
+    let len = out.written();
+    w.inject(nodes[1], at, &buf[..len]);
+    w.run(secs(0));
+    assert!(w.node(nodes[1]).member(id).is_none(), "it is a member");
+    assert_eq!(w.node(nodes[1]).stats().introductions_unproven, 1);
+}
+
+/// One says that another lives elsewhere, in a later life: that other is asked, and nothing changes.
+pub(crate) fn nobody_speaks_of_a_later_life(config: Config) {
+    let (mut w, nodes) = three(config);
+    let (hearer, teller, subject) = (nodes[1], nodes[0], nodes[2]);
+    let row = |w: &World| w.node(hearer).member(w.id(subject)).map(|row| (row.incarnation(), row.addr()));
+    let (id, before) = (w.id(subject), row(&w));
+    let later = w.node(subject).me().incarnation().next_epoch();
+    let elsewhere = SocketAddr::from(([10, 7, 7, 7], 7_946));
+    tell(&mut w, hearer, teller, &[alive(id, later, detail(later, elsewhere, "n"))]);
+    w.run(secs(10));
+    assert_eq!(row(&w), before);
+    assert_eq!(w.node(hearer).stats().supersede_refused, 1);
+}
+
+/// A frame whose last section has a length of one byte more than it takes is no frame.
+pub(crate) fn a_frame_has_one_encoding(config: Config) {
+    let (mut w, nodes) = three(config);
+    let mut said = frame(w.id(nodes[0]), w.node(nodes[0]).me().incarnation(), None, &[]);
+    for (section, malformed) in [(&[255, 1, 7][..], 0), (&[255, 0x81, 0, 7], 1)] {
+        let len = said.len();
+        said.extend_from_slice(section);
+        w.inject(nodes[1], nodes[0].addr(), &said);
+        w.run(secs(0));
+        assert_eq!(w.node(nodes[1]).stats().dropped_malformed, malformed);
+        said.truncate(len);
+    }
 }
 
 /// Two processes have one id: one of them falls silent.

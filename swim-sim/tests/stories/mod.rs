@@ -1,6 +1,7 @@
 //! Stories about states and rumors, for any config: what a run drawn by a seed hardly shows, because it takes too long.
 
 pub(crate) mod forged;
+pub(crate) mod sealed;
 
 use swim_core::Config;
 use swim_core::wire::{Change, StateEntry, StateHead, Writer};

@@ -2,8 +2,12 @@
 //! without end, a hundred that come back with lives before their last, events that nobody reads.
 
 mod address;
+#[path = "../util/draw.rs"]
+mod draw;
 #[path = "../util/heap.rs"]
 mod heap;
+mod liar;
+mod lies;
 mod masses;
 mod restarts;
 mod unread;

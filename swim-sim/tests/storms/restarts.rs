@@ -8,10 +8,10 @@ use swim_sim::{World, secs};
 /// So many seconds. After the first thousand of them as many events are kept for subscribers as ever are.
 const LASTS: usize = 1_500;
 
-/// Each of the others tells at most two events per restart, and nobody needs more memory in the end than before. When it is over,
-/// all are as they were.
+/// Each of the others tells one event per restart, which is what there is to tell, and none of a doubt or a death between. Nobody
+/// needs more memory in the end than before. When it is over, all are as they were.
 #[test]
-fn restarts_without_end_cost_two_events_each_and_no_memory() {
+fn restarts_without_end_cost_one_event_each_and_no_memory() {
     let (mut w, nodes) = cluster(1, 8, Config::lan("sim"));
     w.log_events = false;
     let (restarted, id) = (nodes[3], w.id(nodes[3]));
@@ -36,7 +36,8 @@ fn restarts_without_end_cost_two_events_each_and_no_memory() {
     }
     let worst = told.iter().map(|(_, count)| *count).max().unwrap_or(0);
     println!("{LASTS} restarts: at most {worst} events at one node; {early} and {late} bytes of heap");
-    assert!(worst <= 2 * LASTS, "{worst} events of {LASTS} restarts");
+    // Some may be seen twice, by a suspicion that it is too late to prevent.
+    assert!(worst <= LASTS + LASTS / 100, "{worst} events of {LASTS} restarts");
     assert!(worst >= LASTS / 2, "they are noticed: {worst} events");
     assert!(late <= early + early / 50, "{early} bytes after twenty minutes, {late} in the end");
     let whole = |w: &World| w.all_see(nodes.len()) && w.is_at_rest();
