@@ -20,12 +20,15 @@ const MADE_UP: usize = 20_000;
 /// `docs/protocol.md`.
 const FAR: u32 = 1 << 31;
 
+/// Questions that wait for an answer: whose, and the frame.
+type Asked = Rc<RefCell<Vec<(SocketAddr, Vec<u8>)>>>;
+
 /// Who lies, and what it has been asked.
 pub(crate) struct Liar {
     node: NodeIx,
     honest: Vec<NodeIx>,
     draw: Draw,
-    asked: Rc<RefCell<Vec<(SocketAddr, Vec<u8>)>>>,
+    asked: Asked,
 }
 
 /// What an untrue claim is about.
@@ -46,7 +49,7 @@ const LIES: [Lie; 4] = [Lie::Fate, Lie::Beyond, Lie::Nobody, Lie::Elsewhere];
 impl Liar {
     /// A member of a cluster of honest ones; it is asked from now on.
     pub(crate) fn new(w: &mut World, seed: u64, node: NodeIx, honest: &[NodeIx]) -> Self {
-        let asked: Rc<RefCell<Vec<(SocketAddr, Vec<u8>)>>> = Rc::default();
+        let asked = Asked::default();
         let (tap, here) = (Rc::clone(&asked), node.addr());
         w.tap(move |sent| {
             if sent.to == here && sent.from != here {

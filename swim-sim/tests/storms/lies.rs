@@ -201,9 +201,12 @@ fn a_member_that_lies_is_borne_and_the_cluster_heals() {
     }
 }
 
+/// A counter by its name.
+type Counted = (&'static str, fn(&Stats) -> u64);
+
 /// What the honest ones have dropped, by name.
 fn told(run: &Run) -> [(&'static str, u64); 9] {
-    let of: [(&str, fn(&Stats) -> u64); 9] = [
+    let of: [Counted; 9] = [
         ("claims_implausible", |s| s.claims_implausible),
         ("claims_stale", |s| s.claims_stale),
         ("supersede_refused", |s| s.supersede_refused),
