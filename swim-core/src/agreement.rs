@@ -3,6 +3,8 @@
 //! News that as many members know as a node tells it to has been told, be it by others. Different addresses count, because
 //! one that repeats this node's hash to it must not silence it.
 
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::unwrap_used, clippy::expect_used)]
+
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};

@@ -5,12 +5,15 @@
 //! cluster must not be kept busy with it. So a member that has refuted again and again meanwhile is not accused for a while
 //! because of its address. One that is gone for good refutes nothing, and dies as fast as any other.
 
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::unwrap_used, clippy::expect_used)]
+
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
 use crate::cx::Cx;
 use crate::members::ensure;
+use crate::stats::count;
 use crate::status::NodeId;
 use crate::time::Instant;
 
@@ -67,8 +70,11 @@ impl Conflicts {
 
     /// Another member has answered in the place of this one, or its address is this node's own (`mine`). Tells whether that is to
     /// be told. A former holder of this node's address is nothing unusual, before it shows that it is still there.
-    pub(crate) fn on_wrong(&mut self, id: NodeId, mine: bool, cx: &Cx) -> bool {
-        let Some(conflict) = self.place(id, true, cx) else { return false };
+    pub(crate) fn on_wrong(&mut self, id: NodeId, mine: bool, cx: &mut Cx) -> bool {
+        let Some(conflict) = self.place(id, true, cx) else {
+            count(&mut cx.stats.conflicts_untold);
+            return false;
+        };
         if !mine && conflict.seen.is_none_or(|seen| cx.now.micros_since(seen) >= SPARED) {
             // What it has shown before had other reasons.
             conflict.lives = 0;

@@ -7,6 +7,8 @@
 //! deadline an ack is too late, even when it is handled before the timer. Relays are asked by member id; they sit at
 //! distinct addresses, none of them mine or the target's.
 
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::unwrap_used, clippy::expect_used)]
+
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -41,7 +43,17 @@ struct Probe {
 struct Seat {
     id: NodeId,
     addr: Addr,
-    nacked: bool,
+    said: Said,
+}
+
+/// What a relay has said of its target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Said {
+    Nothing,
+    /// That it has not asked it: no more than that the relay is there.
+    Refusal,
+    /// That it has asked, and heard nothing yet.
+    Silence,
 }
 
 /// An indirect probe that this node runs for somebody else.
@@ -138,7 +150,7 @@ impl Detect {
     /// Somebody is there: the first period begins at a random phase, so that nodes started together do not probe in step.
     pub(crate) fn wake(&mut self, cx: &mut Cx) {
         if self.next == Instant::NEVER {
-            self.next = cx.now.plus_micros(1 + cx.rng.below(cx.pace.probe_interval));
+            self.next = cx.now.plus_micros(cx.rng.below(cx.pace.probe_interval).saturating_add(1));
         }
     }
 
@@ -180,15 +192,20 @@ impl Detect {
             return None;
         }
         count(&mut cx.stats.probes_failed);
-        let silent = self.seats.iter().filter(|s| !s.nacked).count() as u32;
+        let silent = self.seats.iter().filter(|s| s.said == Said::Nothing).count() as u32;
         let penalty = if self.seats.is_empty() { 1 } else { silent };
         let suspect = Status::new(p.incarnation, State::Suspect);
         Some(Failure { id: p.id, suspect, penalty, nonce: p.nonce, sent: p.sent, deadline: p.deadline })
     }
 
-    /// The relays that were asked in the last probe, and whether each sent a nack.
+    /// The relays that were asked in the last probe, and whether each has said that it is there.
     pub(crate) fn relays_asked(&self) -> impl ExactSizeIterator<Item = (NodeId, bool)> {
-        self.seats.iter().map(|s| (s.id, s.nacked))
+        self.seats.iter().map(|s| (s.id, s.said != Said::Nothing))
+    }
+
+    /// Has a relay found the target of the last probe silent, too? Then so it is, and this node hears.
+    pub(crate) fn is_silence_confirmed(&self) -> bool {
+        self.seats.iter().any(|s| s.said == Said::Silence)
     }
 
     /// Forgets the probe under way without a verdict: this node was asleep, or its target is gone. The next period
@@ -233,7 +250,7 @@ impl Detect {
             let row = &members[slot];
             let ask = What::Message(Message::PingReq { target, nonce });
             if cx.try_send(Intent::to_member(row.addr, slot, ask)) {
-                self.seats.push(Seat { id: row.id, addr: row.addr, nacked: false });
+                self.seats.push(Seat { id: row.id, addr: row.addr, said: Said::Nothing });
                 count(&mut cx.stats.ping_reqs_sent);
             }
         }
@@ -279,11 +296,22 @@ impl Detect {
 
     /// A relay heard nothing from the target, but is there: it does not speak against this node. One per relay.
     pub(crate) fn on_nack(&mut self, from: Addr, sender: NodeId, nonce: u32, cx: &mut Cx) {
-        let current = self.probe.as_ref().is_some_and(|p| p.nonce == nonce && cx.now < p.deadline);
-        match self.seat(from, sender).and_then(|i| self.seats.get_mut(i)) {
-            Some(seat) if current && !seat.nacked => seat.nacked = true,
-            _ => count(&mut cx.stats.stray_acks),
+        if !self.on_said(Said::Silence, from, sender, nonce, cx) {
+            count(&mut cx.stats.stray_acks);
         }
+    }
+
+    /// A relay has not asked the target, but is there. Tells whether one of mine says so.
+    pub(crate) fn on_refusal(&mut self, from: Addr, sender: NodeId, nonce: u32, cx: &Cx) -> bool {
+        self.on_said(Said::Refusal, from, sender, nonce, cx)
+    }
+
+    fn on_said(&mut self, said: Said, from: Addr, sender: NodeId, nonce: u32, cx: &Cx) -> bool {
+        let current = self.probe.as_ref().is_some_and(|p| p.nonce == nonce && cx.now < p.deadline);
+        let seat = self.seat(from, sender).and_then(|i| self.seats.get_mut(i));
+        let Some(seat) = seat.filter(|seat| current && seat.said == Said::Nothing) else { return false };
+        seat.said = said;
+        true
     }
 
     /// Sending to this address failed at once. If it was the ping, there is no point in waiting for its ack.
@@ -301,8 +329,8 @@ impl Detect {
         let nonce = cx.rng.next_u32();
         // Four fifths of the time-out (Lifeguard §III-A), or of what is left of the requester's period after its own
         // time-out if that is shorter: the nack must be there before the requester's deadline.
-        let patience = cx.pace.probe_timeout.min(cx.pace.probe_interval - cx.pace.probe_timeout);
-        let nack_at = cx.now.plus_micros(patience / 5 * 4);
+        let patience = cx.pace.probe_timeout.min(cx.pace.probe_interval.saturating_sub(cx.pace.probe_timeout));
+        let nack_at = cx.now.plus_micros((patience / 5).saturating_mul(4));
         let drop_at = cx.now.plus_micros(cx.pace.probe_interval);
         let accepted = target.filter(|t| t.addr != cx.my_addr).is_some_and(|t| {
             let relay = Relay {
@@ -325,8 +353,9 @@ impl Detect {
                 cx.send(Intent::to_member(t.addr, t.slot, ping));
             }
             _ => {
+                // Not a nack: nobody has been asked, so nobody was silent.
                 count(&mut cx.stats.relays_refused);
-                answer(requester, Message::Nack { nonce: requester.nonce }, cx);
+                answer(requester, Message::NotMe { nonce: requester.nonce }, cx);
             }
         }
     }

@@ -7,6 +7,8 @@
 //! Who has not denied it by the time that a second member says the same is not waited for: whoever tells it has found it
 //! confirmed. So a restart at another address, where nobody answers at the former one, spreads nearly as fast as other news.
 
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::unwrap_used, clippy::expect_used)]
+
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};

@@ -118,8 +118,9 @@ pub enum Event {
         /// How many.
         missed: u64,
     },
-    /// Where a live member is to be reached another one answers: two machines have one address, or the other has taken over
-    /// what was this one's, and then this one dies soon. At most one per member and minute; it changes no row.
+    /// Where a live member is to be reached another one answers: two machines have one address, or the other has taken
+    /// over what was this one's, and then this one dies soon. At most one per member and minute, and of 16 members at a
+    /// time; what is not told is counted in [`crate::Stats::conflicts_untold`]. It changes no row.
     AddressConflict {
         /// Whose address it is; its row has it.
         id: NodeId,

@@ -52,7 +52,7 @@ pub enum Fact {
     },
     /// A relay that was asked to ping it in that probe.
     RelayNacked {
-        /// The relay is there, and had heard nothing.
+        /// The relay is there, and had heard nothing, or had asked nobody.
         relay: NodeId,
     },
     /// It is suspected.
@@ -88,7 +88,8 @@ pub enum Fact {
         /// The incarnation that is over.
         incarnation: Incarnation,
     },
-    /// Another member answers at its address. Noted as often as [`crate::Event::AddressConflict`] tells it.
+    /// Another member answers at its address. Noted as often as [`crate::Event::AddressConflict`] tells it, and of as
+    /// many members.
     AnsweredByAnother {
         /// Who.
         by: NodeId,

@@ -1,6 +1,8 @@
 //! Getting in: every seed is sent a pull that carries my own row, again and again with back-off until one answers. What
 //! else the one that answers knows is found out by a sync; when that is done, this node has joined.
 
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::unwrap_used, clippy::expect_used)]
+
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -54,7 +56,7 @@ impl Join {
         Self {
             seeds: Vec::with_capacity(seeds_max),
             own: Vec::new(),
-            asked: Vec::with_capacity(2 * seeds_max + 1),
+            asked: Vec::with_capacity(seeds_max.saturating_mul(2).saturating_add(1)),
             phase: Phase::Idle,
             wanted: false,
             answered: false,
@@ -136,7 +138,9 @@ impl Join {
         let wait = cx.pace.join_retry.saturating_mul(1 << self.attempts.min(20)).min(cx.pace.join_retry_max);
         self.attempts = self.attempts.saturating_add(1);
         // Between three quarters of the wait and all of it, so that nodes started together spread out.
-        self.next = cx.now.plus_micros(wait / 4 * 3 + cx.rng.below(wait / 4 + 1));
+        let quarter = wait / 4;
+        let most = cx.rng.below(quarter.saturating_add(1));
+        self.next = cx.now.plus_micros(quarter.saturating_mul(3)).plus_micros(most);
         if cx.mutant(Mutation::JoinNotRetried) {
             self.next = Instant::NEVER;
         }
@@ -182,11 +186,11 @@ impl Join {
     }
 
     /// Whoever was contacted does not know this node, and wants to see this cookie from where it was asked. Once per contact:
-    /// whoever wants another one each time is not sent this node's row without end.
-    pub(crate) fn on_prove(&mut self, nonce: u32, cookie: u64, cx: &mut Cx) {
+    /// whoever wants another one each time is not sent this node's row without end. Tells whether it was waited for.
+    pub(crate) fn on_prove(&mut self, nonce: u32, cookie: u64, cx: &mut Cx) -> bool {
         let contacting = self.phase == Phase::Contacting;
         let asked = self.asked.iter_mut().find(|asked| contacting && asked.nonce == nonce && !asked.proved);
-        let Some(asked) = asked else { return };
+        let Some(asked) = asked else { return false };
         (asked.proof, asked.proved) = (Some(cookie), true);
         cx.send(Intent::to_stranger(asked.addr, What::Join { nonce, proof: Some(cookie) }));
         if self.wanted {
@@ -196,6 +200,7 @@ impl Join {
         } else {
             self.next = cx.now.plus_micros(cx.pace.probe_timeout.saturating_mul(2));
         }
+        true
     }
 
     /// A contact has come back to this node: the address is another of its own, and nobody else is to be found there.

@@ -55,6 +55,8 @@ mod state;
 mod stats;
 mod status;
 mod storage;
+#[cfg(test)]
+mod story;
 mod suspicion;
 mod sync;
 mod time;

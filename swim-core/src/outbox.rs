@@ -8,10 +8,7 @@ use crate::doubts::DOUBTS_MAX;
 use crate::identity::Addr;
 use crate::members::ensure;
 use crate::storage::{NONE, Ring};
-use crate::wire::Message;
-
-/// Kind and length of a section, and a cookie.
-const WHO_LEN: usize = 10;
+use crate::wire::{Message, WHO_LEN};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Intent {

@@ -49,7 +49,8 @@ pub struct Stats {
     pub relayed: u64,
     /// Indirect probes refused because `relays_max` were under way, or the target is not known.
     pub relays_refused: u64,
-    /// Acks and nacks that belong to no probe: late, forged, or for a former instance.
+    /// Answers that belong to no question under way: acks, nacks, proves and answers of syncs that are late, forged,
+    /// twice there or for a former instance.
     pub stray_acks: u64,
     /// Pings that named somebody else: an address was taken over.
     pub misdirected_pings: u64,
@@ -73,6 +74,9 @@ pub struct Stats {
     /// Failed probes that accused nobody, because two members have one address: the target and another, or this node and
     /// another.
     pub verdicts_withheld: u64,
+    /// Times that another member answered at a member's address, or that one was at this node's own, of which nothing
+    /// was told and nobody spared, because as many others were in conflict as are kept in mind.
+    pub conflicts_untold: u64,
 
     /// Claims that changed nothing.
     pub claims_stale: u64,
@@ -88,6 +92,8 @@ pub struct Stats {
     /// Introductions by nodes that are not known, or not at the address that they come from, without the cookie that shows them
     /// to be heard there: they were asked for it.
     pub introductions_unproven: u64,
+    /// Questions of members who this node is that were not answered, because as many had been in this `probe_interval`.
+    pub introductions_refused: u64,
     /// Newcomers refused: `members_max` rows are taken, or 32 of those that have a place in the tree of hashes with them.
     pub members_refused: u64,
     /// Newcomers, returns and moves refused: too many live members share the address.

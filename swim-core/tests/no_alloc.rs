@@ -365,6 +365,7 @@ fn parsing_allocates_nothing() {
         look(&[&head[..], &[kind, 0x80, 0x08], &[0xff; 1_024]].concat());
     }
     assert_eq!(allocations(), before);
+    one_of_each().iter().for_each(|bytes| look(bytes));
     for step in 0..4_000 {
         match step {
             0 => (1..5).for_each(|i| net.handle(i, Input::Command(Command::Join(&[addr(0)])))),
@@ -391,5 +392,30 @@ fn parsing_allocates_nothing() {
         net.run_for(SECOND / 1_000);
     }
     println!("{parsed} datagrams, {kinds:?}");
-    assert!(kinds.len() >= 6 && parsed > 10_000, "{parsed} datagrams, {kinds:?}");
+    assert!(kinds.len() == 14 && parsed > 10_000, "{parsed} datagrams, {kinds:?}");
+}
+
+/// A frame with each message there is.
+fn one_of_each() -> Vec<Vec<u8>> {
+    let (p, target, nonce) = (util::peer(1), util::peer(2).id, 7);
+    let messages = [
+        Message::Ping { target, nonce },
+        Message::Ack { nonce },
+        Message::PingReq { target, nonce },
+        Message::RelayedAck { nonce, incarnation: p.incarnation },
+        Message::Nack { nonce },
+        Message::NotMe { nonce },
+        Message::Pull { nonce },
+        Message::Page { nonce, next: 3 },
+        Message::Push,
+        Message::Delta { nonce },
+        Message::Prove { nonce },
+    ];
+    let written = |write: &dyn Fn(&mut swim_core::wire::Writer<'_>) -> bool| util::written(&p, |w| assert!(write(w)));
+    let mut all: Vec<Vec<u8>> = messages.iter().map(|&message| written(&|w| w.message(message))).collect();
+    all.push(written(&|w| w.compare(nonce, 0, [(0, [7; 64])].into_iter())));
+    all.push(written(&|w| w.differ(nonce, [1, 2].into_iter())));
+    let digest = swim_core::wire::Digest { id: target, epoch: 1, version: 2, gc: 0, floor: 0, seen: 0 };
+    all.push(written(&|w| w.digest(nonce, [digest].into_iter())));
+    all
 }

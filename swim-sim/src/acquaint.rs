@@ -1,7 +1,7 @@
 //! A large cluster without the time that it takes to form one.
 
-use swim_core::Node;
-use swim_core::wire::{Detail, Item, Message, More, Writer};
+use swim_core::wire::{Detail, Frame, Item, Message, More, Writer};
+use swim_core::{Input, Instant, Node};
 
 use crate::host::{Life, NodeIx};
 use crate::world::World;
@@ -30,8 +30,8 @@ impl World {
     fn push(&mut self, from: NodeIx, to: NodeIx, frames: &[Vec<u8>]) {
         assert!(self.host(to).life == Life::Running, "{to:?} meets nobody: it does not run");
         self.introduce(from, to, None);
-        let cookie = self.node(to).cookie_for(from.addr(), self.node(from).me().id());
-        self.introduce(from, to, Some(cookie));
+        let cookie = self.cookie_of(from, to);
+        self.introduce(from, to, cookie);
         for frame in frames {
             self.inject(to, from.addr(), frame);
         }
@@ -44,6 +44,19 @@ impl World {
         let (frame, _) = self.frame(sender, None, &[own_row(sender)], proof);
         self.inject(to, from.addr(), &frame);
         self.run_to(self.now);
+    }
+
+    /// The cookie that a node is to send back to another, if that does not know it. It is read out of what a copy of
+    /// that other one answers, since the answer itself is still on its way.
+    fn cookie_of(&self, from: NodeIx, to: NodeIx) -> Option<u64> {
+        let (asker, mut twin) = (self.node(from), self.node(to).clone());
+        // Its time is that of its last input.
+        let pull = Message::Pull { nonce: 0 };
+        let (bytes, _) = self.frame(asker, Some(pull), &[own_row(asker)], None);
+        twin.handle(Instant::ORIGIN, Input::Datagram { from: from.addr(), bytes: &bytes });
+        let mut buf = vec![0; twin.config().mtu];
+        let asked = twin.poll_transmit(&mut buf).expect("a pull is answered");
+        Frame::parse(&buf[..asked.len]).expect("what nodes send is a frame").cookie
     }
 
     /// The frames in which a node pushes the rows of these.

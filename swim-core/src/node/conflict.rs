@@ -20,7 +20,7 @@ impl Node {
 
     fn tell_conflict(&mut self, id: NodeId, with: NodeId) {
         let mine = with == self.cx.me;
-        if self.conflicts.on_wrong(id, mine, &self.cx) {
+        if self.conflicts.on_wrong(id, mine, &mut self.cx) {
             self.note(id, Fact::AnsweredByAnother { by: with });
             self.cx.events.push(Event::AddressConflict { id, with });
         }
@@ -33,8 +33,9 @@ impl Node {
         if mine && self.table.is_live(id) {
             self.tell_conflict(id, self.cx.me);
         }
-        // A nack says that the target was silent, and that this node hears.
-        let hears = self.detect.relays_asked().any(|(_, nacked)| nacked);
+        // Not so when a relay says that the target was silent for it, too: then this node hears. One that has asked
+        // nobody says that it has not, which tells nothing of the target.
+        let hears = self.detect.is_silence_confirmed();
         let withheld = self.conflicts.spares(id, &self.cx)
             || !mine && !hears && self.conflicts.living(&self.cx).any(|other| self.is_at_mine(other));
         if withheld {

@@ -4,6 +4,8 @@
 //! rumors have a part that states leave. What does not fit at all waits for a follow-up of the gossip tick, which holds
 //! nothing else: so no class starves, and neither does a rumor that fills a datagram by itself.
 
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::unwrap_used, clippy::expect_used)]
+
 use smallvec::SmallVec;
 
 use super::Node;
@@ -11,16 +13,14 @@ use super::app::TELL_MAX;
 use crate::config::Config;
 use crate::fetch::DIGEST_MAX;
 use crate::keyspace::{Change, KeyEntry, Keyspace};
+use crate::members::Row;
 use crate::mutation::Mutation;
 use crate::outbox::{Intent, What};
 use crate::stats::{count, count_all};
 use crate::status::NodeId;
 use crate::storage::{NONE, Take};
 use crate::time::Instant;
-use crate::wire::{self, Digest, Frame, Message, StateEntry, StateHead, Summary, Writer};
-
-/// The section of the hash of all states and rumors.
-const HASH_LEN: usize = 6;
+use crate::wire::{self, APP_HASH_LEN, Digest, Frame, Message, StateEntry, StateHead, Summary, Writer};
 
 /// What a small delta takes with the heads of section and item.
 const STATE_FLOOR: usize = 96;
@@ -43,12 +43,12 @@ const TTL_MAX_MS: u64 = Config::TTL_MAX.as_millis() as u64;
 impl Node {
     /// Bytes of this datagram that are kept free for what this module writes.
     pub(super) fn app_floor(&self, intent: &Intent, room: usize) -> usize {
-        let hash = if self.table.app_hash() == 0 { 0 } else { HASH_LEN };
+        let hash = if self.table.app_hash() == 0 { 0 } else { APP_HASH_LEN };
         if !self.carries_news(intent) {
             return hash;
         }
         let states = if self.state.news() > 0 { STATE_FLOOR } else { 0 };
-        (states + self.rumors.largest_waiting()).min(room / FLOOR_PART).max(hash)
+        self.rumors.largest_waiting().saturating_add(states).min(room / FLOOR_PART).max(hash)
     }
 
     fn carries_news(&self, intent: &Intent) -> bool {
@@ -106,7 +106,7 @@ impl Node {
         let (table, config, stats) = (&self.table, &self.cx.config, &mut self.cx.stats);
         let mut all = true;
         self.state.fill(limit, round, |slot, map, from| {
-            let row = &table[slot];
+            let Some(row) = table.row(slot) else { return Take::Skip };
             let epoch = row.status.incarnation().epoch();
             let entries = map.behind(from).map(|entry| state_entry(&entry, now));
             let head = StateHead { id: row.id, epoch, version: map.version(), gc: told_gc(map, config), from };
@@ -168,7 +168,7 @@ impl Node {
         let first = asked.iter().map(|a| a.rumor).find(|&len| len > 0).unwrap_or(0);
         let (rumors, room, states_first) = (first > 0, w.room(), nonce & 1 == 1);
         let half = if rumors { room / 2 } else { 0 };
-        w.hold(if states_first { half } else { half.max(first + SECTION_HEAD).min(room) });
+        w.hold(if states_first { half } else { half.max(first.saturating_add(SECTION_HEAD)).min(room) });
         let some = self.put_delta_states(w, &asked);
         w.release();
         if states_first && rumors && !some {
@@ -179,7 +179,7 @@ impl Node {
                 let mut sent = 0;
                 self.rumors.visit_lacking(*slot, (d.floor, d.seen), self.driver_now(), &self.cx, |rumor| {
                     let fits = w.rumor(rumor);
-                    sent += u64::from(fits);
+                    sent = u64::saturating_add(sent, u64::from(fits));
                     fits
                 });
                 count_all(&mut self.cx.stats.rumors_sent, sent);
@@ -192,7 +192,7 @@ impl Node {
     /// The states that are lacking, in equal parts; `false` when nothing of them finds room.
     fn put_delta_states(&mut self, w: &mut Writer<'_>, asked: &[Asked]) -> bool {
         let with_state = asked.iter().filter(|a| a.state).count();
-        let (most, now) = ((w.room() / with_state.max(1)).max(FIRST_KEYS), self.driver_now());
+        let (most, now) = (w.room().checked_div(with_state).unwrap_or(0).max(FIRST_KEYS), self.driver_now());
         if with_state == 0 || !w.open_states() {
             return false;
         }
@@ -209,8 +209,8 @@ impl Node {
 
     /// What this node has for whoever asks about a member, in the life that it is about.
     fn asked_of(&self, digest: Digest) -> Asked {
-        let of_life = |&s: &u32| self.table[s].status.incarnation().epoch() == digest.epoch;
-        let Some(slot) = self.table.find(digest.id).filter(of_life) else {
+        let of_life = |row: &Row| row.status.incarnation().epoch() == digest.epoch;
+        let Some((slot, _)) = self.table.find_row(digest.id).filter(|(_, row)| of_life(row)) else {
             return Asked { slot: NONE, digest, state: false, rumor: 0, gone: 0 };
         };
         let (mut rumor, mut gone) = (0, self.rumors.digest(slot).0);

@@ -1,5 +1,7 @@
 //! Questions and answers of syncs, written into a frame.
 
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::unwrap_used, clippy::expect_used)]
+
 use alloc::vec::Vec;
 
 use smallvec::SmallVec;
@@ -15,13 +17,10 @@ use crate::stats::{count, count_all};
 use crate::status::NodeId;
 use crate::storage::NONE;
 use crate::sync::{HELD_MAX, Question};
-use crate::wire::{Frame, Item, KeyRange, Message, PAGE_END, SUMMARY_LEN, Writer};
+use crate::wire::{Frame, HELD_LEN, Item, KeyRange, Message, PAGE_END, SUMMARY_LEN, Writer};
 
 /// Members that a page asks for.
 type Wanted = SmallVec<[NodeId; HELD_MAX]>;
-
-/// Bytes of an entry of what is held.
-const HELD_LEN: usize = 16;
 
 /// A page's news of deaths and its wishes take at most one part in so many of it, and leave room for a row, so that rows
 /// get on in any case.
@@ -29,6 +28,12 @@ const ASIDE: usize = 3;
 
 /// The head of the section of summaries.
 const SUMMARIES_HEAD: usize = 3;
+
+/// The head of a section that may be as long as a datagram, with a byte to spare.
+const SECTION_HEAD: usize = 4;
+
+/// Bytes of an id.
+const ID_LEN: usize = size_of::<u64>();
 
 /// The longest row, and the heads of the sections around it.
 const ROW_MAX: usize = 640;
@@ -63,13 +68,13 @@ impl Node {
 
     /// What is held in these ranges, as far as it fits; what is left out is sent in vain, and nothing else.
     fn put_held(&self, w: &mut Writer<'_>, nonce: u32, ranges: impl Iterator<Item = KeyRange>) {
-        let most = (w.room().saturating_sub(4) / HELD_LEN).min(HELD_MAX);
+        let most = (w.room().saturating_sub(SECTION_HEAD) / HELD_LEN).min(HELD_MAX);
         let mut held = SmallVec::<[Held; HELD_MAX]>::new();
         for range in ranges {
             self.table.visit_live(range.from, range.to, |slot, _| {
-                if held.len() < most {
+                if let Some(row) = self.table.row(slot).filter(|_| held.len() < most) {
                     let hash = |value| short_hash(value, nonce);
-                    held.push((self.table[slot].id, hash(self.table.row_value(slot)), hash(self.table.mark(slot))));
+                    held.push((row.id, hash(self.table.row_value(slot)), hash(self.table.mark(slot))));
                 }
                 held.len() < most
             });
@@ -83,8 +88,9 @@ impl Node {
         let Some(Message::Compare { level, .. }) = frame.message else { return };
         let bitmaps = frame.nodes().map(|node| {
             let sums = self.table.sums(u32::from(level), node.prefix);
-            let differs = |(i, sum): (usize, u64)| u64::from(short_hash(sum, nonce) != node.hashes[i]) << i;
-            sums.into_iter().enumerate().map(differs).sum()
+            let differs = |(&theirs, sum)| short_hash(sum, nonce) != theirs;
+            let children = node.hashes.iter().zip(sums).enumerate();
+            children.fold(0_u64, |bits, (child, pair)| bits | u64::from(differs(pair)) << child)
         });
         w.differ(nonce, bitmaps);
         self.budget.spend(w.written());
@@ -103,7 +109,7 @@ impl Node {
         }
         w.wanted(wanted.into_iter());
         count(&mut self.cx.stats.pages_sent);
-        self.budget.spend(w.written() + self.to_tell.len() * SUMMARY_LEN);
+        self.budget.spend(self.to_tell.len().saturating_mul(SUMMARY_LEN).saturating_add(w.written()));
         Some(())
     }
 
@@ -132,16 +138,17 @@ impl Node {
         let held: SmallVec<[Held; HELD_MAX]> = pull.held().take(HELD_MAX).collect();
         let mut lacking = self.lacking(&held);
         let aside = (w.room() / ASIDE).min(w.room().saturating_sub(ROW_MAX) / 2);
-        lacking.wanted.truncate(aside / size_of::<u64>());
-        // The head of the section of what is wanted, and of the question who.
-        let kept = lacking.wanted.len() * size_of::<u64>() + 4 + intent.hint.who_len();
+        lacking.wanted.truncate(aside / ID_LEN);
+        // What is wanted, and the question who.
+        let wanted = lacking.wanted.len().saturating_mul(ID_LEN).saturating_add(SECTION_HEAD);
+        let kept = wanted.saturating_add(intent.hint.who_len());
         if !w.open_rows() {
             return Wanted::new();
         }
         let floor = w.room().saturating_sub(aside);
         for &slot in &lacking.dead {
-            if w.room() > floor {
-                w.item(&status_item(&self.table[slot], &[]));
+            if let Some(row) = self.table.row(slot).filter(|_| w.room() > floor) {
+                w.item(&status_item(row, &[]));
             }
         }
         let mut next = PAGE_END;
@@ -151,10 +158,11 @@ impl Node {
                 let (same_row, same_app) = self.holds(&held, slot, nonce);
                 let theirs = slot == intent.peer && held.is_empty() || same_row;
                 // What is told of its state goes with it; a page without rows has room for it in any case.
-                let kept = kept + (to_tell.len() + usize::from(!same_app)) * SUMMARY_LEN + SUMMARIES_HEAD;
+                let summaries = to_tell.len().saturating_add(usize::from(!same_app)).saturating_mul(SUMMARY_LEN);
+                let kept = kept.saturating_add(summaries).saturating_add(SUMMARIES_HEAD);
                 let fits = match theirs {
                     true => same_app || w.room() >= kept,
-                    false => w.item_leaving(kept, &detail_item(&self.table[slot])),
+                    false => self.table.row(slot).is_none_or(|row| w.item_leaving(kept, &detail_item(row))),
                 };
                 next = if fits { next } else { key };
                 if fits && !same_app {
@@ -177,18 +185,19 @@ impl Node {
         if !w.open_rows() {
             return;
         }
-        let mut at = from as usize;
+        let from = from as usize;
+        let mut at = from;
         while let Some(&slot) = self.to_push.get(at) {
             if self.table.get(slot).is_some_and(|row| !w.item(&pushed_item(row))) {
                 break;
             }
-            at += 1;
+            at = at.saturating_add(1);
         }
         w.close_section();
-        count_all(&mut self.cx.stats.rows_pushed, (at - from as usize) as u64);
+        count_all(&mut self.cx.stats.rows_pushed, at.saturating_sub(from) as u64);
         self.budget.spend(w.written());
         // To an address that is nobody's there is one datagram, see `on_datagram`.
-        if at > from as usize && at < self.to_push.len() && intent.room == u16::MAX {
+        if at > from && at < self.to_push.len() && intent.room == u16::MAX {
             self.answer_sync(Intent { what: What::Push { from: at as u32 }, ..*intent });
         }
     }

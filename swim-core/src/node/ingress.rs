@@ -95,15 +95,12 @@ impl Node {
                 self.apply(&Item::status(frame.sender, alive), frame.sender, Via::Subject, bound);
             }
         }
-        let suspect = Status::new(frame.incarnation, State::Suspect);
-        let suspected = |slot: &u32| self.table.row(*slot).is_some_and(|row| row.status == suspect);
-        if let Some(slot) = peer.filter(suspected).filter(|_| self.cx.mutant(Mutation::HeadClearsSuspicion)) {
-            self.change(slot, Status::alive(frame.incarnation), None);
+        if self.cx.mutant(Mutation::HeadClearsSuspicion) {
+            self.clear_suspicion(frame, peer);
         }
-        let introduction = !matches!(frame.message, Some(Message::Page { .. }));
         let pushed = frame.message == Some(Message::Push) && peer.is_some_and(|slot| self.is_at(slot, from));
         for row in frame.rows() {
-            let introduces_itself = introduction && row.id == frame.sender && row.status.state() == State::Alive;
+            let introduces_itself = is_introduction(frame, &row);
             if introduces_itself && !heard && self.is_news(peer.unwrap_or(NONE), &row) {
                 count(&mut self.cx.stats.introductions_unproven);
             } else if bound || introduces_itself || pushed {
@@ -134,6 +131,14 @@ impl Node {
         peer
     }
 
+    /// A planted bug: who is suspected and says nothing of it is taken to have refuted.
+    fn clear_suspicion(&mut self, frame: &Frame<'_>, peer: Option<u32>) {
+        let suspect = Status::new(frame.incarnation, State::Suspect);
+        if let Some(slot) = peer.filter(|&slot| self.table.row(slot).is_some_and(|row| row.status == suspect)) {
+            self.change(slot, Status::alive(frame.incarnation), None);
+        }
+    }
+
     fn on_message(&mut self, from: Addr, frame: &Frame<'_>, peer: u32, room: u16) {
         let differs = self.compare_views(from, frame, peer);
         let hint = match self.hint(from, frame, peer) {
@@ -145,7 +150,11 @@ impl Node {
         // Who asks for a proof gets it with the pull that it has answered so.
         let proves = matches!(frame.message, Some(Message::Prove { nonce }) if self.join.is_answer(nonce));
         if frame.asks_who && !proves && self.table.get(peer).is_some_and(|r| r.addr == from) {
-            self.cx.send(Intent::to_member(from, peer, What::Introduction { proof: frame.cookie }));
+            if self.echoes.take_introduction(&self.cx) {
+                self.cx.send(Intent::to_member(from, peer, What::Introduction { proof: frame.cookie }));
+            } else {
+                count(&mut self.cx.stats.introductions_refused);
+            }
         }
         // Before the answer has any effect.
         let told_at_once = match hint {
@@ -155,7 +164,8 @@ impl Node {
             Hint::Belief | Hint::Row | Hint::WhoAreYou { .. } => !is_answered(frame),
         };
         let answered = frame.message.is_some_and(|message| self.on_kind(message, frame, answer, differs, app_differs));
-        if told_at_once && !answered && self.echoes.take_for(peer != NONE, &self.cx) {
+        // Whoever writes in a member's name from elsewhere is a stranger in this.
+        if told_at_once && !answered && self.echoes.take_for(room == u16::MAX, &self.cx) {
             self.cx.send(answer);
         }
     }
@@ -201,19 +211,23 @@ impl Node {
                 self.on_probe_answered();
             }
             Message::NotMe { nonce } => {
+                if self.detect.on_refusal(from, frame.sender, nonce, &self.cx) {
+                    return false;
+                }
                 match self.doubts.asked_at(from, nonce).or_else(|| self.detect.asked_at(from, nonce)) {
                     Some(id) => self.on_wrong_responder(id, frame.sender),
                     None => count(&mut self.cx.stats.stray_acks),
                 }
             }
             // Let in without a proof, whoever writes under many names from addresses where it is not would fill the table. Bare, so
-            // that no answer is longer than the question.
+            // that no answer is longer than the question; what is believed of it, it hears with the page.
             Message::Pull { nonce } if self.is_unproven(from, frame, answer.peer) => {
-                self.cx.send(Intent { peer: NONE, what: What::Message(Message::Prove { nonce }), ..answer });
+                let (hint, what) = (self.who(from, frame), What::Message(Message::Prove { nonce }));
+                self.cx.send(Intent { peer: NONE, hint, what, ..answer });
             }
             Message::Prove { nonce } => {
-                if let Some(cookie) = frame.cookie {
-                    self.join.on_prove(nonce, cookie, &mut self.cx);
+                if !frame.cookie.is_some_and(|cookie| self.join.on_prove(nonce, cookie, &mut self.cx)) {
+                    count(&mut self.cx.stats.stray_acks);
                 }
             }
             // Strangers who ask and are nowhere to be heard do not use up what newcomers need.
@@ -282,9 +296,8 @@ impl Node {
     /// Does the sender introduce itself as somebody that is not known, here or there or in this life, without being heard where
     /// it comes from?
     fn is_unproven(&self, from: Addr, frame: &Frame<'_>, peer: u32) -> bool {
-        let mut rows = frame.rows().filter(|row| row.id == frame.sender && row.status.state() == State::Alive);
-        let introduction = !matches!(frame.message, Some(Message::Page { .. }));
-        introduction && rows.any(|row| self.is_news(peer, &row)) && !self.is_heard(from, frame, peer)
+        let news = frame.rows().any(|row| is_introduction(frame, &row) && self.is_news(peer, &row));
+        news && !self.is_heard(from, frame, peer)
     }
 
     /// Does this say more of the member than is known of it?
@@ -311,7 +324,7 @@ impl Node {
 
     /// Where an answer goes: to the source of the question, whatever the table says; but for a planted bug.
     fn source_or_row(&self, from: Addr, peer: u32, bug: Mutation) -> Addr {
-        self.table.get(peer).filter(|_| self.cx.mutant(bug)).map_or(from, |row| row.addr)
+        if self.cx.mutant(bug) { self.table.get(peer).map_or(from, |row| row.addr) } else { from }
     }
 
     fn on_probe_answered(&mut self) {
@@ -332,6 +345,12 @@ impl Node {
         let target = live.and_then(|slot| self.target(slot));
         self.detect.on_ping_req(requester, target, &mut self.cx);
     }
+}
+
+/// Does the sender introduce itself with this row? In a page it is a row like others, which was asked for.
+fn is_introduction(frame: &Frame<'_>, row: &Item<'_>) -> bool {
+    let paged = matches!(frame.message, Some(Message::Page { .. }));
+    !paged && row.id == frame.sender && row.status.state() == State::Alive
 }
 
 /// One ping in eight: an introduction for every ping of a member behind a translated address would be half as much again of

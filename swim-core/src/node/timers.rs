@@ -208,11 +208,11 @@ impl Node {
         if let Some(failure) = self.detect.conclude(&mut self.cx) {
             self.note_failure(&failure);
             self.health.worsen(failure.penalty, &mut self.cx);
-            let known = self.table.find(failure.id).map_or(failure.suspect, |slot| self.table[slot].status);
-            let suspect = match self.cx.mutant(Mutation::AccusesThePresent) {
-                true => Status::new(known.incarnation(), State::Suspect),
-                false => failure.suspect,
-            };
+            let mut suspect = failure.suspect;
+            if self.cx.mutant(Mutation::AccusesThePresent) {
+                let known = self.table.find_row(failure.id).map_or(suspect, |(_, row)| row.status);
+                suspect = Status::new(known.incarnation(), State::Suspect);
+            }
             if self.speaks_against(failure.id) {
                 self.accuse(&Item::status(failure.id, suspect));
             }

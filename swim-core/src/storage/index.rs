@@ -82,8 +82,40 @@ const NARROW: usize = 1 << 16;
 #[cfg(test)]
 mod tests {
     use alloc::collections::BTreeSet;
+    use alloc::vec::Vec;
+    use core::cell::Cell;
 
     use super::*;
+    use crate::hash::{TableKey, mix64};
+
+    /// Whoever knows a node's key can choose ids that all have one place, and finding one of them takes hundreds of
+    /// looks. Under a key that it does not know, the same ids are found with as many looks as any others.
+    #[test]
+    fn chosen_ids_have_one_place_under_a_known_key_alone() {
+        const IDS: usize = if cfg!(miri) { 4 } else { 1_000 };
+        // What a table of so many looks at: the lower bits say where to begin, the upper seven whom to compare.
+        let place = |hash: u64| (hash >> 57, hash & 0x3ff);
+        let known = TableKey::default();
+        let chosen: Vec<u64> = (1..).map(mix64).filter(|&id| place(known.hash(id)) == (0, 0)).take(IDS).collect();
+        let others: Vec<u64> = (1..).map(mix64).take(IDS).collect();
+        let looks = |ids: &[u64], key: TableKey| {
+            let (mut index, looks) = (Index::with_capacity(IDS), Cell::new(0));
+            (0..ids.len() as u32).for_each(|slot| index.insert(slot, |s| key.hash(ids[s as usize])));
+            for &id in ids {
+                let is = |slot: u32| {
+                    looks.set(looks.get() + 1);
+                    ids[slot as usize] == id
+                };
+                assert!(index.find(key.hash(id), is).is_some());
+            }
+            looks.get() / ids.len()
+        };
+        assert!(cfg!(miri) || looks(&chosen, known) > 100, "{} looks", looks(&chosen, known));
+        for n in 1..20 {
+            let key = TableKey(mix64(n), mix64(!n));
+            assert_eq!((looks(&chosen, key), looks(&others, key)), (1, 1), "key {n}");
+        }
+    }
 
     /// Few hashes, so that many slots share one.
     fn hash(slot: u32) -> u64 {

@@ -107,10 +107,15 @@ impl Order {
         self.dense.at(index)
     }
 
-    /// Every member is at its position, and no other slot has one.
+    /// Every member is at its position, no other slot has one, and the lap comes to its end.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
         if self.cursor > self.dense.len() {
             return Err("order: the cursor is behind the end");
+        }
+        // Whoever comes into a lap adds a turn only as long as there are no more than members, and each has a slot.
+        let pending = self.dense.len() - self.cursor;
+        if self.turns.saturating_add(pending) > self.pos.len() {
+            return Err("order: a lap has more turns than there can be members");
         }
         let placed = |(i, slot): (usize, u32)| self.pos.get(slot as usize) as usize == i;
         if !self.dense.iter().enumerate().all(placed) {
@@ -278,13 +283,16 @@ mod tests {
 
     #[test]
     fn check_finds_what_is_broken() {
-        let broken = |dense: &[u32], pos: &[u32], cursor| {
-            Order { dense: dense.to_vec().into(), pos: pos.to_vec().into(), cursor, turns: 0 }.check().is_err()
+        let lap = |dense: &[u32], pos: &[u32], cursor, turns| {
+            Order { dense: dense.to_vec().into(), pos: pos.to_vec().into(), cursor, turns }.check().is_err()
         };
+        let broken = |dense: &[u32], pos: &[u32], cursor| lap(dense, pos, cursor, 0);
         assert!(!broken(&[0, 1], &[0, 1], 0));
         assert!(broken(&[0, 1], &[0, 1], 3));
         assert!(broken(&[0, 1], &[1, 0], 0));
         assert!(broken(&[0, 9], &[0, 1], 0));
         assert!(broken(&[0], &[0, 0], 0));
+        assert!(!lap(&[0, 1], &[0, 1], 2, 2) && !lap(&[0, 1], &[0, 1], 1, 1));
+        assert!(lap(&[0, 1], &[0, 1], 1, 2) && lap(&[0, 1], &[0, 1], 2, usize::MAX));
     }
 }

@@ -28,16 +28,19 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::app::{DIGEST_LEN, Digest, KNOWN_LEN, SUMMARY_LEN, Summary, rumor_len};
+pub use self::app::{APP_HASH_LEN, DIGEST_LEN, Digest, KNOWN_LEN, SUMMARY_LEN, Summary, rumor_len};
 use self::codec::Reader;
 #[cfg(all(swim_mutations, feature = "std"))]
 pub(crate) use self::codec::TAKES_OVERLONG;
 pub use self::item::{Accusers, Detail, Item, More};
 pub use self::opaque::{Opaque, opaque};
 pub use self::state::{Change, StateEntries, StateEntry, StateHead, StateItem};
-pub use self::sync::{CHILDREN, KeyRange, LEVELS, TreeNode};
+pub use self::sync::{CHILDREN, HELD_LEN, KeyRange, LEVELS, TreeNode};
 pub use self::writer::Writer;
 use crate::status::{Incarnation, NodeId};
+
+/// Bytes of the question who with a cookie, and of a proof, with the head of the section.
+pub const WHO_LEN: usize = 10;
 
 /// Most accusers in one item: the first one and three confirmations (Lifeguard's K = 3).
 pub const MAX_ACCUSERS: usize = 4;
@@ -128,7 +131,7 @@ pub enum Message {
     PingReq {
         /// Whom.
         target: NodeId,
-        /// Comes back in the relayed ack, or in the nack.
+        /// Comes back in the relayed ack, in the nack, or in [`Message::NotMe`], which refuses.
         nonce: u32,
     },
     /// The one you asked me to ping has answered, with this incarnation.
@@ -143,9 +146,9 @@ pub enum Message {
         /// Of the ping-req.
         nonce: u32,
     },
-    /// I am not the one you pinged.
+    /// I am not the one you pinged; or I do not ping the one that you asked me to.
     NotMe {
-        /// Of the ping.
+        /// Of the ping, or of the ping-req.
         nonce: u32,
     },
     /// Send me your rows in these ranges of keys ([`Frame::ranges`]), but for those that I hold ([`Frame::held`]).
@@ -247,7 +250,7 @@ impl<'a> Frame<'a> {
                 kind::ROWS => rows = check_items(body)?,
                 kind::WHO if body.is_empty() => asks_who = true,
                 kind::WHO => (asks_who, cookie) = (true, Some(read_cookie(body)?)),
-                kind::HELD => sync.held = sync::check_records(body, sync::HELD_LEN)?,
+                kind::HELD => sync.held = sync::check_records(body, HELD_LEN)?,
                 kind::WANTED => sync.wanted = sync::check_records(body, 8)?,
                 kind::APP => app_hash = app::read_hash(body)?,
                 kind::SUMMARIES..=kind::KNOWN => app.put(kind, body)?,

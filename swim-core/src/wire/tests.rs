@@ -409,3 +409,20 @@ fn known_kinds_only(bytes: &[u8]) -> Option<bool> {
     }
     Some(known)
 }
+
+/// Whoever keeps room free for a section knows how long it is.
+#[test]
+fn sections_are_as_long_as_is_said() {
+    let len = |write: &dyn Fn(&mut Writer<'_>) -> bool| {
+        let mut buf = [0; 256];
+        let mut w = Writer::new(&mut buf, NodeId::new(1), Incarnation::new(1, 0), 0).unwrap();
+        let before = w.written();
+        assert!(write(&mut w));
+        w.written() - before
+    };
+    assert_eq!(len(&|w| w.ask_who(Some(1))), WHO_LEN);
+    assert_eq!(len(&|w| w.proof(1)), WHO_LEN);
+    assert_eq!(len(&|w| w.app_hash(1)), APP_HASH_LEN);
+    let held = |n: u64| len(&move |w| w.held((0..n).map(|n| (NodeId::new(n), 0, 0))));
+    assert_eq!(held(3) - held(2), HELD_LEN);
+}

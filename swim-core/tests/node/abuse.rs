@@ -250,3 +250,41 @@ fn d12_a_death_of_nobody_is_not_stored() {
     assert!(b.sent.iter().all(|s| s.frame().updates().all(|i| known.contains(&i.id))));
     assert_eq!((b.node.members().len(), b.suspects(), b.downs()), (6, 0, 0));
 }
+
+/// Ids that are chosen to have the place of one member in the tree of hashes take it on every node that does not know
+/// that member yet, and then it is refused there. They have to live for that: once they are gone and forgotten, it is
+/// let in.
+#[test]
+fn whoever_is_crowded_out_is_back_when_the_crowd_is_gone() {
+    let (mut b, peers) = Bench::with_peers(config(), 3);
+    let victim = peer(500);
+    // The finaliser of SplitMix64, turned round: ids with the upper 30 bits of the hash that the victim's id has.
+    let unshift = |x: u64, n: u32| (0..64 / n).fold(x, |y, _| x ^ (y >> n));
+    let unmix = |x: u64| {
+        let x = unshift(x, 31).wrapping_mul(0x3196_42b2_d24d_8ec3);
+        unshift(unshift(x, 27).wrapping_mul(0x96de_1b17_3f11_9089), 30)
+    };
+    let mix = |x: u64| {
+        let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        x ^ (x >> 31)
+    };
+    let hash = mix(victim.id.as_u64());
+    let crowd: Vec<Peer> = (1..=32).map(|n| Peer { id: NodeId::new(unmix(hash ^ n)), ..peer(600) }).collect();
+    crowd.iter().for_each(|p| b.admit(p));
+    assert_eq!((b.node.members().len(), b.node.stats().members_refused), (36, 0));
+    b.admit(&victim);
+    assert_eq!((b.state(&victim), b.node.stats().members_refused), (None, 1));
+    // Nobody answers for them any more, which others have found first.
+    for p in &crowd {
+        b.gossip(&peers[0], &[accused(p.id, status(0, State::Dead), &[])]);
+    }
+    assert!(crowd.iter().all(|p| b.state(p) == Some(State::Dead)));
+    b.admit(&victim);
+    assert_eq!(b.state(&victim), None, "their places are kept for as long as anybody's");
+    b.run_with(b.node.config().tombstone_ttl + ms(1), &peers);
+    assert!(crowd.iter().all(|p| b.state(p).is_none()));
+    b.admit(&victim);
+    assert_eq!(b.state(&victim), Some(State::Alive));
+    assert_eq!((b.node.live_count(), b.node.check()), (5, Ok(())));
+}

@@ -252,7 +252,7 @@ fn a14_news_of_my_death_is_no_death() {
 }
 
 /// A15: a thousand senders that were never seen say that this node is suspect, dead or gone. It stays what it is, trusts
-/// itself no less, tells nobody, and asks at most eight of them per period who they are. From one who has introduced
+/// itself no less, tells nobody, and asks at most four of them per period who they are. From one who has introduced
 /// itself the same claim counts.
 #[test]
 fn a15_a_stranger_does_not_make_me_refute() {
@@ -276,6 +276,26 @@ fn a15_a_stranger_does_not_make_me_refute() {
     b.admit(&stranger);
     b.gossip(&stranger, &[dead]);
     assert_eq!(b.node.me().status(), status(4, State::Alive), "a member's word counts");
+}
+
+/// A15: nor does whoever writes in a member's name from where that is not use up what may be said unasked: half of it
+/// is left for members, and for this node's own refutations.
+#[test]
+fn a15_members_names_do_not_use_up_what_may_be_said() {
+    let (mut b, peers) = Bench::with_peers(config(), 3);
+    let (p, me) = (peers[0], b.me());
+    b.run_with(ms(1_000), &peers);
+    b.clear();
+    for n in 0..100 {
+        let former = Peer { addr: addr(5_000 + n), incarnation: Incarnation::new(EPOCH - 1, 0), ..p };
+        b.recv_from(former.addr, &frame(&former, None, &[], &[]));
+    }
+    assert_eq!(b.sent.len(), 4, "that many such frames are answered");
+    b.clear();
+    b.gossip(&p, &[accused(me, status(0, State::Suspect), &[])]);
+    assert_eq!(b.node.me().status(), status(1, State::Alive));
+    let told = b.sent.iter().filter(|s| s.update_of(me) == Some(status(1, State::Alive))).count();
+    assert_eq!((told, b.node.health()), (3, 1), "the refutation spreads at once");
 }
 
 /// C4: in the middle of a probe its target is another process at the same address, which starts below what is known: in an

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use crate::util::*;
-use swim_core::wire::{Message, PAGE_END};
-use swim_core::{Command, Event, Incarnation, State};
+use swim_core::wire::{Detail, Item, Message, More, PAGE_END};
+use swim_core::{Command, Event, Incarnation, State, Status};
 
 /// The cookie in what was last sent to this address.
 fn asked(b: &Bench, at: SocketAddr) -> Option<u64> {
@@ -114,6 +114,8 @@ fn a_joiner_proves_itself_once_per_contact() {
     }
     let proofs = |b: &Bench| b.sent.iter().filter_map(|s| s.frame().proof).collect::<Vec<u64>>();
     assert_eq!((proofs(&b), b.sent.len()), (vec![70], 2), "whoever asks again and again is not told again and again");
+    b.recv_from(seed.addr, &frame(&seed, Some(Message::Prove { nonce }), &[], &[]));
+    assert_eq!(b.node.stats().stray_acks, 10, "nine more than are heard, and one without a cookie");
     assert_eq!((b.sent[1].message(), b.sent[1].frame().rows().count()), (Some(Message::Pull { nonce }), 1));
     b.clear();
     b.run(ms(1_000));
@@ -145,4 +147,36 @@ fn what_is_lost_behind_a_proof_is_asked_for_soon() {
     b.run(b.node.config().join_retry);
     let proofs: Vec<_> = b.sent.iter().filter_map(|s| s.frame().proof).collect();
     assert_eq!((contacts(&b), proofs), (2, vec![70, 70]));
+}
+
+/// What is known of a member may be greater than what it says of itself, or contradict it: its pull from elsewhere is
+/// asked for a proof with a cookie all the same, and the page behind the proof tells it what is believed.
+#[test]
+fn whoever_is_asked_for_a_proof_gets_a_cookie() {
+    let later = Incarnation::new(EPOCH + 2, 0);
+    let restarted = Peer { addr: addr(50), incarnation: Incarnation::new(EPOCH + 1, 0), ..peer(1) };
+    let refuted = Peer { addr: addr(50), incarnation: inc(1), ..peer(1) };
+    let detail = Detail { at: inc(0), addr: refuted.addr, name: "", meta: b"" };
+    let contradicts = Item { id: refuted.id, status: Status::alive(inc(1)), more: More::Detail(detail) };
+    for (back, says, known) in [
+        (restarted, row(&restarted), Status::new(later, State::Dead)),
+        (refuted, contradicts, Status::new(inc(0), State::Dead)),
+    ] {
+        let (mut b, peers) = Bench::with_peers(config(), 3);
+        // That it has died, and what became of its next life, without where that was.
+        for status in [status(0, State::Dead), Status::alive(known.incarnation()), known] {
+            b.gossip(&peers[1], &[accused(back.id, status, &[])]);
+        }
+        assert_eq!(b.node.member(back.id).unwrap().status(), known);
+        b.clear();
+        let pull = frame(&back, Some(Message::Pull { nonce: 5 }), &[], &[says]);
+        b.recv_from(back.addr, &pull);
+        assert_eq!(b.sent[0].message(), Some(Message::Prove { nonce: 5 }));
+        let cookie = asked(&b, back.addr).expect("without a cookie there is nothing to prove with");
+        b.clear();
+        b.recv_from(back.addr, &proven(pull, cookie));
+        let page = b.sent.iter().find(|s| s.to == back.addr).expect("an answer");
+        assert!(matches!(page.message(), Some(Message::Page { nonce: 5, .. })), "{page:?}");
+        assert_eq!(page.update_of(back.id), Some(b.node.member(back.id).unwrap().status()), "it hears what to go past");
+    }
 }

@@ -1,8 +1,9 @@
-//! What comes late is not what this node has slept through. Scenario C1, at one node.
+//! What comes late is not what this node has slept through (scenario C1, at one node), and what is due late is still
+//! sent.
 
 use crate::util::*;
 use swim_core::wire::Message;
-use swim_core::{Event, State};
+use swim_core::{Event, Input, State};
 
 /// A confirmation shortens a suspicion to a moment that has passed already: the accused is dead at once. This node has not
 /// slept: it loses no health, cuts nothing out of time, and the probe under way goes on.
@@ -36,4 +37,21 @@ fn c1_a_late_confirmation_is_no_pause() {
         assert!(b.sent.iter().any(|s| pinged(&s)), "the next period begins in its time");
         assert!(b.events.iter().all(|e| !matches!(e, Event::Health { .. })));
     }
+}
+
+/// A requester whose row is forgotten in the very call that makes its nack due gets it all the same.
+#[test]
+fn an_intent_may_outlive_the_row_it_is_for() {
+    let (mut b, peers) = Bench::with_peers(config(), 3);
+    let p = peers[0];
+    b.gossip(&p, &[accused(p.id, status(0, State::Left), &[])]);
+    let forgotten_at = b.now + ms(600_000);
+    let before = forgotten_at.minus_micros(350_000);
+    b.run_with(before.since(b.now), &peers[1..]);
+    b.recv(&p, Some(Message::PingReq { target: peers[1].id, nonce: 5 }), &[]);
+    b.clear();
+    b.now = forgotten_at + ms(100);
+    b.handle(Input::Timeout);
+    assert!(b.node.member(p.id).is_none());
+    assert_eq!(b.sent.iter().find(|s| s.to == p.addr).and_then(|s| s.message()), Some(Message::Nack { nonce: 5 }));
 }

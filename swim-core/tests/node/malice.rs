@@ -217,6 +217,8 @@ fn strangers_are_answered_once_and_thrice_their_size_at_most() {
         assert!(others.clone().all(|s| peers.iter().any(|p| p.addr == s.to)), "datagram {n} goes to a third address");
         let back: Vec<usize> = b.sent.iter().filter(|s| s.to == from).map(|s| s.bytes.len()).collect();
         assert!(back.len() <= 1, "datagram {n} is answered with {back:?}");
+        let most = 3 * bytes.len();
+        assert!(back.iter().all(|&len| len <= most), "datagram {n} of {} bytes is answered with {back:?}", bytes.len());
         let (came, went) = accounts.entry(from).or_default();
         (*came, *went) = (*came + bytes.len(), *went + back.iter().sum::<usize>());
         assert!(*went <= 3 * *came, "{went} bytes to {from}, from which {came} have come");
@@ -225,4 +227,23 @@ fn strangers_are_answered_once_and_thrice_their_size_at_most() {
     refused = b.node.stats().dropped_malformed - refused;
     assert!(answers > 10_000 && refused > 10_000, "{answers} were answered, {refused} refused");
     assert_eq!((b.node.members().len(), b.node.check()), (members, Ok(())));
+}
+
+/// Whoever writes in a member's name from its address, which plain nodes cannot tell, has it sent no more introductions
+/// in a period than there may be members who really ask.
+#[test]
+fn whoever_asks_who_this_is_without_end_gets_no_end_of_answers() {
+    let (mut b, peers) = Bench::with_peers(config(), 3);
+    b.run_with(ms(1_000), &peers);
+    b.clear();
+    let asks = written(&peers[0], |w| assert!(w.ask_who(Some(7))));
+    for _ in 0..1_000 {
+        b.recv_from(peers[0].addr, &asks);
+    }
+    let introductions = b.sent.iter().filter(|s| s.frame().proof == Some(7) && s.to == peers[0].addr).count();
+    assert_eq!((introductions, b.sent.len(), b.node.stats().introductions_refused), (64, 64, 936));
+    b.run_with(ms(1_000), &peers);
+    b.clear();
+    b.recv_from(peers[0].addr, &asks);
+    assert_eq!(b.sent.len(), 1);
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::util::*;
 use quickcheck::QuickCheck;
+use swim_core::wire::Message;
 use swim_core::{Command, Config, Input, Instant, Node, State};
 
 /// I5: an earlier `now` than before is the last one again; nothing panics, nothing happens twice.
@@ -220,4 +221,48 @@ fn a_state_has_one_encoding() {
             assert!(node.snapshot() == spoilt, "byte {at}");
         }
     }
+}
+
+/// Any number of a snapshot is as large as can be: it is refused, or the node works with it for a while. What is added
+/// to such a number, or counted with it, must not end in a panic.
+#[test]
+fn numbers_at_their_end_are_refused_or_borne() {
+    let (mut b, peers) = Bench::with_peers(config(), 4);
+    b.gossip(&peers[1], &[accused(peers[0].id, status(0, State::Suspect), &[peers[1].id])]);
+    b.ping_to(&peers[2], &peers);
+    let (bytes, mut borne) = (b.node.snapshot(), 0);
+    let most = |n: u64| -> Vec<u8> {
+        let groups = (0..10).map(|i| n >> (7 * i)).take_while(|&left| left > 0);
+        groups.map(|left| (left & 0x7f) as u8 | if left >= 0x80 { 0x80 } else { 0 }).collect()
+    };
+    for at in 4..bytes.len() {
+        // A number ends with the first byte that has no upper bit; what is no number is refused.
+        let len = 1 + bytes[at..].iter().take_while(|&&byte| byte >= 0x80).count();
+        for largest in [most(u64::MAX), most(u64::from(u32::MAX)), most(u64::MAX / 2)] {
+            let mut forged = bytes.clone();
+            forged.splice(at..at + len, largest);
+            if let Ok(node) = Node::restore(&forged) {
+                borne += usize::from(lives_on(node, b.now, &peers));
+            }
+        }
+    }
+    assert!(borne > 300, "{borne}");
+}
+
+/// The node handles some deadlines and datagrams.
+fn lives_on(mut node: Node, mut now: Instant, peers: &[Peer]) -> bool {
+    let mut buf = [0; 65_535];
+    let mut give = |node: &mut Node, now, input: Input<'_>| {
+        node.handle(now, input);
+        while node.poll_transmit(&mut buf).is_some() {}
+        while node.poll_event().is_some() {}
+    };
+    give(&mut node, now, Input::SendResumed);
+    for nonce in 0..40 {
+        now = now + ms(100);
+        give(&mut node, now, Input::Timeout);
+        let ping = Message::Ping { target: node.me().id(), nonce };
+        give(&mut node, now, Input::Datagram { from: peers[1].addr, bytes: &frame(&peers[1], Some(ping), &[], &[]) });
+    }
+    node.check().is_ok()
 }

@@ -16,7 +16,7 @@ pub struct Coverage {
 }
 
 /// What cannot happen in these runs, and why.
-pub(crate) const IMPOSSIBLE: [(&str, &str); 14] = [
+pub(crate) const IMPOSSIBLE: [(&str, &str); 16] = [
     ("node: dropped_malformed", "the envelope's checksum refuses what was damaged before it is a frame"),
     ("node: members_refused", "who is refused is no member, so plans keep `members_max` large"),
     ("node: addresses_refused", "no plan has 64 nodes at one address"),
@@ -29,6 +29,8 @@ pub(crate) const IMPOSSIBLE: [(&str, &str); 14] = [
     ("node: lamport_implausible", "nobody broadcasts for twelve days"),
     ("node: state_refused", "whose state is refused is not the same at all, so plans keep `state_total` large"),
     ("node: verdicts_withheld", "no plan gives one address to two machines"),
+    ("node: conflicts_untold", "no plan gives away the addresses of 17 members"),
+    ("node: introductions_refused", "nobody pretends to be others, who ask again and again"),
     ("network: injected", "nobody forges"),
     ("network: ruled out", "rules are a test's own"),
 ];
