@@ -1,4 +1,4 @@
-//! Target: the reader of frames against the [`mod@reference`].
+//! Target: the reader of frames against the module `reference`.
 
 use std::net::IpAddr;
 

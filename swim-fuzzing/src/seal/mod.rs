@@ -1,5 +1,5 @@
 //! Target: sealed datagrams between members, strangers, a liar, and somebody on the path who keeps, changes, repeats and makes
-//! whatever the script says, at any time, while keys are exchanged and ends start anew. What has to hold is in [`world`].
+//! whatever the script says, at any time, while keys are exchanged and ends start anew. What has to hold is in `world`.
 
 pub(crate) mod party;
 pub(crate) mod world;
