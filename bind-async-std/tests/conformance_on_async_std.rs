@@ -14,7 +14,7 @@ struct AsyncStd;
 impl Binding for AsyncStd {
     // All nodes of the process have one reactor, which every thread that blocks drives by turns, with pauses of up to 10 ms: of
     // a hundred threads and more, each would wait for the others most of the time.
-    const AT_A_TIME: usize = 8;
+    const AT_A_TIME: usize = 16;
 
     fn run(addr: SocketAddr, setup: Setup, layer: Layer, ready: Ready) -> io::Result<()> {
         async_std::task::block_on(async {

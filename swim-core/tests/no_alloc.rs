@@ -182,15 +182,16 @@ fn two_hundred_nodes_for_ten_minutes() {
         (sum(|s| s.syncs), sum(|s| s.pages_received), sum(|s| s.rows_pushed))
     };
     let (before, suspected, refuted, syncs) = (allocations(), net.suspected, net.refuted, synced(&net));
-    net.run_to((120 + 600) * SECOND);
+    let seconds = if cfg!(debug_assertions) { 150 } else { 600 };
+    net.run_to((120 + seconds) * SECOND);
     let (suspected, refuted) = (net.suspected - suspected, net.refuted - refuted);
-    println!("{n} nodes, 600 s, 15 % loss: {suspected} suspicions, {refuted} refutations, {} deaths", net.down);
-    assert!(suspected > 1_000 && refuted > 10, "the run has seen suspicions and refutations");
+    println!("{n} nodes, {seconds} s, 15 % loss: {suspected} suspicions, {refuted} refutations, {} deaths", net.down);
+    assert!(suspected > 250 && refuted > 2, "the run has seen suspicions and refutations");
     assert_eq!(net.down, 0, "and no deaths");
     let after = synced(&net);
     let (syncs, pages, pushed) = (after.0 - syncs.0, after.1 - syncs.1, after.2 - syncs.2);
     println!("  {syncs} syncs with {pages} pages, {pushed} rows pushed");
-    assert!(syncs > 100 && pages > 100 && pushed > 100, "and syncs that bring something");
+    assert!(syncs > 25 && pages > 25 && pushed > 25, "and syncs that bring something");
     assert_eq!(allocations() - before, 0);
 }
 
