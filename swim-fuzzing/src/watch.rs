@@ -96,7 +96,7 @@ impl Watch {
             seeds: BTreeSet::new(),
             asked: BTreeSet::new(),
             anywhere: false,
-            may_be_silent: node.has_left(),
+            may_be_silent: node.has_left() || node.me().state() == State::Left,
             last: now,
             turns: 0,
             before: *node.stats(),

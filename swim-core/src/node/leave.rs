@@ -35,6 +35,15 @@ impl Leave {
     pub(super) fn is_complete(self) -> bool {
         self == Self::Complete
     }
+
+    /// May this node hold itself for that? Who fell silent without a word, because of a rival, is still alive.
+    pub(super) fn fits(self, mine: State) -> bool {
+        match self {
+            Self::No => mine == State::Alive,
+            Self::Telling(_) => mine == State::Left,
+            Self::Complete => matches!(mine, State::Alive | State::Left),
+        }
+    }
 }
 
 impl Node {

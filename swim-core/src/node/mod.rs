@@ -440,6 +440,7 @@ impl Node {
         self.table.check()?;
         let mine = |row: &Row| (row.id, row.addr) == (self.cx.me, self.cx.my_addr);
         ensure(self.table.get(ME).is_some_and(mine), "this node's own row is its own")?;
+        ensure(self.leave.fits(self.table.me().state()), "this node's own state is that of its leave")?;
         self.detect.check(&self.cx.config)?;
         self.doubts.check()?;
         self.suspicions.check(&self.cx.config)?;
