@@ -46,7 +46,7 @@ pub(crate) struct Watch {
     /// What somebody has said of members and of itself (I7).
     claims: Claims,
     /// The input answers a question of the node.
-    bound: bool,
+    answers: bool,
     /// When it took the next epoch last, by its own decision.
     next_epoch_at: Option<Instant>,
     /// Where it may send to (I17), but for the source of the input.
@@ -89,7 +89,7 @@ impl Watch {
             mine: me.status(),
             told: rows.iter().map(|(&id, row)| (id, row.status)).collect(),
             claims,
-            bound: false,
+            answers: false,
             next_epoch_at: None,
             places: rows.values().map(|row| row.addr).collect(),
             named: BTreeSet::new(),
@@ -114,7 +114,7 @@ impl Watch {
         self.last = self.last.max(now);
         self.named.clear();
         self.claims.begin();
-        self.bound = false;
+        self.answers = false;
         match *input {
             Input::Datagram { from, bytes } => self.heard(from, bytes),
             Input::Command(Command::Join(seeds) | Command::Seeds(seeds)) => self.seeds.extend(seeds),
@@ -135,7 +135,7 @@ impl Watch {
             self.places.insert(from);
         }
         let nonce = frame.message.and_then(answered);
-        self.bound = self.anywhere || nonce.is_some_and(|nonce| self.asked.contains(&nonce));
+        self.answers = nonce.is_some_and(|nonce| self.asked.contains(&nonce));
         self.claims.hear(&frame);
         let details = frame.updates().chain(frame.rows()).filter_map(|item| item.detail());
         self.named.extend(details.map(|detail| detail.addr));
@@ -180,9 +180,10 @@ impl Watch {
         assert!(fits, "I1: it holds itself for {:?}", me.status());
         let (was, is) = (self.mine.incarnation(), me.incarnation());
         assert!(is >= was, "I7: {was} fell to {is}");
-        assert!(self.claims.may_raise_me(self.me, was, is, self.bound), "I7: {was} rose to {is}: {:?}", self.claims);
+        let bound = self.answers || self.anywhere;
+        assert!(self.claims.may_raise_me(self.me, was, is, bound), "I7: {was} rose to {is}: {:?}", self.claims);
         // Behind the last refutation there is the next epoch, too.
-        let is_own_choice = !self.bound && was.refutations() < Incarnation::MAX_REFUTATIONS / 2;
+        let is_own_choice = !bound && was.refutations() < Incarnation::MAX_REFUTATIONS / 2;
         if matches!(input, Input::Datagram { .. }) && is_own_choice && was.epoch() != is.epoch() {
             let apart = self.next_epoch_at.replace(self.last).map(|last| self.last.since(last));
             let seldom = apart.is_none_or(|apart| apart >= node.config().probe_interval);
@@ -217,11 +218,7 @@ impl Watch {
     fn check_answer(&self, input: &Input<'_>, rows: &BTreeMap<NodeId, Row>, turn: &Turn) {
         let Input::Datagram { from, bytes } = *input else { return };
         let known = |rows: &BTreeMap<NodeId, Row>| rows.values().any(|row| row.addr == from);
-        let answers = || {
-            let nonce = Frame::parse(bytes).ok().and_then(|frame| answered(frame.message?));
-            nonce.is_some_and(|nonce| self.asked.contains(&nonce))
-        };
-        if self.seeds.contains(&from) || known(rows) || known(&self.rows) || answers() {
+        if self.seeds.contains(&from) || known(rows) || known(&self.rows) || self.answers {
             return;
         }
         let answers: Vec<usize> = turn.sent.iter().filter(|(to, _)| *to == from).map(|(_, sent)| sent.len()).collect();

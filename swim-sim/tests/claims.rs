@@ -63,6 +63,11 @@ fn one_crash_is_detected() {
     assert!(first.max <= (2 * N - 1) as f64, "never later than 2N−1 periods");
 }
 
+/// How many such events all of these were told since then.
+fn heard(w: &World, nodes: &[NodeIx], start: Instant, hit: fn(&Event) -> bool) -> usize {
+    nodes.iter().map(|&n| since(w, n, start).filter(|(_, e)| hit(e)).count()).sum()
+}
+
 /// (c) At 1 % loss and without any fault, nobody is declared dead.
 #[test]
 fn no_false_death_at_one_percent_loss() {
@@ -72,13 +77,10 @@ fn no_false_death_at_one_percent_loss() {
         w.link.loss = percent(1);
         let start = w.now();
         w.run(secs(60 * MINUTES));
-        let count =
-            |hit: fn(&Event) -> bool| nodes.iter().map(|&n| since(&w, n, start).filter(|(_, e)| hit(e)).count()).sum();
-        let deaths: usize = count(is_down);
-        assert_eq!(deaths, 0, "false deaths");
-        let refuted: usize = count(|e| matches!(e, Event::Refuted { .. }));
+        assert_eq!(heard(&w, &nodes, start, is_down), 0, "false deaths");
         assert!(w.all_see(N));
-        (count(is_suspect), refuted)
+        let refuted = |e: &Event| matches!(e, Event::Refuted { .. });
+        (heard(&w, &nodes, start, is_suspect), heard(&w, &nodes, start, refuted))
     });
     let hours = (runs.len() * N) as f64 * MINUTES as f64 / 60.0;
     let suspicions: usize = runs.iter().map(|r| r.0).sum();
@@ -101,12 +103,8 @@ fn no_false_death_at_ten_percent_loss() {
         }
         let start = w.now();
         w.run(secs(60 * MINUTES));
-        let count =
-            |hit: fn(&Event) -> bool| nodes.iter().map(|&n| since(&w, n, start).filter(|(_, e)| hit(e)).count()).sum();
-        let deaths: usize = count(is_down);
-        assert_eq!(deaths, 0, "false deaths");
-        let suspicions: usize = count(is_suspect);
-        suspicions
+        assert_eq!(heard(&w, &nodes, start, is_down), 0, "false deaths");
+        heard(&w, &nodes, start, is_suspect)
     });
     let hours = (runs.len() * MANY) as f64 * MINUTES as f64 / 60.0;
     println!("{hours:.0} node-hours at 10 % loss: 0 false deaths; {} suspicions heard", runs.iter().sum::<usize>());

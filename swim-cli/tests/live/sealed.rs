@@ -265,6 +265,7 @@ fn from_plain_to_sealed() {
     let line = a.stderr.find(|line| line.starts_with("SIGUSR1: "));
     let counters = parsed(line.trim_start_matches("SIGUSR1: "));
     assert!(counters["driver"]["plain_sent"].as_u64() > Some(0), "b has no keys: {line}");
+    assert_eq!(counters["keys"].as_object().map(|keys| keys.len()), Some(1), "one key, and who seals with it: {line}");
 }
 
 /// A date that is over keeps no node from starting: it seals, as it would have from that date on.

@@ -24,7 +24,7 @@ use crate::status::{NodeId, RumorId};
 pub const SUMMARY_LEN: usize = 24;
 
 /// Bytes of the section of the hash of all states and rumors, with its head.
-pub const APP_HASH_LEN: usize = 6;
+pub(crate) const APP_HASH_LEN: usize = 6;
 
 /// Bytes of a record of [`Frame::digests`].
 pub const DIGEST_LEN: usize = 32;

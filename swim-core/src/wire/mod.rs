@@ -28,19 +28,21 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::app::{APP_HASH_LEN, DIGEST_LEN, Digest, KNOWN_LEN, SUMMARY_LEN, Summary, rumor_len};
+pub(crate) use self::app::APP_HASH_LEN;
+pub use self::app::{DIGEST_LEN, Digest, KNOWN_LEN, SUMMARY_LEN, Summary, rumor_len};
 use self::codec::Reader;
 #[cfg(all(swim_mutations, feature = "std"))]
 pub(crate) use self::codec::TAKES_OVERLONG;
 pub use self::item::{Accusers, Detail, Item, More};
 pub use self::opaque::{Opaque, opaque};
 pub use self::state::{Change, StateEntries, StateEntry, StateHead, StateItem};
-pub use self::sync::{CHILDREN, HELD_LEN, KeyRange, LEVELS, TreeNode};
+pub(crate) use self::sync::HELD_LEN;
+pub use self::sync::{CHILDREN, KeyRange, LEVELS, TreeNode};
 pub use self::writer::Writer;
 use crate::status::{Incarnation, NodeId};
 
 /// Bytes of the question who with a cookie, and of a proof, with the head of the section.
-pub const WHO_LEN: usize = 10;
+pub(crate) const WHO_LEN: usize = 10;
 
 /// Most accusers in one item: the first one and three confirmations (Lifeguard's K = 3).
 pub const MAX_ACCUSERS: usize = 4;

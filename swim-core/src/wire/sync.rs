@@ -22,7 +22,7 @@ pub const CHILDREN: usize = 64;
 pub const LEVELS: u8 = 5;
 
 /// Bytes of a record of what is held.
-pub const HELD_LEN: usize = 16;
+pub(crate) const HELD_LEN: usize = 16;
 
 /// Most ranges in one pull.
 const RANGES_MAX: usize = 256;

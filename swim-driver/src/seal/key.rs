@@ -13,6 +13,8 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use super::cipher::{HEADER_LEN, TAG_LEN};
+
 /// A secret that all nodes of a cluster share. Who has it, is a member; who has had it, may read what was sent under it for ever.
 ///
 /// ```
@@ -176,6 +178,9 @@ pub struct Keyring {
 impl Keyring {
     /// Keys that fit into a ring.
     pub const MAX: usize = 4;
+
+    /// Bytes that sealing puts around each frame, header and tag; [`crate::Plain::LEN`] is what the plain envelope takes.
+    pub const ENVELOPE_LEN: usize = HEADER_LEN + TAG_LEN;
 
     /// A ring of this key, which is in use.
     pub fn new(key: Key) -> Self {

@@ -3,8 +3,7 @@
 use serde::Serialize;
 use swim_core::wire::{Detail, Item, Message, More, Writer};
 use swim_core::{Incarnation, NodeId, State, Status};
-use swim_driver::Plain;
-use swim_driver::fuzzing::End;
+use swim_driver::{Keyring, Plain};
 
 use super::{Question, ms, six_digits};
 use crate::NodeIx;
@@ -158,7 +157,7 @@ impl Question<'_> {
             assert!(writer.open_updates() && items.iter().all(|item| writer.item(item)), "an item fits");
             writer.close_section();
         }
-        let envelope = if self.sealed { End::HEADER_LEN + End::TRAILER_LEN } else { Plain::LEN };
+        let envelope = if self.sealed { Keyring::ENVELOPE_LEN } else { Plain::LEN };
         envelope + writer.written() + HEADERS
     }
 }
