@@ -2,6 +2,8 @@
 //!
 //! Nothing decides by this log; it is written where the decisions are made, and read by whoever asks.
 
+use alloc::collections::VecDeque;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -99,13 +101,24 @@ pub enum Fact {
 /// The facts about all members, oldest first.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Log {
-    entries: Vec<(NodeId, Evidence)>,
+    entries: VecDeque<(NodeId, Evidence)>,
     entries_max: usize,
+    /// By the lowest bits of a member's id, how many facts there are about the members that share them: most often too few
+    /// for any of them to have many, and then nothing has to be gone through.
+    #[serde(skip)]
+    about: Vec<u32>,
+}
+
+/// Members are told apart by so many bits of their ids.
+const TAGS: usize = 256;
+
+fn tag(id: NodeId) -> usize {
+    id.as_u64() as usize % TAGS
 }
 
 impl Log {
     pub(crate) fn new(entries_max: usize) -> Self {
-        Self { entries: Vec::with_capacity(entries_max), entries_max }
+        Self { entries: VecDeque::with_capacity(entries_max), entries_max, about: vec![0; TAGS] }
     }
 
     /// Takes the room again that a restored copy lacks.
@@ -113,17 +126,39 @@ impl Log {
         self.entries.reserve_exact(self.entries_max.saturating_sub(self.entries.len()));
     }
 
+    /// Counts what was read back.
+    pub(crate) fn rebuild(&mut self) {
+        self.about = vec![0; TAGS];
+        for &(id, _) in &self.entries {
+            self.about[tag(id)] += 1;
+        }
+    }
+
     /// Notes a fact. A member that has many makes room among its own, so that one that flaps does not hide the others;
     /// otherwise the oldest fact of all goes.
     pub(crate) fn note(&mut self, about: NodeId, evidence: Evidence) {
+        let gone = if let Some(oldest) = self.oldest_of_many(about) {
+            self.entries.remove(oldest)
+        } else if self.entries.len() >= self.entries_max {
+            self.entries.pop_front()
+        } else {
+            None
+        };
+        if let Some((id, _)) = gone {
+            self.about[tag(id)] -= 1;
+        }
+        self.about[tag(about)] += 1;
+        self.entries.push_back((about, evidence));
+    }
+
+    /// Where the oldest fact about a member is that has as many as one may have.
+    fn oldest_of_many(&self, about: NodeId) -> Option<usize> {
+        if (self.about[tag(about)] as usize) < PER_MEMBER {
+            return None;
+        }
         let mut own = self.entries.iter().enumerate().filter(|(_, (id, _))| *id == about).map(|(i, _)| i);
         let oldest = own.next();
-        if own.count() + 1 >= PER_MEMBER {
-            self.entries.remove(oldest.unwrap_or(0));
-        } else if self.entries.len() >= self.entries_max {
-            self.entries.remove(0);
-        }
-        self.entries.push((about, evidence));
+        oldest.filter(|_| own.count() + 1 >= PER_MEMBER)
     }
 
     pub(crate) fn about(&self, id: NodeId) -> impl Iterator<Item = &Evidence> {
@@ -133,7 +168,10 @@ impl Log {
     /// Invariants.
     pub(crate) fn check(&self, config: &Config) -> Result<(), &'static str> {
         ensure(self.entries_max == config.evidence_max, "the bound of evidence is the config's")?;
-        ensure(self.entries.len() <= self.entries_max, "more evidence than its bound")
+        ensure(self.entries.len() <= self.entries_max, "more evidence than its bound")?;
+        let mut about = [0; TAGS];
+        self.entries.iter().for_each(|&(id, _)| about[tag(id)] += 1);
+        ensure(self.about == about, "the counts of evidence are those of its entries")
     }
 }
 

@@ -221,6 +221,11 @@ impl Members {
         self.by_addr.count(addr_hash(self.key, addr), |s| self[s].addr == addr)
     }
 
+    /// Is this address of a live member another's, too? Where all addresses are distinct, nothing has to be looked up.
+    pub(crate) fn shares_addr(&self, addr: Addr) -> bool {
+        self.shared > 0 && self.aliases(addr) > 1
+    }
+
     /// May another live member have this address?
     pub(crate) fn has_place_at(&self, addr: Addr) -> bool {
         self.aliases(addr) < ALIASES_MAX

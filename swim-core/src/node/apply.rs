@@ -250,7 +250,7 @@ impl Node {
         }
         let another_life = old.incarnation().epoch() != incarnation.epoch();
         if status.state() == State::Alive && incarnation > old.incarnation() {
-            let shares = addr == self.cx.my_addr || self.table.aliases(addr) > 1;
+            let shares = addr == self.cx.my_addr || self.table.shares_addr(addr);
             self.conflicts.on_life(id, shares, &self.cx);
         }
         if !status.is_live() || another_life {

@@ -12,7 +12,8 @@ use crate::mutation::Mutation;
 use crate::outbox::{Hint, Intent, What};
 use crate::status::{NodeId, State};
 use crate::storage::{NONE, Take};
-use crate::wire::{Accusers, Detail, Item, Message, More, Writer};
+use crate::wire::probe::write_ack;
+use crate::wire::{APP_HASH_LEN, Accusers, Detail, Item, Message, More, Writer};
 
 /// The shortest item.
 const ITEM_MIN: usize = 13;
@@ -23,7 +24,22 @@ impl Node {
         let room = self.cx.config.mtu.min(buf.len()).min(usize::from(intent.room));
         let buf = buf.get_mut(..room)?;
         let me = self.table[ME].status.incarnation();
+        let bare = self.bare_message(intent);
+        if let Some(Message::Ack { nonce }) = bare {
+            let hashes = (self.table.view_hash(), self.table.app_hash());
+            if let Some(len) = write_ack(buf, (self.cx.me, me), hashes, nonce) {
+                return Some(len);
+            }
+        }
         let mut w = Writer::new(buf, self.cx.me, me, self.table.view_hash())?;
+        if let Some(message) = bare {
+            let hash = self.table.app_hash();
+            w.hold(if hash == 0 { 0 } else { APP_HASH_LEN });
+            let fits = w.message(message);
+            w.release();
+            w.app_hash(hash);
+            return fits.then(|| w.written());
+        }
         let before = w.written();
         let mut padded = 0;
         let floor = self.app_floor(intent, w.room());
@@ -128,8 +144,14 @@ impl Node {
                     return Take::Stop;
                 }
                 let row = &table[slot];
-                let item = if with_detail { detail_item(row) } else { status_item(row, suspicions.accusers(slot)) };
-                match w.item(&item) {
+                let fits = if with_detail {
+                    w.item(&detail_item(row))
+                } else if row.state() == State::Suspect {
+                    w.item(&status_item(row, suspicions.accusers(slot)))
+                } else {
+                    w.item(&status_item(row, &[]))
+                };
+                match fits {
                     true => Take::Taken,
                     // A shorter item may still fit, but not when there is no room for any.
                     false if w.room() >= ITEM_MIN => Take::Skip,

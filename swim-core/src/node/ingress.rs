@@ -4,12 +4,13 @@
 
 use super::Node;
 use super::apply::Via;
+use super::quiet::Taken;
 use crate::config::Buddy;
 use crate::detect::Requester;
 use crate::identity::Addr;
 use crate::mutation::Mutation;
 use crate::outbox::{Hint, Intent, What};
-use crate::stats::count;
+use crate::stats::{count, count_all};
 use crate::status::{NodeId, State, Status};
 use crate::storage::NONE;
 use crate::wire::{Frame, Item, Message};
@@ -21,10 +22,19 @@ pub(super) const AMPLIFICATION_MAX: usize = 3;
 const ROOM_MAX: usize = u16::MAX as usize - 1;
 
 impl Node {
-    pub(super) fn on_datagram(&mut self, from: Addr, bytes: &[u8]) {
+    /// Tells whether it has set no deadline, as most have not.
+    pub(super) fn on_datagram(&mut self, from: Addr, bytes: &[u8]) -> bool {
+        count(&mut self.cx.stats.datagrams_received);
+        count_all(&mut self.cx.stats.bytes_received, bytes.len() as u64);
+        let taken = self.take_quietly(from, bytes);
+        if taken == Taken::Not {
+            self.on_any_datagram(from, bytes);
+        }
+        taken == Taken::Ping
+    }
+
+    fn on_any_datagram(&mut self, from: Addr, bytes: &[u8]) {
         let stats = &mut self.cx.stats;
-        count(&mut stats.datagrams_received);
-        stats.bytes_received = stats.bytes_received.saturating_add(bytes.len() as u64);
         if self.leave.has_begun() {
             count(&mut stats.dropped_after_leave);
             return;
@@ -45,6 +55,7 @@ impl Node {
             return;
         }
         count(&mut stats.datagrams_accepted);
+        self.to_tell.clear();
         // Decided before the frame has any effect: what may be answered, and whether it answers something of mine.
         let peer = self.table.find(frame.sender);
         let room = match peer {
@@ -53,7 +64,6 @@ impl Node {
             // Spoofing a source that is nobody's gains nothing.
             _ => bytes.len().saturating_mul(AMPLIFICATION_MAX).min(ROOM_MAX) as u16,
         };
-        self.to_tell.clear();
         let bound = self.is_answer(from, &frame);
         let before = self.table.view_hash();
         let peer = self.apply_frame(from, &frame, peer, bound).unwrap_or(NONE);
@@ -327,7 +337,7 @@ impl Node {
         if self.cx.mutant(bug) { self.table.get(peer).map_or(from, |row| row.addr) } else { from }
     }
 
-    fn on_probe_answered(&mut self) {
+    pub(super) fn on_probe_answered(&mut self) {
         self.detect.succeed(&mut self.cx);
         self.health.improve(&mut self.cx);
     }

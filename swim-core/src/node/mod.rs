@@ -18,6 +18,7 @@ mod io;
 mod leave;
 mod opaque;
 mod profile;
+mod quiet;
 mod snapshot;
 mod sync;
 mod timers;
@@ -256,18 +257,25 @@ impl Node {
         );
         self.advance(now);
         self.rumors.begin_input();
+        let due = self.take(input).unwrap_or_else(|| self.next_deadline());
+        debug_assert_eq!(due.max(self.cx.now), self.next_deadline().max(self.cx.now), "what is known is right");
+        // An input can set a deadline in the past, as a confirmation does that comes late. Nobody has slept through that.
+        self.due = due.max(self.cx.now);
+        #[cfg(debug_assertions)]
+        self.check_now_and_then();
+    }
+
+    /// Returns the next deadline where it is known: most inputs are pings, which set none.
+    fn take(&mut self, input: Input<'_>) -> Option<Instant> {
         match input {
-            Input::Datagram { from, bytes } => self.on_datagram(from.into(), bytes),
+            Input::Datagram { from, bytes } => return self.on_datagram(from.into(), bytes).then_some(self.due),
+            Input::Timeout => return self.on_timeout(),
             Input::Command(command) => self.on_command(command),
-            Input::Timeout => self.on_timeout(),
             Input::SendFailed { to } => self.on_send_failed(to.into()),
             Input::SendBlocked => self.verdicts.block(&self.cx),
             Input::SendResumed => self.on_send_resumed(),
         }
-        // An input can set a deadline in the past, as a confirmation does that comes late. Nobody has slept through that.
-        self.due = self.next_deadline().max(self.cx.now);
-        #[cfg(debug_assertions)]
-        self.check_now_and_then();
+        None
     }
 
     /// After every input of a small cluster; in larger ones, where it would take most of the time, what has gone wrong is
@@ -289,7 +297,12 @@ impl Node {
 
     /// Encodes the next datagram at the start of `buf` and tells where it goes; `None` when there is nothing more to
     /// send. A frame has at most `buf.len()` bytes, and at most the config's `mtu`.
+    #[inline]
     pub fn poll_transmit(&mut self, buf: &mut [u8]) -> Option<Transmit> {
+        if self.cx.outbox.is_empty() { None } else { self.transmit(buf) }
+    }
+
+    fn transmit(&mut self, buf: &mut [u8]) -> Option<Transmit> {
         loop {
             let mut intent = self.cx.outbox.pop()?;
             // Its row may have been forgotten in the same call that made the intent.

@@ -53,6 +53,7 @@ impl Node {
             self.slept = self.slept.saturating_add(late);
             self.cx.now = self.cx.now.max(self.last.minus_micros(self.slept));
             self.on_woken();
+            self.due = self.next_deadline();
         }
         self.cx.now = self.cx.now.max(self.last.minus_micros(self.slept));
     }
@@ -135,40 +136,37 @@ impl Node {
     /// The earliest deadline, and what it is for.
     fn next_due(&self) -> (Instant, Due) {
         let row = self.deadlines.peek().map_or(Instant::NEVER, |(at, _)| at);
-        let all = [
-            (self.period_at(), Due::Period),
-            (self.detect.ask_at(), Due::AskRelays),
-            (self.detect.relay_at(), Due::Relay),
-            (row, Due::Row),
-            (self.suspicions.tell_at(), Due::Suspicion),
-            (self.doubts.next_deadline(), Due::Doubt),
-            (self.join.next_deadline(), Due::Join),
-            (self.sync.next_deadline(), Due::Sync),
-            (self.fetch.next_deadline(), Due::Fetch),
-            (self.state_at(), Due::State),
-            (self.rumor_at(), Due::Rumor),
-            (self.heal.next_deadline(), Due::Heal),
-            (self.profiles.next_deadline(), Due::Profile),
-            (self.gossip_at(), Due::Gossip),
-        ];
-        let mut first = all[0];
-        for due in all {
-            if due.0 < first.0 {
-                first = due;
+        let mut first = (self.period_at(), Due::Period);
+        let mut also = |at: Instant, due: Due| {
+            if at < first.0 {
+                first = (at, due);
             }
-        }
+        };
+        also(self.detect.ask_at(), Due::AskRelays);
+        also(self.detect.relay_at(), Due::Relay);
+        also(row, Due::Row);
+        also(self.suspicions.tell_at(), Due::Suspicion);
+        also(self.doubts.next_deadline(), Due::Doubt);
+        also(self.join.next_deadline(), Due::Join);
+        also(self.sync.next_deadline(), Due::Sync);
+        also(self.fetch.next_deadline(), Due::Fetch);
+        also(self.state_at(), Due::State);
+        also(self.rumor_at(), Due::Rumor);
+        also(self.heal.next_deadline(), Due::Heal);
+        also(self.profiles.next_deadline(), Due::Profile);
+        also(self.gossip_at(), Due::Gossip);
         first
     }
 
-    /// Handles what is due, the earliest deadline first.
-    pub(super) fn on_timeout(&mut self) {
+    /// Handles what is due, the earliest deadline first. Returns the next one, unless there is more to do.
+    pub(super) fn on_timeout(&mut self) -> Option<Instant> {
         for _ in 0..WORK_MAX {
             if self.leave.is_complete() {
-                return;
+                return None;
             }
             let (at, due) = self.next_due();
             if at > self.cx.now || at == Instant::NEVER {
-                return;
+                return Some(at);
             }
             count(&mut self.cx.stats.timeouts);
             match due {
@@ -201,6 +199,7 @@ impl Node {
                 }
             }
         }
+        None
     }
 
     /// A protocol period is over, and the next begins.

@@ -19,6 +19,10 @@ const FORM_STATUS: u64 = 0;
 const FORM_ACCUSED: u64 = 1;
 const FORM_DETAIL: u64 = 2;
 
+/// Refutations below this leave room in one byte for form and state; then a status has so many bytes.
+const SHORT: u32 = 8;
+const SHORT_LEN: usize = 13;
+
 /// What is said about one member: a status, perhaps with its accusers or with what the member says about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Item<'a> {
@@ -120,6 +124,17 @@ impl<'a> Item<'a> {
 
     /// Puts the whole item, or nothing.
     pub(crate) fn write(&self, c: &mut Cursor<'_>) -> Option<()> {
+        let incarnation = self.status.incarnation();
+        // What nearly all are, in one step.
+        if self.more == More::Status && incarnation.refutations() < SHORT {
+            let mut short = [0; SHORT_LEN];
+            let (id, rest) = short.split_first_chunk_mut()?;
+            let (epoch, rest) = rest.split_first_chunk_mut()?;
+            *id = self.id.as_u64().to_le_bytes();
+            *epoch = incarnation.epoch().to_le_bytes();
+            *rest.first_mut()? = (incarnation.refutations() << 4) as u8 | self.status.state() as u8;
+            return c.bytes(&short);
+        }
         let mark = c.at();
         let done = self.write_parts(c);
         if done.is_none() {

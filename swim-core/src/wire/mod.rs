@@ -17,6 +17,7 @@ mod app;
 mod codec;
 mod item;
 mod opaque;
+pub(crate) mod probe;
 mod state;
 mod sync;
 mod writer;

@@ -250,12 +250,11 @@ impl<'a> Writer<'a> {
         debug_assert!(self.open.is_some(), "items live in sections");
         let (start, len_bytes) = self.open?;
         let mark = self.out.at();
-        let done = put(&mut self.out).filter(|_| {
-            let body = self.out.at().saturating_sub(start).saturating_sub(len_bytes).saturating_sub(1);
-            body <= usize::from(u16::MAX)
-        });
-        if done.is_none() {
+        let done = put(&mut self.out);
+        let body = self.out.at().saturating_sub(start).saturating_sub(len_bytes).saturating_sub(1);
+        if done.is_none() || body > usize::from(u16::MAX) {
             self.out.rewind(mark);
+            return None;
         }
         done
     }

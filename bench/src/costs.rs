@@ -1,0 +1,109 @@
+//! `bench core`: every operation of our core beside foca's, in turns.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use crate::case::{Case, Measure, Op, Sample, heap_per_member};
+use crate::core::{Core, Member};
+use crate::foca_core::FocaCore;
+use crate::plot;
+use crate::results::{Measured, Results, short};
+use crate::swim::Swim;
+use crate::targets;
+
+#[derive(Args)]
+pub(crate) struct CoreArgs {
+    /// Numbers of members.
+    #[arg(long, value_delimiter = ',', default_values_t = [10, 1_000, 10_000, 100_000])]
+    members: Vec<Member>,
+    /// Only operations whose names have this in them.
+    #[arg(long, default_value = "")]
+    only: String,
+    /// Milliseconds that each core is measured for, in each operation and with each number of members.
+    #[arg(long, default_value_t = 300)]
+    millis: u64,
+    /// A folder for plots of cost against members, as SVG.
+    #[arg(long)]
+    plots: Option<PathBuf>,
+}
+
+/// Batches of each core, at least.
+const BATCHES_MIN: usize = 5;
+
+pub(crate) fn run(args: &CoreArgs) -> Result<(), String> {
+    if let Some(&members) = args.members.iter().find(|&&n| !(2..=1_000_000).contains(&n)) {
+        return Err(format!("--members {members}: choose 2 to 1000000"));
+    }
+    let mut results = Results::default();
+    for &members in &args.members {
+        for op in Op::ALL.into_iter().filter(|op| op.to_string().contains(&args.only)) {
+            measure(op, members, Duration::from_millis(args.millis), &mut results);
+        }
+    }
+    if results.0.is_empty() {
+        return Err(format!("--only {}: no operation has this in its name", args.only));
+    }
+    print(&results);
+    heap(&args.members);
+    if args.only.is_empty() {
+        println!("{}", targets::table(&results));
+    }
+    args.plots.as_deref().map_or(Ok(()), |folder| plots(&results, folder))
+}
+
+/// Both cores in turns, so that whatever else the machine does falls on both.
+fn measure(op: Op, members: Member, each: Duration, results: &mut Results) {
+    let mut cases: Vec<(&'static str, Box<dyn Measure>, Vec<Sample>)> =
+        vec![(Swim::NAME, Box::new(Case::<Swim>::new(op, members)), Vec::new())];
+    if op.is_of::<FocaCore>() {
+        cases.push((FocaCore::NAME, Box::new(Case::<FocaCore>::new(op, members)), Vec::new()));
+    }
+    // The first batches warm up what the others find.
+    cases.iter_mut().for_each(|(_, case, _)| _ = case.batch());
+    let count = cases.len() as u32;
+    let end = Instant::now() + each * count;
+    while Instant::now() < end || cases[0].2.len() < BATCHES_MIN {
+        cases.iter_mut().for_each(|(_, case, samples)| samples.push(case.batch()));
+    }
+    results.0.extend(cases.iter().map(|(core, _, samples)| Measured::of(core, op, members, samples)));
+}
+
+fn print(results: &Results) {
+    let both = |of: fn(&Measured) -> f64| {
+        move |ours: &Measured, peer: Option<&Measured>| match peer {
+            Some(peer) => format!("{} / {}", short(of(ours)), short(of(peer))),
+            None => short(of(ours)),
+        }
+    };
+    println!("Nanoseconds, swim / foca, and the ratio\n");
+    let time = |ours: &Measured, peer: Option<&Measured>| match peer {
+        Some(peer) => format!("{} / {} = {}", short(ours.nanos), short(peer.nanos), short(ours.nanos / peer.nanos)),
+        None => short(ours.nanos),
+    };
+    println!("{}", results.table(time));
+    println!("Allocations, swim / foca\n\n{}", results.table(both(|m| m.allocations)));
+    println!("Bytes allocated, swim / foca\n\n{}", results.table(both(|m| m.allocated)));
+    println!("Bytes sent, swim / foca\n\n{}", results.table(both(|m| m.bytes)));
+}
+
+fn heap(sizes: &[Member]) {
+    println!("Bytes of heap per member, all of them news\n\n| | reserved | grown |\n|---|---|---|");
+    for &members in sizes {
+        let of = |reserved| {
+            format!(
+                "{} / {}",
+                short(heap_per_member::<Swim>(members, reserved)),
+                short(heap_per_member::<FocaCore>(members, reserved))
+            )
+        };
+        println!("| N = {members}, swim / foca | {} | {} |", of(true), of(false));
+    }
+    println!();
+}
+
+fn plots(results: &Results, folder: &Path) -> Result<(), String> {
+    std::fs::create_dir_all(folder).map_err(|e| format!("--plots {}: {e}", folder.display()))?;
+    plot::draw(results, folder)
+}

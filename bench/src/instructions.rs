@@ -1,0 +1,143 @@
+//! `bench instructions`: how many instructions each operation takes, inside the core alone. Callgrind counts them, so the machine may
+//! be as busy as it likes: the figures are the same in every run.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use clap::Args;
+
+use crate::case::{Case, Measure, Op};
+use crate::core::{Core, Member};
+use crate::foca_core::FocaCore;
+use crate::swim::Swim;
+
+#[derive(Args)]
+pub(crate) struct InstructionsArgs {
+    /// Numbers of members.
+    #[arg(long, value_delimiter = ',', default_values_t = [10, 1_000, 10_000])]
+    members: Vec<Member>,
+    /// Only operations whose names have this in them.
+    #[arg(long, default_value = "")]
+    only: String,
+    /// Count foca's instructions, too.
+    #[arg(long)]
+    peers: bool,
+    /// Compare with this file, and fail where an operation has become dearer by more than 3 %.
+    #[arg(long)]
+    check: Option<PathBuf>,
+    /// Write that file anew.
+    #[arg(long, requires = "check")]
+    bless: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct OneArgs {
+    /// `swim` or `foca`.
+    core: String,
+    /// As the tables name it.
+    op: String,
+    members: Member,
+    /// How many batches.
+    times: u64,
+}
+
+/// So much dearer may an operation become, in percent, before its baseline has to be changed.
+const TOLERATED: f64 = 3.0;
+
+/// The steady state is what a long run takes more than a short one.
+const RUNS: (u64, u64) = (40, 240);
+
+type Counted = BTreeMap<(String, Member), f64>;
+
+pub(crate) fn one(args: &OneArgs) -> Result<(), String> {
+    let op = Op::ALL.into_iter().find(|op| op.to_string() == args.op);
+    let op = op.ok_or_else(|| format!("{}: no operation has this name", args.op))?;
+    let mut case: Box<dyn Measure> = match args.core.as_str() {
+        "swim" => Box::new(Case::<Swim>::new(op, args.members)),
+        "foca" if op.is_of::<FocaCore>() => Box::new(Case::<FocaCore>::new(op, args.members)),
+        other => return Err(format!("{other} has no {op} here")),
+    };
+    let ops: u64 = (0..args.times).map(|_| case.batch().ops).sum();
+    println!("{ops}");
+    Ok(())
+}
+
+pub(crate) fn run(args: &InstructionsArgs) -> Result<(), String> {
+    let mut ours = Counted::new();
+    println!("Instructions\n\n| | members | swim | foca |\n|---|---|---|---|");
+    for op in Op::ALL.into_iter().filter(|op| op.to_string().contains(&args.only)) {
+        for &members in &args.members {
+            let count = count(Swim::NAME, op, members)?;
+            ours.insert((op.to_string(), members), count);
+            println!("| {op} | {members} | {count:.0} | {} |", peer(args, op, members)?);
+        }
+    }
+    args.check.as_deref().map_or(Ok(()), |file| if args.bless { write(file, &ours) } else { check(file, &ours) })
+}
+
+fn peer(args: &InstructionsArgs, op: Op, members: Member) -> Result<String, String> {
+    let counted = args.peers && op.is_of::<FocaCore>();
+    if counted { count(FocaCore::NAME, op, members).map(|count| format!("{count:.0}")) } else { Ok("–".into()) }
+}
+
+/// Instructions of one operation in the steady state.
+fn count(core: &str, op: Op, members: Member) -> Result<f64, String> {
+    // A table is learned from the start each time.
+    let (few, many) = if op == Op::Ingest { (1, 3) } else { RUNS };
+    let ((ops, short), (more, long)) = (callgrind(core, op, members, few)?, callgrind(core, op, members, many)?);
+    Ok((long - short) as f64 / (more - ops) as f64)
+}
+
+/// Operations, and the instructions of them all.
+fn callgrind(core: &str, op: Op, members: Member, times: u64) -> Result<(u64, u64), String> {
+    let this = std::env::current_exe().map_err(|e| format!("where this program is: {e}"))?;
+    let mut valgrind = Command::new("valgrind");
+    valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null", "--toggle-collect=bench::case::measured*"]);
+    valgrind.arg(this).args(["one", core, &op.to_string(), &members.to_string(), &times.to_string()]);
+    let output = valgrind.output().map_err(|e| format!("valgrind: {e}: install it (Debian: valgrind)"))?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let ops = String::from_utf8_lossy(&output.stdout).trim().parse();
+    let collected = said.lines().find_map(|line| line.split_once("Collected : ")?.1.trim().parse().ok());
+    match (ops, collected) {
+        (Ok(ops), Some(collected)) if output.status.success() => Ok((ops, collected)),
+        _ => Err(format!("{core} {op} {members} under callgrind: {}\n{said}", output.status)),
+    }
+}
+
+fn write(file: &Path, counted: &Counted) -> Result<(), String> {
+    let mut text = String::from(
+        "# Instructions of each operation by members: bench instructions --check writes and compares them.\n",
+    );
+    for ((op, members), count) in counted {
+        _ = writeln!(text, "{op} {members} {count:.0}");
+    }
+    std::fs::write(file, text).map_err(|e| format!("{}: {e}", file.display()))
+}
+
+/// Every operation of the file that was counted, and none missing in it.
+fn check(file: &Path, counted: &Counted) -> Result<(), String> {
+    let text = std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
+    let line = |line: &str| {
+        let mut words = line.split_whitespace();
+        let (op, members) = (words.next()?.to_owned(), words.next()?.parse().ok()?);
+        Some(((op, members), words.next()?.parse().ok()?))
+    };
+    let baseline: Counted = text.lines().filter(|l| !l.starts_with('#')).filter_map(line).collect();
+    let mut wrong = String::new();
+    for (what @ (op, members), &now) in counted {
+        match baseline.get(what) {
+            None => _ = writeln!(wrong, "{op}, {members} members: {now:.0} instructions, and no baseline"),
+            Some(&before) if now > before * (1.0 + TOLERATED / 100.0) => {
+                let more = 100.0 * (now / before - 1.0);
+                _ = writeln!(
+                    wrong,
+                    "{op}, {members} members: {before:.0} instructions before, {now:.0} now: {more:.1} % more"
+                );
+            }
+            Some(_) => {}
+        }
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(format!("{}:\n{wrong}", file.display())) }
+}
