@@ -49,6 +49,9 @@ const TOLERATED: f64 = 3.0;
 /// The steady state is what a long run takes more than a short one.
 const RUNS: (u64, u64) = (40, 240);
 
+/// What stands in front of the compiler's version in the file.
+const COMPILER: &str = "# by ";
+
 type Counted = BTreeMap<(String, Member), f64>;
 
 pub(crate) fn one(args: &OneArgs) -> Result<(), String> {
@@ -106,10 +109,16 @@ fn callgrind(core: &str, op: Op, members: Member, times: u64) -> Result<(u64, u6
     }
 }
 
+/// Another compiler writes other instructions.
+fn compiler() -> Result<String, String> {
+    let output = Command::new("rustc").arg("--version").output().map_err(|e| format!("rustc: {e}"))?;
+    let version = String::from_utf8_lossy(&output.stdout).into_owned();
+    Ok(version.split_whitespace().take(2).collect::<Vec<_>>().join(" "))
+}
+
 fn write(file: &Path, counted: &Counted) -> Result<(), String> {
-    let mut text = String::from(
-        "# Instructions of each operation by members: bench instructions --check writes and compares them.\n",
-    );
+    let head = "Instructions of each operation by members: bench instructions --check writes and compares them.";
+    let mut text = format!("# {head}\n{COMPILER}{}\n", compiler()?);
     for ((op, members), count) in counted {
         _ = writeln!(text, "{op} {members} {count:.0}");
     }
@@ -119,6 +128,11 @@ fn write(file: &Path, counted: &Counted) -> Result<(), String> {
 /// Every operation of the file that was counted, and none missing in it.
 fn check(file: &Path, counted: &Counted) -> Result<(), String> {
     let text = std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
+    let (theirs, mine) = (text.lines().find_map(|line| line.strip_prefix(COMPILER)), compiler()?);
+    if theirs != Some(mine.as_str()) {
+        println!("SKIPPED: {} was written by {}, and this is {mine}", file.display(), theirs.unwrap_or("no compiler"));
+        return Ok(());
+    }
     let line = |line: &str| {
         let mut words = line.split_whitespace();
         let (op, members) = (words.next()?.to_owned(), words.next()?.parse().ok()?);

@@ -2,6 +2,8 @@
 
 mod alloc;
 mod case;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod core;
 mod costs;
 mod draw;
@@ -21,6 +23,9 @@ use clap::Parser;
 enum Command {
     /// Times, allocations and heap of our core beside foca's, as tables and plots.
     Core(costs::CoreArgs),
+    /// Clusters of ours and of foca in one virtual network, as a table.
+    #[cfg(feature = "cluster")]
+    Cluster(cluster::Plan),
     /// Instructions of each operation, counted by callgrind.
     Instructions(instructions::InstructionsArgs),
     /// One operation of one core, so many times: for callgrind, and for profilers.
@@ -30,6 +35,8 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Command::parse() {
         Command::Core(args) => costs::run(&args),
+        #[cfg(feature = "cluster")]
+        Command::Cluster(plan) => cluster::run(&plan),
         Command::Instructions(args) => instructions::run(&args),
         Command::One(args) => instructions::one(&args),
     };
