@@ -1,5 +1,7 @@
 //! Swim beside its peers: what a message costs, on this machine, in one run.
 
+#[cfg(feature = "loopback")]
+mod agents;
 mod alloc;
 mod case;
 #[cfg(feature = "cluster")]
@@ -9,6 +11,8 @@ mod costs;
 mod draw;
 mod foca_core;
 mod instructions;
+#[cfg(feature = "loopback")]
+mod loopback;
 mod plot;
 mod results;
 mod swim;
@@ -30,6 +34,21 @@ enum Command {
     Instructions(instructions::InstructionsArgs),
     /// One operation of one core, so many times: for callgrind, and for profilers.
     One(instructions::OneArgs),
+    /// Pings answered per second and core over 127.0.0.1: by each binding, by loops that only receive and send, and by
+    /// peers.
+    #[cfg(feature = "loopback")]
+    Loopback(loopback::LoopbackArgs),
+    /// What idle nodes take, each a process: memory, and time of the processor.
+    #[cfg(feature = "loopback")]
+    Agents(agents::AgentsArgs),
+    /// A server of `loopback`.
+    #[cfg(feature = "loopback")]
+    #[command(hide = true)]
+    Serve(loopback::ServeArgs),
+    /// A node of `agents`.
+    #[cfg(feature = "loopback")]
+    #[command(hide = true)]
+    Peer(agents::peers::PeerArgs),
 }
 
 fn main() -> ExitCode {
@@ -39,6 +58,14 @@ fn main() -> ExitCode {
         Command::Cluster(plan) => cluster::run(&plan),
         Command::Instructions(args) => instructions::run(&args),
         Command::One(args) => instructions::one(&args),
+        #[cfg(feature = "loopback")]
+        Command::Loopback(args) => loopback::run(&args).map_err(|e| e.to_string()),
+        #[cfg(feature = "loopback")]
+        Command::Agents(args) => agents::run(&args).map_err(|e| e.to_string()),
+        #[cfg(feature = "loopback")]
+        Command::Serve(args) => loopback::serve(&args).map_err(|e| e.to_string()),
+        #[cfg(feature = "loopback")]
+        Command::Peer(args) => agents::peers::run(&args).map_err(|e| e.to_string()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
