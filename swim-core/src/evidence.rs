@@ -2,7 +2,6 @@
 //!
 //! Nothing decides by this log; it is written where the decisions are made, and read by whoever asks.
 
-use alloc::collections::VecDeque;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -98,18 +97,42 @@ pub enum Fact {
     },
 }
 
-/// The facts about all members, oldest first.
+/// The facts about all members. Full, it is a ring: the newest takes the place of the oldest.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(from = "Stored", into = "Stored")]
 pub(crate) struct Log {
-    entries: VecDeque<(NodeId, Evidence)>,
+    entries: Vec<(NodeId, Evidence)>,
+    /// Where the oldest is; 0 until all places have been taken.
+    first: usize,
     entries_max: usize,
     /// By the lowest bits of a member's id, how many facts there are about the members that share them: most often too few
     /// for any of them to have many, and then nothing has to be gone through.
-    #[serde(skip)]
     about: Vec<u32>,
 }
 
-/// Members are told apart by so many bits of their ids.
+/// How a log is written: oldest first.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    entries: Vec<(NodeId, Evidence)>,
+    entries_max: usize,
+}
+
+impl From<Log> for Stored {
+    fn from(mut log: Log) -> Self {
+        log.straighten();
+        Self { entries: log.entries, entries_max: log.entries_max }
+    }
+}
+
+impl From<Stored> for Log {
+    fn from(Stored { entries, entries_max }: Stored) -> Self {
+        let mut about = vec![0; TAGS];
+        entries.iter().for_each(|&(id, _)| about[tag(id)] += 1);
+        Self { entries, first: 0, entries_max, about }
+    }
+}
+
+/// Members are told apart by so many values of their ids' lowest bits.
 const TAGS: usize = 256;
 
 fn tag(id: NodeId) -> usize {
@@ -118,7 +141,7 @@ fn tag(id: NodeId) -> usize {
 
 impl Log {
     pub(crate) fn new(entries_max: usize) -> Self {
-        Self { entries: VecDeque::with_capacity(entries_max), entries_max, about: vec![0; TAGS] }
+        Self { entries: Vec::with_capacity(entries_max), first: 0, entries_max, about: vec![0; TAGS] }
     }
 
     /// Takes the room again that a restored copy lacks.
@@ -126,43 +149,51 @@ impl Log {
         self.entries.reserve_exact(self.entries_max.saturating_sub(self.entries.len()));
     }
 
-    /// Counts what was read back.
-    pub(crate) fn rebuild(&mut self) {
-        self.about = vec![0; TAGS];
-        for &(id, _) in &self.entries {
-            self.about[tag(id)] += 1;
-        }
-    }
-
     /// Notes a fact. A member that has many makes room among its own, so that one that flaps does not hide the others;
     /// otherwise the oldest fact of all goes.
     pub(crate) fn note(&mut self, about: NodeId, evidence: Evidence) {
-        let gone = if let Some(oldest) = self.oldest_of_many(about) {
-            self.entries.remove(oldest)
-        } else if self.entries.len() >= self.entries_max {
-            self.entries.pop_front()
-        } else {
-            None
-        };
-        if let Some((id, _)) = gone {
-            self.about[tag(id)] -= 1;
+        if self.about[tag(about)] as usize >= PER_MEMBER {
+            self.age_own(about);
         }
         self.about[tag(about)] += 1;
-        self.entries.push_back((about, evidence));
+        if self.entries.len() < self.entries_max {
+            self.entries.push((about, evidence));
+        } else if let Some(oldest) = self.entries.get_mut(self.first) {
+            self.about[tag(oldest.0)] -= 1;
+            *oldest = (about, evidence);
+            self.first = if self.first + 1 == self.entries.len() { 0 } else { self.first + 1 };
+        }
     }
 
-    /// Where the oldest fact about a member is that has as many as one may have.
-    fn oldest_of_many(&self, about: NodeId) -> Option<usize> {
-        if (self.about[tag(about)] as usize) < PER_MEMBER {
-            return None;
-        }
-        let mut own = self.entries.iter().enumerate().filter(|(_, (id, _))| *id == about).map(|(i, _)| i);
+    /// Makes the oldest fact about a member the oldest of all, if there are as many about it as may be; the others keep
+    /// their order. Before all places are taken, it goes at once.
+    #[cold]
+    fn age_own(&mut self, id: NodeId) {
+        let (newer, older) = self.entries.split_at(self.first);
+        let mut own = older.iter().chain(newer).enumerate().filter(|(_, (about, _))| *about == id).map(|(i, _)| i);
         let oldest = own.next();
-        oldest.filter(|_| own.count() + 1 >= PER_MEMBER)
+        let Some(oldest) = oldest.filter(|_| own.count() + 1 >= PER_MEMBER) else { return };
+        if self.entries.len() < self.entries_max {
+            self.entries.remove(oldest);
+            self.about[tag(id)] -= 1;
+            return;
+        }
+        for i in (0..oldest).rev() {
+            let (to, from) = ((self.first + i + 1) % self.entries_max, (self.first + i) % self.entries_max);
+            self.entries.swap(to, from);
+        }
+    }
+
+    /// Brings the oldest to the front.
+    fn straighten(&mut self) {
+        if self.first > 0 {
+            self.entries.rotate_left(core::mem::take(&mut self.first));
+        }
     }
 
     pub(crate) fn about(&self, id: NodeId) -> impl Iterator<Item = &Evidence> {
-        self.entries.iter().filter(move |(about, _)| *about == id).map(|(_, e)| e)
+        let (newer, older) = self.entries.split_at(self.first);
+        older.iter().chain(newer).filter(move |(about, _)| *about == id).map(|(_, e)| e)
     }
 
     /// Invariants.
@@ -171,7 +202,8 @@ impl Log {
         ensure(self.entries.len() <= self.entries_max, "more evidence than its bound")?;
         let mut about = [0; TAGS];
         self.entries.iter().for_each(|&(id, _)| about[tag(id)] += 1);
-        ensure(self.about == about, "the counts of evidence are those of its entries")
+        ensure(self.about == about, "the counts of evidence are those of its entries")?;
+        ensure(self.first == 0 || self.entries.len() == self.entries_max, "evidence is a ring when it is full")
     }
 }
 
@@ -198,6 +230,30 @@ mod tests {
         assert_eq!((kept.len(), kept[0], kept[31]), (32, fact(968), fact(999)));
     }
 
+    /// Facts about few members and many, in a log that fills up: it holds what a plain list of them does.
+    #[test]
+    fn like_a_plain_list() {
+        let mut random = crate::rng::Rng::new(5);
+        for members in [1, 2, 3, 5, 40] {
+            let (mut log, mut model) = (Log::new(64), Vec::new());
+            for n in 0..2_000 {
+                // Some share a tag.
+                let id = NodeId::new(random.below(members) * 128);
+                let own = model.iter().filter(|(about, _)| *about == id).count();
+                if own >= PER_MEMBER {
+                    let oldest = model.iter().position(|(about, _)| *about == id);
+                    model.remove(oldest.unwrap());
+                } else if model.len() == 64 {
+                    model.remove(0);
+                }
+                model.push((id, fact(n)));
+                log.note(id, fact(n));
+                assert_eq!(Stored::from(log.clone()).entries, model);
+                log.check(&Config { evidence_max: 64, ..Config::lan("c") }).unwrap();
+            }
+        }
+    }
+
     #[test]
     fn many_members_share_the_room() {
         let mut log = Log::new(64);
@@ -205,6 +261,10 @@ mod tests {
             log.note(NodeId::new(n), fact(n as u32));
         }
         assert_eq!(log.entries.len(), 64);
+        let bytes = postcard::to_allocvec(&log).unwrap();
+        let copy: Log = postcard::from_bytes(&bytes).unwrap();
+        assert!(copy.entries.iter().map(|(id, _)| id.as_u64()).eq(936..1_000), "oldest first");
+        assert_eq!(copy.about, log.about);
         assert!(log.about(NodeId::new(935)).next().is_none() && log.about(NodeId::new(936)).next().is_some());
     }
 }

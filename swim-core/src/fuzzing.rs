@@ -90,16 +90,16 @@ fn radix(s: &mut Script<'_>) {
         for slot in slot..(slot + u32::from(op >> 4) * 4 + 1).min(SLOTS) {
             let (key, v) = (key_of(slot, spread), (u64::from(op) << 40) + u64::from(slot) + 1);
             match (model.get(&(key, slot)).copied(), op % 4) {
-                (None, 0..=2) if !tree.is_crowded(key) => {
+                (None, 0..=2) if !tree.is_crowded(key, |s| key_of(s, spread)) => {
                     model.insert((key, slot), v);
-                    tree.insert(slot, key, |s| model.get(&(key_of(s, spread), s)).copied().unwrap_or(0));
+                    tree.insert(slot, key, v, |s| keyed(&model, s, spread));
                 }
                 (Some(old), 0) => {
-                    tree.adjust(slot, v.wrapping_sub(old));
+                    tree.add(key, v.wrapping_sub(old));
                     model.insert((key, slot), v);
                 }
                 (Some(old), 3) => {
-                    tree.remove(slot, old);
+                    tree.remove(slot, key, old);
                     model.remove(&(key, slot));
                 }
                 _ => {}
@@ -113,14 +113,20 @@ fn radix(s: &mut Script<'_>) {
     read_tree(&tree, &model, key_of(7, spread), spread);
 }
 
+/// The key of a slot, and what it adds.
+fn keyed(model: &BTreeMap<(u32, u32), u64>, slot: u32, spread: u8) -> (u32, u64) {
+    let key = key_of(slot, spread);
+    (key, model.get(&(key, slot)).copied().unwrap_or(0))
+}
+
 /// Every way of reading the tree, around this key.
 fn read_tree(tree: &Radix, model: &BTreeMap<(u32, u32), u64>, at: u32, spread: u8) {
-    let value = |slot: u32| model.get(&(key_of(slot, spread), slot)).copied().unwrap_or(0);
-    assert_eq!(tree.check(model.iter().map(|(&(key, slot), &v)| (slot, key, v))), Ok(()));
+    let of = |slot: u32| keyed(model, slot, spread);
+    assert_eq!(tree.check(model.keys().map(|&(_, slot)| slot), of), Ok(()));
     for level in 0..LEVELS {
         let (start, end) = range_of(level, 0);
         let prefix = at / (end - start);
-        let sums = tree.sums(level, prefix, value);
+        let sums = tree.sums(level, prefix, of);
         for (child, sum) in sums.into_iter().enumerate() {
             let (from, to) = range_of(level + 1, prefix * FAN as u32 + child as u32);
             let want = model.range((from, 0)..(to, 0)).fold(0_u64, |a, (_, v)| a.wrapping_add(*v));
@@ -129,10 +135,11 @@ fn read_tree(tree: &Radix, model: &BTreeMap<(u32, u32), u64>, at: u32, spread: u
     }
     let (from, to) = (at.saturating_sub(5_000), at.saturating_add(1 << 24).min(KEY_END));
     let mut seen = Vec::new();
-    let all = tree.visit(from, to, |slot, key| {
+    let see = |slot, key| {
         seen.push((key, slot));
         seen.len() < 40
-    });
+    };
+    let all = tree.visit(from, to, |slot| of(slot).0, see);
     let mut want: Vec<_> = model.range((from, 0)..(to, 0)).map(|(k, _)| *k).collect();
     assert_eq!(all, want.len() < 40);
     want.truncate(40);

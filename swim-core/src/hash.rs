@@ -4,6 +4,7 @@
 //! must agree between all nodes, so they never change. The keyed one places rows in this node's own tables only.
 
 /// The finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): a bijection of 64 bits.
+#[inline]
 pub(crate) const fn mix64(x: u64) -> u64 {
     let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -19,10 +20,12 @@ pub fn name_hash(name: &[u8]) -> u64 {
     mix64(h)
 }
 
-/// What one live row adds to the view hash: its id, its incarnation, and the incarnation that wrote its address and profile.
-pub(crate) const fn row_hash(id: u64, incarnation: u64, detail_at: u64) -> u64 {
+/// What one live row adds to the view hash: its id, which has been mixed already since its place in the tree is made of it,
+/// too; its incarnation, and the incarnation that wrote its address and profile.
+#[inline]
+pub(crate) const fn row_hash(mixed_id: u64, incarnation: u64, detail_at: u64) -> u64 {
     const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
-    mix64(mix64(mix64(id).wrapping_add(incarnation.wrapping_mul(ODD))).wrapping_add(detail_at.wrapping_mul(ODD)))
+    mix64(mix64(mixed_id.wrapping_add(incarnation.wrapping_mul(ODD))).wrapping_add(detail_at.wrapping_mul(ODD)))
 }
 
 /// The mark of a member's application data: in which life, the version of its state, and what is known of its rumors. 0 is
@@ -39,7 +42,13 @@ pub(crate) const fn app_mark(id: u64, epoch: u32, version: u32, rumors: u64) -> 
 
 /// A row's place in the tree of hashes, of 30 bits: the upper ones of its id's hash.
 pub(crate) const fn tree_key(id: u64) -> u32 {
-    (mix64(id) >> 34) as u32
+    mixed_tree_key(mix64(id))
+}
+
+/// As [`tree_key`], of an id that has been mixed already.
+#[inline]
+pub(crate) const fn mixed_tree_key(mixed_id: u64) -> u32 {
+    (mixed_id >> 34) as u32
 }
 
 /// 32 bits of a hash, for one question: with another nonce, two that were taken for equal by chance differ.
@@ -68,6 +77,7 @@ impl Default for TableKey {
 }
 
 impl TableKey {
+    #[inline]
     pub(crate) fn hash(self, x: u64) -> u64 {
         fold(fold(x ^ self.0, 0x9e37_79b9_7f4a_7c15), self.1 | 1)
     }
@@ -136,7 +146,7 @@ mod tests {
         assert_eq!(mix64(1), 0x5692_161d_100b_05e5);
         assert_eq!(name_hash(b""), 0xf52a_15e9_a9b5_e89b);
         assert_eq!(name_hash(b"web-1"), 0xf576_b188_329f_7edd);
-        assert_eq!(row_hash(1, 2, 1), 0x81fb_535c_a52e_6825);
+        assert_eq!(row_hash(mix64(1), 2, 1), 0x81fb_535c_a52e_6825);
         assert_eq!(tree_key(1), 0x15a4_8587);
         assert_eq!(short_hash(1, 2), 0xbeeb_8da1);
         assert_eq!((app_mark(1, 0, 0, 0), app_mark(1, 0, 5, 0)), (0, 0xbd6b_1e15_ac64_e00e));

@@ -71,7 +71,11 @@ impl Heal {
     }
 
     /// A member is there, or said goodbye: it is not lost.
+    #[inline]
     pub(crate) fn on_found(&mut self, id: NodeId) {
+        if self.lost.is_empty() {
+            return;
+        }
         self.lost.retain(|l| l.id != id);
     }
 

@@ -3,6 +3,7 @@
 //! Decides nothing. `Node::apply` is its only writer; whatever changes a row goes through here, so that the indexes
 //! (by id, by address, the round-robin, the view hash and its tree) cannot fall out of step. Map order never reaches the protocol.
 
+mod check;
 mod draw;
 
 use alloc::vec::Vec;
@@ -10,11 +11,11 @@ use core::ops::Index;
 
 use serde::{Deserialize, Serialize};
 
-use crate::hash::{TableKey, row_hash, short_hash, tree_key};
+use crate::hash::{TableKey, mix64, mixed_tree_key, row_hash, short_hash, tree_key};
 use crate::identity::{Addr, Profile};
 use crate::rng::Rng;
 use crate::status::{Incarnation, NodeId, State, Status};
-use crate::storage::{FAN, Index as SlotIndex, Order, Radix, Slab, make_room};
+use crate::storage::{FAN, Index as SlotIndex, Order, Radix, SLOTS_MAX, Slab, make_room};
 use crate::wire::Item;
 
 /// This node's own slot.
@@ -24,7 +25,8 @@ pub(crate) const ME: u32 = 0;
 /// is an attack on the index.
 const ALIASES_MAX: usize = 64;
 
-/// What is known of one member.
+/// What is known of one member: on one cache line, since nearly all that is heard of a member needs a look at it.
+#[repr(align(64))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Row {
     pub(crate) id: NodeId,
@@ -114,7 +116,7 @@ impl Members {
         self.tree.grow(self.rows.slots());
         let slots: Vec<u32> = self.rows.iter().map(|(slot, _)| slot).collect();
         for slot in slots {
-            if self.tree.is_crowded(tree_key(self[slot].id.as_u64())) {
+            if self.is_crowded(self[slot].id) {
                 return Err("too many ids in one place of the tree");
             }
             self.plant(slot);
@@ -233,13 +235,23 @@ impl Members {
 
     /// The sums of the hashes of the live rows under the 64 children of a node of the tree.
     pub(crate) fn sums(&self, level: u32, prefix: u32) -> [u64; FAN] {
-        self.tree.sums(level, prefix, |slot| self.value(slot))
+        self.tree.sums(level, prefix, |slot| leaf_of(&self.rows, &self.marks, slot))
     }
 
     /// Shows the live rows with keys in `[from, to)`, this node's own included, by their keys, until `see` returns `false`;
     /// tells whether it saw all. No key at which it stopped was seen in vain: what is left begins there.
     pub(crate) fn visit_live(&self, from: u32, to: u32, mut see: impl FnMut(u32, u32) -> bool) -> bool {
-        self.tree.visit(from, to, |slot, key| !self[slot].status.is_live() || see(slot, key))
+        self.tree.visit(
+            from,
+            to,
+            |slot| key_of(&self.rows, slot),
+            |slot, key| !self[slot].status.is_live() || see(slot, key),
+        )
+    }
+
+    /// Have too many ids the place in the tree that this one has?
+    fn is_crowded(&self, id: NodeId) -> bool {
+        self.tree.is_crowded(tree_key(id.as_u64()), |slot| key_of(&self.rows, slot))
     }
 
     /// What a live row adds to the view hash; a dead one nothing.
@@ -257,26 +269,22 @@ impl Members {
         self.marks.get(slot as usize).copied().unwrap_or(0)
     }
 
-    /// What a live row adds to the tree.
-    fn value(&self, slot: u32) -> u64 {
-        value(&self.rows, &self.marks, slot)
-    }
-
     // --- writing
 
     /// Takes a newcomer in. Its id must not be known.
     pub(crate) fn admit(&mut self, row: Row, rng: &mut Rng) -> Result<u32, Refusal> {
         debug_assert!(self.find(row.id).is_none());
-        if self.rows.len() >= self.rows_max {
+        if self.rows.len() >= self.rows_max.min(SLOTS_MAX as usize) {
             return Err(Refusal::Full);
         }
-        if row.status.is_live() && !self.has_place_at(row.addr) {
+        let live = row.status.is_live();
+        let aliases = if live { self.aliases(row.addr) } else { 0 };
+        if aliases >= ALIASES_MAX {
             return Err(Refusal::Address);
         }
-        if self.tree.is_crowded(tree_key(row.id.as_u64())) {
+        if self.is_crowded(row.id) {
             return Err(Refusal::Crowd);
         }
-        let live = row.status.is_live();
         let slot = self.rows.insert(row);
         let (rows, key) = (&self.rows, self.key);
         self.by_id.insert(slot, |s| id_hash(rows, key, s));
@@ -285,15 +293,15 @@ impl Members {
         self.plant(slot);
         if live {
             self.view_hash = self.view_hash.wrapping_add(self.row_value(slot));
-            self.enlist(slot, rng);
+            self.enlist(slot, aliases, rng);
         }
         Ok(slot)
     }
 
     fn plant(&mut self, slot: u32) {
-        let key = tree_key(self[slot].id.as_u64());
         let (rows, marks) = (&self.rows, &self.marks);
-        self.tree.insert(slot, key, |s| value(rows, marks, s));
+        let (key, value) = leaf_of(rows, marks, slot);
+        self.tree.insert(slot, key, value, |s| leaf_of(rows, marks, s));
     }
 
     /// Drops a row that is not live, with every trace of it.
@@ -302,20 +310,29 @@ impl Members {
         let hash = self.key.hash(self[slot].id.as_u64());
         self.by_id.remove(slot, hash);
         self.set_mark(slot, 0);
-        self.tree.remove(slot, 0);
+        self.tree.remove(slot, key_of(&self.rows, slot), 0);
         self.rows.remove(slot);
     }
 
     pub(crate) fn set_status(&mut self, slot: u32, status: Status, rng: &mut Rng) {
-        let (old, before) = (self[slot].status, (self.row_value(slot), self.mark(slot)));
-        if let Some(row) = self.rows.get_mut(slot) {
-            row.status = status;
+        let Some(row) = self.rows.get_mut(slot) else { return };
+        let old = core::mem::replace(&mut row.status, status);
+        let (mixed, at) = (mix64(row.id.as_u64()), row.detail_at);
+        let mut delta = live_hash(mixed, status, at).wrapping_sub(live_hash(mixed, old, at));
+        self.view_hash = self.view_hash.wrapping_add(delta);
+        if old.is_live() != status.is_live() {
+            let mark = self.raw_mark(slot);
+            let mark = if status.is_live() { mark } else { mark.wrapping_neg() };
+            self.app_sum = self.app_sum.wrapping_add(mark);
+            delta = delta.wrapping_add(mark);
+            if status.is_live() {
+                self.enlist(slot, self.aliases(self[slot].addr), rng);
+            } else {
+                self.discharge(slot);
+            }
         }
-        self.on_changed(slot, before);
-        match (old.is_live(), status.is_live()) {
-            (true, false) => self.discharge(slot),
-            (false, true) => self.enlist(slot, rng),
-            _ => {}
+        if delta != 0 {
+            self.tree.add(mixed_tree_key(mixed), delta);
         }
     }
 
@@ -346,7 +363,7 @@ impl Members {
         self.view_hash = self.view_hash.wrapping_add(row);
         self.app_sum = self.app_sum.wrapping_add(mark);
         if row != 0 || mark != 0 {
-            self.tree.adjust(slot, row.wrapping_add(mark));
+            self.tree.add(key_of(&self.rows, slot), row.wrapping_add(mark));
         }
     }
 
@@ -372,7 +389,7 @@ impl Members {
         }
         self.on_changed(slot, before);
         if moves {
-            self.list_addr(slot);
+            self.list_addr(slot, self.aliases(addr));
         }
         Ok(())
     }
@@ -387,11 +404,11 @@ impl Members {
         Ok(())
     }
 
-    /// A row becomes live.
-    fn enlist(&mut self, slot: u32, rng: &mut Rng) {
+    /// A row becomes live, at whose address so many others are.
+    fn enlist(&mut self, slot: u32, aliases: usize, rng: &mut Rng) {
         if slot != ME {
             self.order.insert(slot, rng);
-            self.list_addr(slot);
+            self.list_addr(slot, aliases);
         }
     }
 
@@ -402,9 +419,8 @@ impl Members {
         }
     }
 
-    fn list_addr(&mut self, slot: u32) {
-        let addr = self[slot].addr;
-        self.shared += usize::from(self.aliases(addr) > 0);
+    fn list_addr(&mut self, slot: u32, aliases: usize) {
+        self.shared += usize::from(aliases > 0);
         let (rows, key) = (&self.rows, self.key);
         self.by_addr.insert(slot, |s| slot_addr_hash(rows, key, s));
     }
@@ -414,50 +430,22 @@ impl Members {
         self.by_addr.remove(slot, addr_hash(self.key, addr));
         self.shared -= usize::from(self.aliases(addr) > 0);
     }
-
-    /// Every index against its plain meaning.
-    pub(crate) fn check(&self) -> Result<(), &'static str> {
-        self.order.check()?;
-        let (mut hash, mut app_sum) = (0_u64, 0_u64);
-        let (mut rows, mut peers) = (0, 0);
-        for (slot, row) in self.rows.iter() {
-            rows += 1;
-            ensure(self.find(row.id) == Some(slot), "by_id misses a row")?;
-            ensure(row.detail_at <= row.status.incarnation(), "detail is ahead of status")?;
-            let listed = self.by_addr.count(addr_hash(self.key, row.addr), |s| s == slot) == 1;
-            let peer = row.status.is_live() && slot != ME;
-            ensure(listed == peer, "by_addr holds exactly the live peers")?;
-            ensure(self.order.contains(slot) == peer, "the order holds exactly the live peers")?;
-            peers += usize::from(peer);
-            hash = hash.wrapping_add(self.row_value(slot));
-            app_sum = app_sum.wrapping_add(self.mark(slot));
-        }
-        ensure(self.rows.get(ME).is_some(), "slot 0 is this node's own")?;
-        ensure(
-            rows == self.by_id.len() && rows == self.rows.len() && rows <= self.rows_max,
-            "one index entry per row",
-        )?;
-        ensure(peers == self.by_addr.len() && peers == self.order.len(), "one address entry per live peer")?;
-        ensure(hash == self.view_hash, "the view hash is the sum over live rows")?;
-        ensure(app_sum == self.app_sum, "the sum of marks is that over live rows")?;
-        let of_rows = |(slot, mark): (usize, &u64)| *mark == 0 || self.rows.get(slot as u32).is_some();
-        ensure(self.marks.iter().enumerate().all(of_rows), "a mark without a row")?;
-        self.tree.check(self.rows.iter().map(|(slot, r)| (slot, tree_key(r.id.as_u64()), self.value(slot))))?;
-        let mut shared = 0;
-        for (i, slot) in (0..peers).map(|i| (i, self.order.at(i))) {
-            shared += usize::from((0..i).any(|j| self[self.order.at(j)].addr == self[slot].addr));
-        }
-        ensure(shared == self.shared, "shared addresses are counted")
-    }
 }
 
 pub(crate) fn ensure(holds: bool, what: &'static str) -> Result<(), &'static str> {
     if holds { Ok(()) } else { Err(what) }
 }
 
-/// See [`Members::value`].
-fn value(rows: &Slab<Row>, marks: &[u64], slot: u32) -> u64 {
-    row_value(rows, slot).wrapping_add(live_mark(rows, marks, slot))
+/// A row's place in the tree, and what it adds there: its own hash and its mark.
+fn leaf_of(rows: &Slab<Row>, marks: &[u64], slot: u32) -> (u32, u64) {
+    let Some(row) = rows.get(slot) else { return (0, 0) };
+    let mixed = mix64(row.id.as_u64());
+    let value = live_hash(mixed, row.status, row.detail_at).wrapping_add(live_mark(rows, marks, slot));
+    (mixed_tree_key(mixed), value)
+}
+
+fn key_of(rows: &Slab<Row>, slot: u32) -> u32 {
+    rows.get(slot).map_or(0, |row| tree_key(row.id.as_u64()))
 }
 
 fn live_mark(rows: &Slab<Row>, marks: &[u64], slot: u32) -> u64 {
@@ -467,8 +455,13 @@ fn live_mark(rows: &Slab<Row>, marks: &[u64], slot: u32) -> u64 {
 
 /// See [`Members::row_value`]. A slot without a row adds nothing.
 fn row_value(rows: &Slab<Row>, slot: u32) -> u64 {
-    let live = rows.get(slot).filter(|r| r.status.is_live());
-    live.map_or(0, |r| row_hash(r.id.as_u64(), r.status.incarnation().as_u64(), r.detail_at.as_u64()))
+    rows.get(slot).map_or(0, |row| live_hash(mix64(row.id.as_u64()), row.status, row.detail_at))
+}
+
+/// What a row adds to the view hash whose id was mixed: nothing unless it is live.
+#[inline]
+fn live_hash(mixed_id: u64, status: Status, detail_at: Incarnation) -> u64 {
+    if status.is_live() { row_hash(mixed_id, status.incarnation().as_u64(), detail_at.as_u64()) } else { 0 }
 }
 
 fn addr_hash(key: TableKey, addr: Addr) -> u64 {

@@ -88,7 +88,14 @@ impl Suspicions {
         self.deadline(slot, live, cx)
     }
 
+    #[inline]
     pub(crate) fn disarm(&mut self, slot: u32) {
+        if !self.entries.is_empty() {
+            self.drop_entry(slot);
+        }
+    }
+
+    fn drop_entry(&mut self, slot: u32) {
         let place = self.place.get(slot as usize) as usize;
         if place < self.entries.len() {
             self.place.set(slot as usize, NONE);
@@ -116,7 +123,11 @@ impl Suspicions {
         true
     }
 
+    #[inline]
     pub(crate) fn accusers(&self, slot: u32) -> &[NodeId] {
+        if self.entries.is_empty() {
+            return &[];
+        }
         self.entry(slot).map_or(&[], |e| &e.accusers[..usize::from(e.count)])
     }
 

@@ -1,4 +1,4 @@
-//! Claims: the only place where membership changes, and the one list of what follows from a change.
+//! Claims: the only place where it is decided that membership changes. What follows is in `change`.
 
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::unwrap_used, clippy::expect_used)]
 
@@ -11,8 +11,9 @@ use crate::mutation::Mutation;
 use crate::rivals::Verdict;
 use crate::stats::count;
 use crate::status::{Incarnation, NodeId, State, Status};
+use crate::storage::NONE;
 use crate::time::Instant;
-use crate::wire::{Detail, Item, More};
+use crate::wire::{Detail, Frame, Item, More};
 
 /// How far ahead of the known incarnation an accusation may be. Nobody can push a counter to its end.
 const AHEAD_MAX: u32 = 64;
@@ -33,6 +34,15 @@ pub(super) enum Via {
     Rows,
 }
 
+/// What most gossip says.
+enum Glance {
+    /// Nothing that is not known.
+    Known,
+    /// A member that lives has raised its incarnation.
+    Raised,
+    Other,
+}
+
 impl Node {
     /// This node's own probe failed.
     pub(super) fn accuse(&mut self, item: &Item<'_>) {
@@ -47,9 +57,53 @@ impl Node {
         }
     }
 
+    /// Merges the gossip in a frame. Only what a `believed` sender says counts; what it says of me, a `known` one's, too: whom I
+    /// believe dead may still tell me what it believes of me, and that is how two such nodes make up.
+    ///
+    /// A few rows are looked up one right after the other before anything is done with them: in a large table each look waits
+    /// for memory, and so they wait together.
+    pub(super) fn apply_updates(&mut self, frame: &Frame<'_>, believed: bool, known: bool, bound: bool) {
+        const TOGETHER: usize = 16;
+        let mut updates = frame.updates();
+        while !updates.is_empty() {
+            let (mut slots, mut ahead) = ([NONE; TOGETHER], updates.clone());
+            for slot in &mut slots {
+                let Some(id) = ahead.next_id() else { break };
+                *slot = self.table.find(id).unwrap_or(NONE);
+            }
+            for (&slot, update) in slots.iter().zip(&mut updates) {
+                match self.glance(slot, &update) {
+                    _ if !believed && (update.id != self.cx.me || !known) => {
+                        count(&mut self.cx.stats.claims_from_strangers);
+                    }
+                    Glance::Known => {}
+                    Glance::Raised => self.change(slot, update.status, None),
+                    Glance::Other => self.apply_at(slot, &update, frame.sender, Via::Gossip, bound),
+                }
+            }
+        }
+    }
+
+    /// What hearsay about the row at this slot says, as far as that is to be seen at once.
+    fn glance(&self, slot: u32, item: &Item<'_>) -> Glance {
+        let plausible = item.status.incarnation() < Incarnation::LAST_HEARSAY && matches!(item.more, More::Status);
+        let row = self.table.get(slot).filter(|row| row.id == item.id && slot != ME);
+        match row.map(|row| row.status) {
+            Some(_) if !plausible || cfg!(swim_mutations) => Glance::Other,
+            Some(known) if known == item.status => Glance::Known,
+            Some(known) if is_raised(known, item.status) => Glance::Raised,
+            _ => Glance::Other,
+        }
+    }
+
     /// Merges one claim into the table, which the member `by` has sent. `bound` tells that it came in answer to this node's own
     /// nonce.
     pub(super) fn apply(&mut self, item: &Item<'_>, by: NodeId, via: Via, bound: bool) {
+        self.apply_at(NONE, item, by, via, bound);
+    }
+
+    /// As [`Self::apply`], where the row was at `slot` a moment ago; `NONE` when it was not there.
+    fn apply_at(&mut self, slot: u32, item: &Item<'_>, by: NodeId, via: Via, bound: bool) {
         let last = if via == Via::Subject { Incarnation::LAST } else { Incarnation::LAST_HEARSAY };
         if item.status.incarnation() >= last {
             count(&mut self.cx.stats.claims_implausible);
@@ -65,11 +119,15 @@ impl Node {
         if item.id == self.cx.me {
             return self.apply_to_me(item, bound);
         }
-        match self.table.find(item.id) {
-            Some(slot) if via != Via::Subject && self.is_doubtful(slot, item) => self.doubt(slot, item, by),
-            Some(slot) => self.apply_to_known(slot, item, via),
-            None => self.apply_to_unknown(item, via),
+        let there = self.table.get(slot).filter(|row| row.id == item.id).map(|row| (slot, row));
+        let Some((slot, row)) = there.or_else(|| self.table.find_row(item.id)) else {
+            return self.apply_to_unknown(item, via);
+        };
+        if via != Via::Subject && self.is_doubtful(row, item) {
+            return self.doubt(slot, item, by);
         }
+        let known = row.status;
+        self.apply_to_known(slot, known, item, via);
     }
 
     /// Only a live claim with an address can create a member.
@@ -114,8 +172,8 @@ impl Node {
         }
     }
 
-    pub(super) fn apply_to_known(&mut self, slot: u32, item: &Item<'_>, via: Via) {
-        let Some(known) = self.table.row(slot).map(|row| row.status) else { return };
+    /// `known` is the status of the row at `slot`.
+    pub(super) fn apply_to_known(&mut self, slot: u32, known: Status, item: &Item<'_>, via: Via) {
         let mut status = item.status;
         let hearsay = via == Via::Rows && !self.cx.mutant(Mutation::PagedDeathsFinal);
         if hearsay && status.state() == State::Dead && known.is_live() {
@@ -144,11 +202,12 @@ impl Node {
         } else if self.cx.mutant(Mutation::TombstoneRenewed) && !known.is_live() {
             self.set_deadline(slot, self.cx.now.plus_micros(self.cx.pace.tombstone_ttl));
         }
-        let holds = self.table.row(slot).is_some_and(|row| row.status == status);
-        if let (More::Accused(accusers), true) = (item.more, holds) {
+        if let More::Accused(accusers) = item.more {
             // My own accusation is mine to make, whoever speaks in my name.
             let me = self.cx.me;
-            self.confirm(slot, accusers.iter().filter(|&a| a != me));
+            if self.table.row(slot).is_some_and(|row| row.status == status) {
+                self.confirm(slot, accusers.iter().filter(|&a| a != me));
+            }
         }
         let tied = self.cx.mutant(Mutation::DetailTiedToStatus) && status <= known;
         if let Some(d) = item.detail().filter(|_| !tied) {
@@ -231,98 +290,6 @@ impl Node {
             self.set_deadline(slot, deadline);
             self.gossip.enqueue(slot, false, &self.cx);
         }
-    }
-
-    /// The one way in which a peer's status changes, and all that follows. `status` is greater than the known one.
-    pub(super) fn change(&mut self, slot: u32, status: Status, by: Option<NodeId>) {
-        let Some(&Row { id, status: old, addr, .. }) = self.table.row(slot) else { return };
-        let incarnation = status.incarnation();
-        debug_assert!(
-            (status > old || cfg!(swim_mutations)) && slot != ME,
-            "a status only grows, and mine has a way of its own"
-        );
-        #[cfg(swim_mutations)]
-        let hash = self.table.view_hash();
-        self.table.set_status(slot, status, &mut self.cx.rng);
-        #[cfg(swim_mutations)]
-        if self.cx.mutant(Mutation::ViewHashMissesRefutation) && old.is_live() && status.is_live() {
-            self.table.set_view_hash(hash);
-        }
-        let another_life = old.incarnation().epoch() != incarnation.epoch();
-        if status.state() == State::Alive && incarnation > old.incarnation() {
-            let shares = addr == self.cx.my_addr || self.table.shares_addr(addr);
-            self.conflicts.on_life(id, shares, &self.cx);
-        }
-        if !status.is_live() || another_life {
-            self.detect.on_member_gone(id);
-        }
-        let event = match status.state() {
-            State::Alive => {
-                self.suspicions.disarm(slot);
-                self.heal.on_found(id);
-                if !self.cx.mutant(Mutation::RefutedSuspicionRunsOut) {
-                    self.deadlines.cancel(slot);
-                }
-                if !self.cx.mutant(Mutation::WakeUpLost) {
-                    self.detect.wake(&mut self.cx);
-                }
-                alive_event(id, old, incarnation)
-            }
-            State::Suspect => {
-                if !old.is_live() {
-                    self.heal.on_found(id);
-                    self.cx.events.push(Event::MemberUp { id, incarnation });
-                    self.detect.wake(&mut self.cx);
-                }
-                let mut deadline = self.suspicions.arm(slot, self.table.live(), &mut self.cx);
-                if self.cx.mutant(Mutation::SuspicionKeepsItsDeadline) && old.state() == State::Suspect {
-                    deadline = self.deadlines.get(slot).unwrap_or(deadline);
-                }
-                self.set_deadline(slot, deadline);
-                Event::MemberSuspect { id, incarnation, by }
-            }
-            gone => {
-                self.suspicions.disarm(slot);
-                if gone == State::Dead {
-                    self.heal.on_dead(id, addr, self.table.live(), &mut self.cx);
-                } else {
-                    // Its address may be a seed's, which is nobody's now.
-                    self.heal.on_found(id);
-                    self.heal.arm(self.table.live(), &mut self.cx);
-                }
-                let ttl = self.cx.pace.tombstone_ttl;
-                let ttl = if self.cx.mutant(Mutation::TombstoneGoesEarly) { ttl / 2 } else { ttl };
-                self.set_deadline(slot, self.cx.now.plus_micros(ttl));
-                Event::MemberDown { id, incarnation, left: gone == State::Left }
-            }
-        };
-        self.note_change(slot, id, event, by);
-        self.gossip.enqueue(slot, false, &self.cx);
-        self.reunited |= !old.is_live() && status.is_live();
-        if another_life {
-            self.on_another_life(slot);
-        } else if !status.is_live() {
-            // Whoever has missed its last writes learns that it has, as long as somebody keeps them.
-            self.announce_state(slot);
-        }
-        if !(self.cx.mutant(Mutation::DeathWithoutEvent) && status.state() == State::Dead) {
-            self.cx.events.push(event);
-        }
-    }
-
-    fn note_change(&mut self, slot: u32, id: NodeId, event: Event, by: Option<NodeId>) {
-        let deadline = self.to_driver(self.deadlines.get(slot).unwrap_or(Instant::NEVER));
-        let fact = match event {
-            Event::MemberSuspect { incarnation, by, .. } => Fact::Suspected { incarnation, by, deadline },
-            Event::MemberRefuted { incarnation, .. } => Fact::Refuted { incarnation },
-            Event::MemberDown { incarnation, left: true, .. } => Fact::Left { incarnation },
-            Event::MemberDown { incarnation, .. } => Fact::Dead { incarnation, declared_here: by == Some(self.cx.me) },
-            Event::MemberUp { incarnation, .. } | Event::MemberRestarted { incarnation, .. } => {
-                Fact::Up { incarnation }
-            }
-            _ => return,
-        };
-        self.note(id, fact);
     }
 
     // --- claims about this node itself
@@ -479,12 +446,9 @@ fn is_plausible(known: Status, claim: Status) -> bool {
         || c.epoch() == k.epoch() && c.refutations().saturating_sub(k.refutations()) <= AHEAD_MAX
 }
 
-fn alive_event(id: NodeId, old: Status, incarnation: Incarnation) -> Event {
-    if !old.is_live() {
-        Event::MemberUp { id, incarnation }
-    } else if old.incarnation().epoch() != incarnation.epoch() {
-        Event::MemberRestarted { id, incarnation }
-    } else {
-        Event::MemberRefuted { id, incarnation }
-    }
+/// Does this say no more than that a member which lives has raised its incarnation, in the same life? There is nothing to
+/// doubt in that, and nothing to refuse.
+fn is_raised(known: Status, said: Status) -> bool {
+    let same_life = known.incarnation().epoch() == said.incarnation().epoch();
+    same_life && known.is_live() && said.state() == State::Alive && said > known
 }

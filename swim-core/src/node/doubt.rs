@@ -5,6 +5,7 @@
 use super::Node;
 use super::apply::Via;
 use crate::doubts::Doubt;
+use crate::members::Row;
 use crate::mutation::Mutation;
 use crate::stats::count;
 use crate::status::{NodeId, State};
@@ -13,10 +14,10 @@ use crate::wire::Item;
 impl Node {
     /// Does this speak of a later life of a member that nobody suspects? Only what would be taken over is doubted: an
     /// accusation of another epoch is not plausible anyway.
-    pub(super) fn is_doubtful(&self, slot: u32, item: &Item<'_>) -> bool {
-        let asks = !self.cx.mutant(Mutation::HearsayBelieved);
-        let later = |epoch| asks && item.status.state() == State::Alive && item.status.incarnation().epoch() > epoch;
-        self.table.row(slot).is_some_and(|row| row.state() == State::Alive && later(row.status.incarnation().epoch()))
+    pub(super) fn is_doubtful(&self, row: &Row, item: &Item<'_>) -> bool {
+        let later = item.status.incarnation().epoch() > row.status.incarnation().epoch();
+        let alive = row.state() == State::Alive && item.status.state() == State::Alive;
+        later && alive && !self.cx.mutant(Mutation::HearsayBelieved)
     }
 
     /// The member itself is asked, where it is known to be; until it has answered, another member that says the same is believed.
@@ -38,7 +39,8 @@ impl Node {
     fn take_over(&mut self, doubt: &Doubt) {
         let Some((slot, row)) = self.table.find_row(doubt.id) else { return };
         if let Some(item) = doubt.item().filter(|_| row.status.incarnation().epoch() == doubt.epoch) {
-            self.apply_to_known(slot, &item, Via::Gossip);
+            let known = row.status;
+            self.apply_to_known(slot, known, &item, Via::Gossip);
         }
     }
 }

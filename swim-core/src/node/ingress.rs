@@ -122,15 +122,7 @@ impl Node {
         let was_there = peer.is_some_and(|slot| self.table.is_live_at(slot));
         let peer = peer.or_else(|| self.table.find(frame.sender));
         let live = peer.is_some_and(|slot| self.table.is_live_at(slot));
-        for update in frame.updates() {
-            // Whom I believe dead may still tell me what it believes of me: that is how two such nodes make up.
-            let about_me = update.id == self.cx.me && peer.is_some();
-            if bound || live || about_me {
-                self.apply(&update, frame.sender, Via::Gossip, bound);
-            } else {
-                count(&mut self.cx.stats.claims_from_strangers);
-            }
-        }
+        self.apply_updates(frame, bound || live, peer.is_some(), bound);
         if frame.has_app() {
             // What a leaver says last comes with its leave.
             match peer.filter(|_| live || was_there) {

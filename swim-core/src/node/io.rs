@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use crate::identity::Profile;
-use crate::members::Row;
+use crate::members::{Members as Table, Row};
 use crate::status::{Incarnation, NodeId, RumorId, State, Status};
 
 /// One thing that happened outside the node.
@@ -170,3 +170,39 @@ pub struct Entry<'a> {
     /// The version of the member's state that wrote it: greater than those of all entries written before in this epoch.
     pub version: u32,
 }
+
+/// Every row of a node.
+#[derive(Clone, Debug)]
+pub struct Members<'a> {
+    table: &'a Table,
+    at: u32,
+    left: usize,
+}
+
+impl<'a> Members<'a> {
+    pub(super) fn of(table: &'a Table) -> Self {
+        Self { table, at: 0, left: table.len() }
+    }
+}
+
+impl<'a> Iterator for Members<'a> {
+    type Item = Member<'a>;
+
+    fn next(&mut self) -> Option<Member<'a>> {
+        while self.left > 0 {
+            let row = self.table.get(self.at);
+            self.at += 1;
+            if let Some(row) = row {
+                self.left -= 1;
+                return Some(Member { row });
+            }
+        }
+        None
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Members<'_> {}

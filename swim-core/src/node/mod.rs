@@ -8,6 +8,7 @@ mod app_ingress;
 mod app_reads;
 mod apply;
 mod bounds;
+mod change;
 mod conflict;
 mod doubt;
 mod encode;
@@ -28,7 +29,7 @@ use core::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::io::{Command, Entry, Input, Member, Rumor, Transmit};
+pub use self::io::{Command, Entry, Input, Member, Members, Rumor, Transmit};
 use self::leave::Leave;
 use self::profile::Profiles;
 pub use self::snapshot::RestoreError;
@@ -382,7 +383,7 @@ impl Node {
 
     /// Every row: live members, this node included, and the tombstones of dead and left ones.
     pub fn members(&self) -> Members<'_> {
-        Members { table: &self.table, at: 0, left: self.table.len() }
+        Members::of(&self.table)
     }
 
     /// The row of this member.
@@ -469,33 +470,3 @@ impl Node {
         self.check_slots()
     }
 }
-
-/// Every row of a node.
-#[derive(Clone, Debug)]
-pub struct Members<'a> {
-    table: &'a Table,
-    at: u32,
-    left: usize,
-}
-
-impl<'a> Iterator for Members<'a> {
-    type Item = Member<'a>;
-
-    fn next(&mut self) -> Option<Member<'a>> {
-        while self.left > 0 {
-            let row = self.table.get(self.at);
-            self.at += 1;
-            if let Some(row) = row {
-                self.left -= 1;
-                return Some(Member { row });
-            }
-        }
-        None
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
-    }
-}
-
-impl ExactSizeIterator for Members<'_> {}

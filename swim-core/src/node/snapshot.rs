@@ -89,7 +89,6 @@ impl Node {
         }
         node.table.rebuild().map_err(RestoreError::Inconsistent)?;
         node.rumors.rebuild().map_err(RestoreError::Inconsistent)?;
-        node.evidence.rebuild();
         node.check().map_err(RestoreError::Inconsistent)?;
         node.cx.outbox.reserve();
         node.cx.events.reserve();

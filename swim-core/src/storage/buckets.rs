@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::{NONE, Slots, make_room};
+use super::{Links, NONE, SLOTS_MAX, make_room};
 
 /// What became of a slot that was visited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,12 +25,34 @@ pub(crate) enum Take {
     Stop,
 }
 
-/// The queue; `prev`, `next` and `sent` are by slot, `heads`, `tails` and `lens` by bucket.
+/// The queue.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "Stored", into = "Stored")]
 pub(crate) struct Buckets {
-    prev: Slots,
-    next: Slots,
+    /// By slot.
+    links: Links,
     /// How often the slot was sent, which is its bucket; `IDLE` when it is not queued.
+    sent: Vec<u8>,
+    /// By bucket.
+    lists: Vec<List>,
+    len: usize,
+}
+
+/// A bucket: its first slot, its last one, and how many there are.
+#[derive(Clone, Copy, Debug)]
+struct List {
+    head: u32,
+    tail: u32,
+    len: u32,
+}
+
+const NO_LIST: List = List { head: NONE, tail: NONE, len: 0 };
+
+/// How a queue is written.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    prev: Vec<u32>,
+    next: Vec<u32>,
     sent: Vec<u8>,
     heads: Vec<u32>,
     tails: Vec<u32>,
@@ -38,30 +60,51 @@ pub(crate) struct Buckets {
     len: usize,
 }
 
+impl From<Buckets> for Stored {
+    fn from(b: Buckets) -> Self {
+        let links = |of: fn((u32, u32)) -> u32| (0..b.sent.len()).map(|i| of(b.links.at(i))).collect();
+        let lists = |of: fn(&List) -> u32| b.lists.iter().map(of).collect();
+        let (prev, next) = (links(|l| l.0), links(|l| l.1));
+        let (heads, tails, lens) = (lists(|l| l.head), lists(|l| l.tail), lists(|l| l.len));
+        Self { prev, next, heads, tails, lens, len: b.len, sent: b.sent }
+    }
+}
+
+impl TryFrom<Stored> for Buckets {
+    type Error = &'static str;
+
+    fn try_from(s: Stored) -> Result<Self, Self::Error> {
+        if s.prev.len() != s.sent.len() || s.next.len() != s.sent.len() {
+            return Err("buckets: the arrays by slot differ in length");
+        }
+        if [&s.heads, &s.tails, &s.lens].iter().any(|a| a.len() != COUNT) {
+            return Err("buckets: the arrays by bucket are not of their length");
+        }
+        let mut links = Links::new();
+        let greatest = s.prev.iter().chain(&s.next).copied().filter(|&n| n != NONE).max().unwrap_or(0);
+        if greatest >= SLOTS_MAX {
+            return Err("buckets: a link is beyond all slots");
+        }
+        links.grow(s.sent.len(), greatest as usize + 1);
+        (0..s.sent.len()).for_each(|i| links.set(i, (s.prev[i], s.next[i])));
+        let lists = (0..COUNT).map(|i| List { head: s.heads[i], tail: s.tails[i], len: s.lens[i] }).collect();
+        Ok(Self { links, sent: s.sent, lists, len: s.len })
+    }
+}
+
 impl Buckets {
     pub(crate) fn new() -> Self {
-        Self {
-            prev: Slots::new(),
-            next: Slots::new(),
-            sent: Vec::new(),
-            heads: vec![NONE; COUNT],
-            tails: vec![NONE; COUNT],
-            lens: vec![0; COUNT],
-            len: 0,
-        }
+        Self { links: Links::new(), sent: Vec::new(), lists: vec![NO_LIST; COUNT], len: 0 }
     }
 
     /// Admits slots below `slots`; nothing else allocates.
     pub(crate) fn grow(&mut self, slots: usize) {
-        for links in [&mut self.prev, &mut self.next] {
-            // A restored copy without news is narrow, however many slots there are.
-            links.admit(slots);
-            links.fill(slots);
-        }
         if slots > self.sent.len() {
             make_room(&mut self.sent, slots);
             self.sent.resize(slots, IDLE);
         }
+        // A restored copy without news is narrow, however many slots there are.
+        self.links.grow(self.sent.len(), self.sent.len());
     }
 
     /// Queues a slot as never sent, behind all others of that count; also when it is queued already.
@@ -71,21 +114,28 @@ impl Buckets {
     }
 
     /// Takes a slot out of the queue. Does nothing when it is not queued.
+    #[inline]
     pub(crate) fn remove(&mut self, slot: u32) {
-        let Some(bucket) = self.sent(slot).map(usize::from) else { return };
-        let (prev, next) = (self.prev.at(slot as usize), self.next.at(slot as usize));
+        if let Some(bucket) = self.sent(slot) {
+            self.unlink(slot, bucket);
+        }
+    }
+
+    /// Takes a slot out of its bucket.
+    fn unlink(&mut self, slot: u32, bucket: u8) {
+        let (prev, next) = self.links.at(slot as usize);
+        let list = &mut self.lists[usize::from(bucket)];
         match prev {
-            NONE => self.heads[bucket] = next,
-            p => self.next.set(p as usize, next),
+            NONE => list.head = next,
+            p => self.links.set_next(p as usize, next),
         }
         match next {
-            NONE => self.tails[bucket] = prev,
-            n => self.prev.set(n as usize, prev),
+            NONE => list.tail = prev,
+            n => self.links.set_prev(n as usize, prev),
         }
-        self.prev.set(slot as usize, NONE);
-        self.next.set(slot as usize, NONE);
+        list.len -= 1;
+        self.links.set(slot as usize, (NONE, NONE));
         self.sent[slot as usize] = IDLE;
-        self.lens[bucket] -= 1;
         self.len -= 1;
     }
 
@@ -103,41 +153,74 @@ impl Buckets {
                 return;
             }
             // Those that this visit moved into the bucket stand at its tail, behind the ones it has to offer.
-            let offers = self.lens[usize::from(bucket)] as usize - moved_in;
+            let offers = self.lists[usize::from(bucket)].len as usize - moved_in;
             unvisited -= offers;
             moved_in = 0;
-            let mut slot = self.heads[usize::from(bucket)];
+            let mut slot = self.lists[usize::from(bucket)].head;
+            let (mut run, mut ends) = (NO_LIST, false);
             for _ in 0..offers {
-                let next = self.next.at(slot as usize);
-                let take = if bucket < limit { f(slot, bucket + 1 == limit) } else { Take::Taken };
-                match take {
-                    Take::Taken => {
-                        self.remove(slot);
-                        if bucket + 1 < limit {
-                            self.append(slot, bucket + 1);
-                            moved_in += 1;
-                        }
+                let (_, next) = self.links.at(slot as usize);
+                match if bucket < limit { f(slot, bucket + 1 == limit) } else { Take::Taken } {
+                    Take::Taken if bucket + 1 < limit => {
+                        self.sent[slot as usize] = bucket + 1;
+                        run = List { head: if run.len == 0 { slot } else { run.head }, tail: slot, len: run.len + 1 };
                     }
+                    Take::Taken => self.unlink(slot, bucket),
                     Take::Skip => {
+                        moved_in += self.advance(core::mem::replace(&mut run, NO_LIST), bucket);
                         skips += 1;
-                        if skips >= skips_max {
-                            return;
-                        }
+                        ends = skips >= skips_max;
                     }
-                    Take::Stop => return,
+                    Take::Stop => ends = true,
+                }
+                if ends {
+                    break;
                 }
                 slot = next;
             }
+            moved_in += self.advance(run, bucket);
+            if ends {
+                return;
+            }
         }
+    }
+
+    /// Moves a run of slots that stand behind each other in this bucket to the end of the next one, whose count they have
+    /// already; returns how many. Between them their links stay.
+    fn advance(&mut self, run: List, bucket: u8) -> usize {
+        if run.len == 0 {
+            return 0;
+        }
+        let (prev, next) = (self.links.at(run.head as usize).0, self.links.at(run.tail as usize).1);
+        let from = &mut self.lists[usize::from(bucket)];
+        from.len -= run.len;
+        match prev {
+            NONE => from.head = next,
+            p => self.links.set_next(p as usize, next),
+        }
+        match next {
+            NONE => from.tail = prev,
+            n => self.links.set_prev(n as usize, prev),
+        }
+        let to = &mut self.lists[usize::from(bucket) + 1];
+        let tail = core::mem::replace(&mut to.tail, run.tail);
+        to.len += run.len;
+        match tail {
+            NONE => to.head = run.head,
+            t => self.links.set_next(t as usize, run.head),
+        }
+        self.links.set_prev(run.head as usize, tail);
+        self.links.set_next(run.tail as usize, NONE);
+        run.len as usize
     }
 
     /// Takes every slot out that `keep` does not hold back; returns how many.
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(u32) -> bool) -> usize {
         let before = self.len;
-        for bucket in 0..self.heads.len() {
-            let mut slot = self.heads[bucket];
+        for bucket in 0..COUNT {
+            let mut slot = self.lists[bucket].head;
             while slot != NONE {
-                let next = self.next.at(slot as usize);
+                let (_, next) = self.links.at(slot as usize);
                 if !keep(slot) {
                     self.remove(slot);
                 }
@@ -150,7 +233,7 @@ impl Buckets {
     /// Counts one sending of a queued slot outside a visit. Tells whether it was the last.
     pub(crate) fn count(&mut self, slot: u32, limit: u8) -> bool {
         let Some(sent) = self.sent(slot) else { return false };
-        self.remove(slot);
+        self.unlink(slot, sent);
         let more = sent + 1 < limit.min(LIMIT_MAX);
         if more {
             self.append(slot, sent + 1);
@@ -163,13 +246,14 @@ impl Buckets {
     }
 
     /// How often a queued slot was sent.
+    #[inline]
     pub(crate) fn sent(&self, slot: u32) -> Option<u8> {
         self.sent.get(slot as usize).copied().filter(|&s| s != IDLE)
     }
 
     /// The slot that a visit offers first, as long as the limit has not shrunk.
     pub(crate) fn first(&self) -> Option<u32> {
-        self.heads.iter().copied().find(|&slot| slot != NONE)
+        self.lists.iter().map(|list| list.head).find(|&slot| slot != NONE)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -178,11 +262,8 @@ impl Buckets {
 
     /// The lists are linked both ways and hold each queued slot once, in the bucket of its count.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
-        if self.prev.len() != self.sent.len() || self.next.len() != self.sent.len() {
-            return Err("buckets: the arrays by slot differ in length");
-        }
-        if [&self.heads, &self.tails, &self.lens].iter().any(|a| a.len() != COUNT) {
-            return Err("buckets: the arrays by bucket are not of their length");
+        if self.links.len() != self.sent.len() || self.lists.len() != COUNT {
+            return Err("buckets: an array is not of its length");
         }
         let mut total = 0;
         for bucket in 0..LIMIT_MAX {
@@ -196,34 +277,35 @@ impl Buckets {
 
     /// The length of one list. A list that is wrong ends at the first link that is, so this always ends.
     fn check_list(&self, bucket: u8) -> Result<usize, &'static str> {
-        let (mut prev, mut slot, mut len) = (NONE, self.heads[usize::from(bucket)], 0);
+        let (mut prev, mut slot, mut len) = (NONE, self.lists[usize::from(bucket)].head, 0);
         while slot != NONE {
             if self.sent(slot) != Some(bucket) {
                 return Err("buckets: a slot is in the list of another count");
             }
-            if self.prev.at(slot as usize) != prev {
+            let (back, forth) = self.links.at(slot as usize);
+            if back != prev {
                 return Err("buckets: a link back is not the link forth");
             }
-            (prev, slot, len) = (slot, self.next.at(slot as usize), len + 1);
+            (prev, slot, len) = (slot, forth, len + 1);
         }
-        if self.tails[usize::from(bucket)] != prev || self.lens[usize::from(bucket)] as usize != len {
+        let list = self.lists[usize::from(bucket)];
+        if list.tail != prev || list.len as usize != len {
             return Err("buckets: a tail or a length is wrong");
         }
         Ok(len)
     }
 
+    #[inline]
     fn append(&mut self, slot: u32, bucket: u8) {
-        let b = usize::from(bucket);
-        let tail = self.tails[b];
+        let list = &mut self.lists[usize::from(bucket)];
+        let tail = core::mem::replace(&mut list.tail, slot);
+        list.len += 1;
         match tail {
-            NONE => self.heads[b] = slot,
-            t => self.next.set(t as usize, slot),
+            NONE => list.head = slot,
+            t => self.links.set_next(t as usize, slot),
         }
-        self.tails[b] = slot;
-        self.prev.set(slot as usize, tail);
-        self.next.set(slot as usize, NONE);
+        self.links.set(slot as usize, (tail, NONE));
         self.sent[slot as usize] = bucket;
-        self.lens[b] += 1;
         self.len += 1;
     }
 }

@@ -14,7 +14,7 @@ use crate::time::Instant;
 /// The armed deadlines, least (time, slot) at the root. Times and slots of the heap lie apart, since a pair would be
 /// padded to twice the time.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(from = "Stored", into = "Stored")]
+#[serde(try_from = "Stored", into = "Stored")]
 pub(crate) struct Deadlines {
     times: Vec<Instant>,
     slots: Slots,
@@ -35,26 +35,37 @@ impl From<Deadlines> for Stored {
     }
 }
 
-impl From<Stored> for Deadlines {
-    fn from(Stored { heap, pos }: Stored) -> Self {
+impl TryFrom<Stored> for Deadlines {
+    type Error = &'static str;
+
+    fn try_from(Stored { heap, pos }: Stored) -> Result<Self, Self::Error> {
         let (times, slots): (Vec<Instant>, Vec<u32>) = heap.into_iter().unzip();
-        Self { times, slots: slots.into(), pos }
+        Ok(Self { times, slots: slots.try_into()?, pos })
     }
 }
+
+/// In a table of up to so many slots all can have a deadline without an allocation.
+const FEW: usize = 1_024;
+
+/// In a larger one, one in so many: where most of a large cluster dies, an array that grows now and then is the least of it.
+const SHARE: usize = 8;
 
 impl Deadlines {
     pub(crate) fn new() -> Self {
         Self { times: Vec::new(), slots: Slots::new(), pos: Slots::new() }
     }
 
-    /// Admits slots below `slots`; no later `set` allocates. Wanted again after cloning or deserialising, which
-    /// keep no spare room.
+    /// Admits slots below `slots`; no later `set` allocates as long as [`FEW`] or one in [`SHARE`] are armed at most. Wanted
+    /// again after cloning or deserialising, which keep no spare room.
     pub(crate) fn grow(&mut self, slots: usize) {
-        self.slots.admit(slots);
         self.pos.admit(slots);
         self.pos.fill(slots);
-        make_room(&mut self.times, self.pos.len());
-        self.slots.reserve(self.pos.len());
+        self.slots.admit(self.pos.len());
+        let room = self.pos.len().min(FEW.max(self.pos.len() / SHARE));
+        if room > self.times.capacity() {
+            make_room(&mut self.times, room);
+            self.slots.reserve(room);
+        }
     }
 
     /// Arms, or moves, the deadline of a slot; `NEVER` cancels it.
@@ -65,6 +76,9 @@ impl Deadlines {
         }
         let i = match self.pos.at(slot as usize) {
             NONE => {
+                let armed = self.len() + 1;
+                make_room(&mut self.times, armed);
+                self.slots.reserve(armed);
                 self.times.push(at);
                 self.slots.push(slot);
                 self.len() - 1
@@ -78,7 +92,11 @@ impl Deadlines {
     }
 
     /// Disarms the deadline of a slot. Does nothing when there is none.
+    #[inline]
     pub(crate) fn cancel(&mut self, slot: u32) {
+        if self.times.is_empty() {
+            return;
+        }
         if let Some(i) = self.position(slot) {
             self.take(i);
         }
@@ -261,7 +279,8 @@ mod tests {
     fn check_finds_what_is_broken() {
         let at = Instant::from_millis;
         let broken = |heap: &[(Instant, u32)], pos: &[u32]| {
-            Deadlines::from(Stored { heap: heap.to_vec(), pos: pos.to_vec().into() }).check().is_err()
+            let pos = pos.to_vec().try_into().unwrap();
+            Deadlines::try_from(Stored { heap: heap.to_vec(), pos }).unwrap().check().is_err()
         };
         assert!(!broken(&[(at(1), 0), (at(2), 1)], &[0, 1]));
         assert!(broken(&[(at(2), 0), (at(1), 1)], &[0, 1]));

@@ -1,15 +1,17 @@
-//! A hash table of slots: two bytes each while all fit, four beyond. The hashes, and what they are of, are the caller's.
+//! A hash table of slots: two bytes each while all fit, three beyond. The hashes, and what they are of, are the caller's.
 //!
 //! Its order never reaches the protocol: it is gone through only to be copied into a wider one, where each slot is found by
 //! its hash again.
 
 use hashbrown::HashTable;
 
+use super::{wide_of, wide_to};
+
 /// Slots by a hash.
 #[derive(Clone, Debug)]
 pub(crate) enum Index {
     Narrow(HashTable<u16>),
-    Wide(HashTable<u32>),
+    Wide(HashTable<[u8; 3]>),
 }
 
 impl Default for Index {
@@ -33,13 +35,13 @@ impl Index {
         if let (Self::Narrow(narrow), true) = (&mut *self, slot as usize >= NARROW) {
             let mut wide = HashTable::with_capacity(narrow.len() + 1);
             for slot in narrow.drain().map(u32::from) {
-                wide.insert_unique(hash_of(slot), slot, |&s| hash_of(s));
+                wide.insert_unique(hash_of(slot), wide_of(slot), |&s| hash_of(wide_to(s)));
             }
             *self = Self::Wide(wide);
         }
         match self {
             Self::Narrow(t) => drop(t.insert_unique(hash_of(slot), slot as u16, |&s| hash_of(u32::from(s)))),
-            Self::Wide(t) => drop(t.insert_unique(hash_of(slot), slot, |&s| hash_of(s))),
+            Self::Wide(t) => drop(t.insert_unique(hash_of(slot), wide_of(slot), |&s| hash_of(wide_to(s)))),
         }
     }
 
@@ -47,7 +49,7 @@ impl Index {
     pub(crate) fn remove(&mut self, slot: u32, hash: u64) {
         match self {
             Self::Narrow(t) => drop(t.find_entry(hash, |&s| u32::from(s) == slot).map(|entry| entry.remove())),
-            Self::Wide(t) => drop(t.find_entry(hash, |&s| s == slot).map(|entry| entry.remove())),
+            Self::Wide(t) => drop(t.find_entry(hash, |&s| wide_to(s) == slot).map(|entry| entry.remove())),
         }
     }
 
@@ -56,7 +58,7 @@ impl Index {
     pub(crate) fn find(&self, hash: u64, is: impl Fn(u32) -> bool) -> Option<u32> {
         match self {
             Self::Narrow(t) => t.find(hash, |&s| is(u32::from(s))).map(|&s| u32::from(s)),
-            Self::Wide(t) => t.find(hash, |&s| is(s)).copied(),
+            Self::Wide(t) => t.find(hash, |&s| is(wide_to(s))).map(|&s| wide_to(s)),
         }
     }
 
@@ -64,7 +66,7 @@ impl Index {
     pub(crate) fn count(&self, hash: u64, is: impl Fn(u32) -> bool) -> usize {
         match self {
             Self::Narrow(t) => t.iter_hash(hash).filter(|&&s| is(u32::from(s))).count(),
-            Self::Wide(t) => t.iter_hash(hash).filter(|&&s| is(s)).count(),
+            Self::Wide(t) => t.iter_hash(hash).filter(|&&s| is(wide_to(s))).count(),
         }
     }
 

@@ -6,6 +6,7 @@
 mod buckets;
 mod deadlines;
 mod index;
+mod links;
 mod order;
 mod radix;
 mod ring;
@@ -17,14 +18,19 @@ use alloc::vec::Vec;
 pub(crate) use buckets::{Buckets, Take};
 pub(crate) use deadlines::Deadlines;
 pub(crate) use index::Index;
+use links::Links;
 pub(crate) use order::Order;
 pub(crate) use radix::{FAN, KEY_END, LEVELS, Radix, range_of};
 pub(crate) use ring::Ring;
 pub(crate) use slab::Slab;
 pub(crate) use slots::Slots;
+use slots::{NARROW_NONE, WIDE_NONE, narrow_of, narrow_to, wide_of, wide_to};
 
 /// No slot.
 pub(crate) const NONE: u32 = u32::MAX;
+
+/// Slots are below this, so that three bytes tell all of them from no slot.
+pub(crate) const SLOTS_MAX: u32 = (1 << 24) - 1;
 
 /// From so many on, arrays grow by an eighth: doubling would leave large ones half empty.
 const LARGE: usize = 1_024;

@@ -36,9 +36,9 @@ impl Order {
     /// Admits slots below `slots`; no later `insert` or `remove` allocates. Wanted again after cloning or deserialising,
     /// which keep no spare room.
     pub(crate) fn grow(&mut self, slots: usize) {
-        self.dense.admit(slots);
         self.pos.admit(slots);
         self.pos.fill(slots);
+        self.dense.admit(self.pos.len());
         self.dense.reserve(self.pos.len());
     }
 
@@ -284,7 +284,8 @@ mod tests {
     #[test]
     fn check_finds_what_is_broken() {
         let lap = |dense: &[u32], pos: &[u32], cursor, turns| {
-            Order { dense: dense.to_vec().into(), pos: pos.to_vec().into(), cursor, turns }.check().is_err()
+            let slots = |numbers: &[u32]| numbers.to_vec().try_into().unwrap();
+            Order { dense: slots(dense), pos: slots(pos), cursor, turns }.check().is_err()
         };
         let broken = |dense: &[u32], pos: &[u32], cursor| lap(dense, pos, cursor, 0);
         assert!(!broken(&[0, 1], &[0, 1], 0));

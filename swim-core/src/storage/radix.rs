@@ -1,13 +1,15 @@
 //! What slots add up to, by ranges of a 30-bit key: a radix tree with 64 children per node that splits a child when it
 //! holds too many slots, so it is as deep as their number needs.
 //!
-//! Each child is either a node of its own or a chain of slots in the order of (key, slot), and carries the sum (mod 2^64)
-//! of what its slots add. A sum changes in O(depth). The shape depends on the history, but nothing that can be read does:
-//! sums are of ranges, and slots come in the order of their keys.
+//! Each child is either a node of its own or a chain of slots, and carries the sum (mod 2^64) of what its slots add. A sum
+//! changes in O(depth), and a slot comes in without a look at any other. Shape and chains depend on the history, but nothing
+//! that can be read does: sums are of ranges, and slots are shown in the order of (key, slot).
 
 use alloc::vec::Vec;
 
-use super::{NONE, Slots, make_room};
+use smallvec::SmallVec;
+
+use super::{NONE, Slots};
 
 /// Keys are below this.
 pub(crate) const KEY_END: u32 = 1 << KEY_BITS;
@@ -31,9 +33,11 @@ struct Node {
     sums: [u64; FAN],
     /// The first slot of a chain, `NODE +` the place of a node, or `NONE`.
     heads: [u32; FAN],
+    /// Slots in a chain; 0 for a node, and for all children of the deepest nodes, whose chains nothing can divide.
+    lens: [u8; FAN],
 }
 
-const EMPTY: Node = Node { sums: [0; FAN], heads: [NONE; FAN] };
+const EMPTY: Node = Node { sums: [0; FAN], heads: [NONE; FAN], lens: [0; FAN] };
 
 /// The keys `[from, to)` under a node of the tree.
 pub(crate) fn range_of(level: u32, prefix: u32) -> (u32, u32) {
@@ -45,6 +49,7 @@ fn digit(key: u32, level: u32) -> usize {
     (key >> (KEY_BITS - (level + 1) * BITS)) as usize % FAN
 }
 
+/// The tree. It keeps no keys: whoever asks knows the key of each slot, or finds it in the row that it looks at anyway.
 #[derive(Clone, Debug)]
 pub(crate) struct Radix {
     nodes: Vec<Node>,
@@ -52,24 +57,27 @@ pub(crate) struct Radix {
     free: Vec<u32>,
     /// By slot: the next one in its chain.
     next: Slots,
-    /// By slot; `KEY_END` when it is not in the tree.
-    keys: Vec<u32>,
 }
 
 impl Default for Radix {
     fn default() -> Self {
-        Self { nodes: alloc::vec![EMPTY], free: Vec::new(), next: Slots::new(), keys: Vec::new() }
+        Self { nodes: alloc::vec![EMPTY], free: Vec::new(), next: Slots::new() }
     }
 }
 
 impl Radix {
-    /// Admits slots below `slots`.
+    /// Admits slots below `slots`; as long as their keys are spread evenly, hardly anything later allocates.
     pub(crate) fn grow(&mut self, slots: usize) {
-        if self.keys.len() < slots {
+        if self.next.len() < slots {
             self.next.admit(slots);
             self.next.fill(slots);
-            make_room(&mut self.keys, slots);
-            self.keys.resize(slots, KEY_END);
+            let (mut nodes, mut below) = (1, FAN);
+            // Some chains are split long before all of them are too long on average.
+            while slots > below * (CHAIN_MAX - CHAIN_MAX / 4) {
+                (nodes, below) = (nodes + below, below * FAN);
+            }
+            self.nodes.reserve_exact(nodes.saturating_sub(self.nodes.len()));
+            self.free.reserve_exact(nodes.saturating_sub(self.free.len()));
         }
     }
 
@@ -79,55 +87,49 @@ impl Radix {
     }
 
     /// Is there no room for another slot of this key?
-    pub(crate) fn is_crowded(&self, key: u32) -> bool {
-        let (node, level) = self.leaf(key);
-        let chain = self.chain(self.nodes[node].heads[digit(key, level)]);
-        chain.filter(|&s| self.keys[s as usize] == key).count() >= CROWD_MAX
-    }
-
-    /// Puts a slot in, which adds `value(slot)`; the others' values may be asked for.
-    pub(crate) fn insert(&mut self, slot: u32, key: u32, value: impl Fn(u32) -> u64) {
-        debug_assert!(key < KEY_END);
-        self.keys[slot as usize] = key;
-        self.add(key, value(slot));
+    pub(crate) fn is_crowded(&self, key: u32, key_of: impl Fn(u32) -> u32) -> bool {
         let (node, level) = self.leaf(key);
         let i = digit(key, level);
-        let (mut before, mut at, mut len) = (NONE, self.nodes[node].heads[i], 1);
-        while at != NONE {
-            len += 1;
-            if (self.keys[at as usize], at) < (key, slot) {
-                before = at;
+        let mut chain = self.chain(self.nodes[node].heads[i]);
+        if level + 1 == LEVELS {
+            return chain.nth(CROWD_MAX - 1).is_some();
+        }
+        // So many may have other keys; one more, and too few are left.
+        let Some(mut others) = usize::from(self.nodes[node].lens[i]).checked_sub(CROWD_MAX) else { return false };
+        chain.all(|slot| key_of(slot) == key || others.checked_sub(1).map(|left| others = left).is_some())
+    }
+
+    /// Puts a slot in that has this key and adds `value`; `of` tells both of any slot.
+    pub(crate) fn insert(&mut self, slot: u32, key: u32, value: u64, of: impl Fn(u32) -> (u32, u64)) {
+        debug_assert!(key < KEY_END);
+        self.add(key, value);
+        let (node, level) = self.leaf(key);
+        let i = digit(key, level);
+        self.next.set(slot as usize, self.nodes[node].heads[i]);
+        self.nodes[node].heads[i] = slot;
+        if level + 1 < LEVELS {
+            self.nodes[node].lens[i] += 1;
+            if usize::from(self.nodes[node].lens[i]) > CHAIN_MAX {
+                self.split(node, i, level + 1, of);
             }
-            at = self.next.at(at as usize);
-        }
-        let next = if before == NONE { self.nodes[node].heads[i] } else { self.next.at(before as usize) };
-        self.next.set(slot as usize, next);
-        match before {
-            NONE => self.nodes[node].heads[i] = slot,
-            _ => self.next.set(before as usize, slot),
-        }
-        if len > CHAIN_MAX && level + 1 < LEVELS {
-            self.split(node, i, level + 1, value);
         }
     }
 
     /// The chain of a child becomes a node at `level`.
-    fn split(&mut self, node: usize, child: usize, level: u32, value: impl Fn(u32) -> u64) {
+    fn split(&mut self, node: usize, child: usize, level: u32, of: impl Fn(u32) -> (u32, u64)) {
         let mut new = EMPTY;
-        let mut tails = [NONE; FAN];
         let mut at = self.nodes[node].heads[child];
         while at != NONE {
             let next = self.next.at(at as usize);
-            let i = digit(self.keys[at as usize], level);
-            new.sums[i] = new.sums[i].wrapping_add(value(at));
-            match tails[i] {
-                NONE => new.heads[i] = at,
-                tail => self.next.set(tail as usize, at),
-            }
-            tails[i] = at;
-            self.next.set(at as usize, NONE);
+            let (key, value) = of(at);
+            let i = digit(key, level);
+            new.sums[i] = new.sums[i].wrapping_add(value);
+            self.next.set(at as usize, new.heads[i]);
+            new.heads[i] = at;
+            new.lens[i] += u8::from(level + 1 < LEVELS);
             at = next;
         }
+        self.nodes[node].lens[child] = 0;
         if let Some(place) = self.free.pop() {
             self.nodes[node].heads[child] = NODE + place;
             self.nodes[place as usize] = new;
@@ -143,9 +145,8 @@ impl Radix {
         self.free.reserve(self.nodes.len());
     }
 
-    /// Takes a slot out, which added `value`.
-    pub(crate) fn remove(&mut self, slot: u32, value: u64) {
-        let key = self.keys[slot as usize];
+    /// Takes a slot out that has this key and added `value`.
+    pub(crate) fn remove(&mut self, slot: u32, key: u32, value: u64) {
         self.add(key, 0_u64.wrapping_sub(value));
         let (node, level) = self.leaf(key);
         let i = digit(key, level);
@@ -155,7 +156,7 @@ impl Radix {
             Some(before) => self.next.set(before as usize, next),
         }
         self.next.set(slot as usize, NONE);
-        self.keys[slot as usize] = KEY_END;
+        self.nodes[node].lens[i] -= u8::from(level + 1 < LEVELS);
         self.join(key);
     }
 
@@ -169,12 +170,12 @@ impl Radix {
                 return;
             }
             let slots = self.nodes[node].heads.iter().flat_map(|&h| self.chain(h));
-            if slots.take(CHAIN_MAX / 2 + 1).count() > CHAIN_MAX / 2 {
+            let len = slots.take(CHAIN_MAX / 2 + 1).count();
+            if len > CHAIN_MAX / 2 {
                 return;
             }
-            // From the last child on, each chain goes in front of what is behind it.
             let mut head = NONE;
-            for i in (0..FAN).rev() {
+            for i in 0..FAN {
                 let first = self.nodes[node].heads[i];
                 if let Some(last) = self.chain(first).last() {
                     self.next.set(last as usize, head);
@@ -183,16 +184,14 @@ impl Radix {
             }
             let (above, at) = self.node_above(key, level - 1);
             self.nodes[above].heads[digit(key, at)] = head;
+            self.nodes[above].lens[digit(key, at)] = len as u8;
             self.free.push(node as u32);
         }
     }
 
-    /// What a slot adds has changed by `delta`.
-    pub(crate) fn adjust(&mut self, slot: u32, delta: u64) {
-        self.add(self.keys[slot as usize], delta);
-    }
-
-    fn add(&mut self, key: u32, delta: u64) {
+    /// What a slot with this key adds has changed by `delta`.
+    #[inline]
+    pub(crate) fn add(&mut self, key: u32, delta: u64) {
         let mut node = 0;
         for level in 0..LEVELS {
             let i = digit(key, level);
@@ -223,7 +222,7 @@ impl Radix {
     }
 
     /// What the 64 children of the node at `level` with this prefix add up to, whether it exists here or not.
-    pub(crate) fn sums(&self, level: u32, prefix: u32, value: impl Fn(u32) -> u64) -> [u64; FAN] {
+    pub(crate) fn sums(&self, level: u32, prefix: u32, of: impl Fn(u32) -> (u32, u64)) -> [u64; FAN] {
         let (from, to) = range_of(level, prefix);
         let (node, at) = self.node_above(from, level);
         if at == level {
@@ -231,10 +230,10 @@ impl Radix {
         }
         let mut sums = [0_u64; FAN];
         for slot in self.chain(self.nodes[node].heads[digit(from, at)]) {
-            let key = self.keys[slot as usize];
+            let (key, value) = of(slot);
             if (from..to).contains(&key) {
                 let sum = &mut sums[digit(key, level)];
-                *sum = sum.wrapping_add(value(slot));
+                *sum = sum.wrapping_add(value);
             }
         }
         sums
@@ -254,8 +253,14 @@ impl Radix {
 
     /// Shows the slots with keys in `[from, to)` and their keys, in the order of their keys, until `see` returns `false`.
     /// Tells whether it saw all.
-    pub(crate) fn visit(&self, from: u32, to: u32, mut see: impl FnMut(u32, u32) -> bool) -> bool {
-        self.visit_node(0, 0, 0, (from, to), &mut see)
+    pub(crate) fn visit(
+        &self,
+        from: u32,
+        to: u32,
+        key_of: impl Fn(u32) -> u32,
+        mut see: impl FnMut(u32, u32) -> bool,
+    ) -> bool {
+        self.visit_node(0, 0, 0, (from, to), &key_of, &mut see)
     }
 
     /// At most `LEVELS` deep.
@@ -265,6 +270,7 @@ impl Radix {
         level: u32,
         prefix: u32,
         (from, to): (u32, u32),
+        key_of: &impl Fn(u32) -> u32,
         see: &mut impl FnMut(u32, u32) -> bool,
     ) -> bool {
         for (i, &head) in self.nodes[node].heads.iter().enumerate() {
@@ -277,11 +283,8 @@ impl Radix {
                 break;
             }
             let going = match head {
-                NODE.. => self.visit_node((head - NODE) as usize, level + 1, child, (from, to), see),
-                _ => self.chain(head).all(|slot| {
-                    let key = self.keys[slot as usize];
-                    !(from..to).contains(&key) || see(slot, key)
-                }),
+                NODE.. => self.visit_node((head - NODE) as usize, level + 1, child, (from, to), key_of, see),
+                _ => self.visit_chain(head, (from, to), key_of, see),
             };
             if !going {
                 return false;
@@ -290,14 +293,30 @@ impl Radix {
         true
     }
 
-    /// Every sum and the order of every chain against their plain meaning, for these slots with their keys and values.
-    pub(crate) fn check(&self, slots: impl Iterator<Item = (u32, u32, u64)>) -> Result<(), &'static str> {
+    /// A chain is in no order: a newcomer need not look at the others.
+    fn visit_chain(
+        &self,
+        head: u32,
+        (from, to): (u32, u32),
+        key_of: &impl Fn(u32) -> u32,
+        see: &mut impl FnMut(u32, u32) -> bool,
+    ) -> bool {
+        let keyed = self.chain(head).map(|slot| (key_of(slot), slot));
+        let mut slots: SmallVec<[(u32, u32); CHAIN_MAX]> = keyed.filter(|(key, _)| (from..to).contains(key)).collect();
+        slots.sort_unstable();
+        slots.into_iter().all(|(key, slot)| see(slot, key))
+    }
+
+    /// Every sum, every length and every place against their plain meaning, for these slots, whose keys and values `of` tells.
+    pub(crate) fn check(
+        &self,
+        slots: impl Iterator<Item = u32>,
+        of: impl Fn(u32) -> (u32, u64),
+    ) -> Result<(), &'static str> {
         let mut total = 0_u64;
         let mut count = 0;
-        for (slot, key, value) in slots {
-            if self.keys.get(slot as usize) != Some(&key) {
-                return Err("a slot is not in the tree under its key");
-            }
+        for slot in slots {
+            let (key, value) = of(slot);
             let (node, level) = self.leaf(key);
             if !self.chain(self.nodes[node].heads[digit(key, level)]).any(|s| s == slot) {
                 return Err("a slot is not in the chain of its key");
@@ -305,27 +324,45 @@ impl Radix {
             total = total.wrapping_add(value);
             count += 1;
         }
-        let (mut seen, mut last) = (0, None);
-        let ordered = self.visit(0, KEY_END, |slot, key| {
-            let ascends = last < Some((key, slot));
-            (last, seen) = (Some((key, slot)), seen + 1);
-            ascends
-        });
-        if !ordered {
-            return Err("a chain is out of order");
-        }
+        let mut seen = 0;
+        self.visit(
+            0,
+            KEY_END,
+            |slot| of(slot).0,
+            |_, _| {
+                seen += 1;
+                true
+            },
+        );
         if seen != count {
             return Err("a slot in the tree that is not known");
         }
         if self.total() != total {
             return Err("the tree's sum is not that of its slots");
         }
-        for (_, node) in self.nodes.iter().enumerate().filter(|(at, _)| !self.free.contains(&(*at as u32))) {
-            for (i, &head) in node.heads.iter().enumerate() {
-                let inner = |n: &Node| n.sums.iter().fold(0_u64, |a, b| a.wrapping_add(*b));
-                if head != NONE && head >= NODE && inner(&self.nodes[(head - NODE) as usize]) != node.sums[i] {
-                    return Err("a child's sum is not that of its own children");
+        self.check_node(0, 0, &of)
+    }
+
+    /// At most `LEVELS` deep.
+    fn check_node(&self, node: usize, level: u32, of: &impl Fn(u32) -> (u32, u64)) -> Result<(), &'static str> {
+        let node = &self.nodes[node];
+        for (i, &head) in node.heads.iter().enumerate() {
+            let (sum, len) = match head {
+                NONE | 0..NODE => {
+                    let len = if level + 1 < LEVELS { self.chain(head).count() } else { 0 };
+                    (self.chain(head).fold(0_u64, |sum, slot| sum.wrapping_add(of(slot).1)), len)
                 }
+                inner => {
+                    let inner = (inner - NODE) as usize;
+                    self.check_node(inner, level + 1, of)?;
+                    (self.nodes[inner].sums.iter().fold(0_u64, |a, b| a.wrapping_add(*b)), 0)
+                }
+            };
+            if sum != node.sums[i] {
+                return Err("a child's sum is not that of what is below it");
+            }
+            if len != usize::from(node.lens[i]) {
+                return Err("a chain is not as long as it is said to be");
             }
         }
         Ok(())
@@ -354,11 +391,11 @@ mod tests {
     }
 
     fn check_reads(tree: &Radix, model: &BTreeMap<(u32, u32), u64>, at: u32) {
-        let value = |slot: u32| model.iter().find(|((_, s), _)| *s == slot).map_or(0, |(_, v)| *v);
-        tree.check(model.iter().map(|(&(key, slot), &v)| (slot, key, v))).unwrap();
+        let of = |slot: u32| model.iter().find(|((_, s), _)| *s == slot).map_or((0, 0), |((key, _), v)| (*key, *v));
+        tree.check(model.keys().map(|&(_, slot)| slot), of).unwrap();
         for level in 0..LEVELS {
             let prefix = at >> (KEY_BITS - level * BITS);
-            let sums = tree.sums(level, prefix, value);
+            let sums = tree.sums(level, prefix, of);
             for (i, sum) in sums.into_iter().enumerate() {
                 let (from, to) = range_of(level + 1, prefix << BITS | i as u32);
                 let want = model.range((from, 0)..(to, 0)).fold(0_u64, |a, (_, v)| a.wrapping_add(*v));
@@ -367,10 +404,11 @@ mod tests {
         }
         let (from, to) = (at.saturating_sub(5_000), at.saturating_add(1 << 24).min(KEY_END));
         let mut seen = Vec::new();
-        tree.visit(from, to, |slot, key| {
+        let see = |slot, key| {
             seen.push((key, slot));
             true
-        });
+        };
+        tree.visit(from, to, |slot| of(slot).0, see);
         assert!(seen.iter().eq(model.range((from, 0)..(to, 0)).map(|(k, _)| k)));
     }
 
@@ -391,14 +429,14 @@ mod tests {
                     (None, _) => {
                         model.insert((key, slot), v);
                         let value = |s: u32| model.get(&(key_of(s, spread), s)).copied().unwrap_or(0);
-                        tree.insert(slot, key, value);
+                        tree.insert(slot, key, v, |s| (key_of(s, spread), value(s)));
                     }
                     (Some(old), 0) => {
-                        tree.adjust(slot, v.wrapping_sub(old));
+                        tree.add(key, v.wrapping_sub(old));
                         model.insert((key, slot), v);
                     }
                     (Some(old), _) => {
-                        tree.remove(slot, old);
+                        tree.remove(slot, key, old);
                         model.remove(&(key, slot));
                     }
                 }
@@ -413,12 +451,12 @@ mod tests {
         let mut tree = Radix::default();
         tree.grow(300);
         let mut slot = 0;
-        while !tree.is_crowded(5) {
-            tree.insert(slot, 5, |_| 1);
+        while !tree.is_crowded(5, |_| 5) {
+            tree.insert(slot, 5, 1, |_| (5, 1));
             slot += 1;
         }
         assert_eq!(slot as usize, CROWD_MAX);
-        assert!(!tree.is_crowded(KEY_END - 1));
+        assert!(!tree.is_crowded(KEY_END - 1, |_| 5));
         assert_eq!(tree.total(), CROWD_MAX as u64);
     }
 
@@ -429,10 +467,10 @@ mod tests {
         for round in 0..1000_u32 {
             let base = (round * 65_521 * 4) & (KEY_END - 1) & !63;
             for slot in 0..70 {
-                tree.insert(slot, base | (slot % 64), |_| 1);
+                tree.insert(slot, base | (slot % 64), 1, |s| (base | (s % 64), 1));
             }
             for slot in 0..70 {
-                tree.remove(slot, 1);
+                tree.remove(slot, base | (slot % 64), 1);
             }
         }
         assert!(tree.nodes.len() <= 1 + LEVELS as usize, "{}", tree.nodes.len());

@@ -1,24 +1,26 @@
-//! Slots, or places, in a row of numbers: two bytes each while no table of so many slots needs more, four beyond.
+//! Slots, or places, in a row of numbers: two bytes each while no table of so many slots needs more, three beyond.
 //!
 //! Every array by slot that names other slots is one, so a cluster below 65 535 slots pays half for all of them.
-//! Invariant: all numbers that are not [`NONE`] are below the greatest size that [`Slots::admit`] was told.
+//! Invariant: all numbers that are not [`NONE`] are below the greatest size that [`Slots::admit`] was told, and below
+//! [`SLOTS_MAX`].
 
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::{NONE, make_room};
+use super::{NONE, SLOTS_MAX, make_room};
 
-/// Numbers below 2^32 - 1, or [`NONE`]. Written as `u32`s, whatever they take here.
+/// Numbers below [`SLOTS_MAX`], or [`NONE`]. Written as `u32`s, whatever they take here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Vec<u32>", into = "Vec<u32>")]
+#[serde(try_from = "Vec<u32>", into = "Vec<u32>")]
 pub(crate) enum Slots {
     Narrow(Vec<u16>),
-    Wide(Vec<u32>),
+    Wide(Vec<[u8; 3]>),
 }
 
-/// How [`NONE`] is kept in two bytes.
-const NARROW_NONE: u16 = u16::MAX;
+/// How [`NONE`] is kept in two bytes, and in three.
+pub(super) const NARROW_NONE: u16 = u16::MAX;
+pub(super) const WIDE_NONE: [u8; 3] = [u8::MAX; 3];
 
 impl Slots {
     pub(crate) const fn new() -> Self {
@@ -26,10 +28,17 @@ impl Slots {
     }
 
     /// Takes numbers below `bound` from now on.
+    #[inline]
     pub(crate) fn admit(&mut self, bound: usize) {
-        if let (Self::Narrow(narrow), true) = (&*self, bound > usize::from(NARROW_NONE)) {
+        if bound > usize::from(NARROW_NONE) {
+            self.widen();
+        }
+    }
+
+    fn widen(&mut self) {
+        if let Self::Narrow(narrow) = self {
             let mut wide = Vec::with_capacity(narrow.capacity());
-            wide.extend(narrow.iter().map(|&n| widened(n)));
+            wide.extend(narrow.iter().map(|&n| wide_of(narrow_to(n))));
             *self = Self::Wide(wide);
         }
     }
@@ -44,25 +53,28 @@ impl Slots {
 
     /// Appends [`NONE`]s until there are so many numbers; never takes any away.
     pub(crate) fn fill(&mut self, len: usize) {
+        if len <= self.len() {
+            return;
+        }
         self.reserve(len);
         match self {
             Self::Narrow(v) => v.resize(len.max(v.len()), NARROW_NONE),
-            Self::Wide(v) => v.resize(len.max(v.len()), NONE),
+            Self::Wide(v) => v.resize(len.max(v.len()), WIDE_NONE),
         }
     }
 
     #[inline]
     pub(crate) fn set(&mut self, at: usize, number: u32) {
         match self {
-            Self::Narrow(v) => v[at] = narrowed(number),
-            Self::Wide(v) => v[at] = number,
+            Self::Narrow(v) => v[at] = narrow_of(number),
+            Self::Wide(v) => v[at] = wide_of(number),
         }
     }
 
     pub(crate) fn push(&mut self, number: u32) {
         match self {
-            Self::Narrow(v) => v.push(narrowed(number)),
-            Self::Wide(v) => v.push(number),
+            Self::Narrow(v) => v.push(narrow_of(number)),
+            Self::Wide(v) => v.push(wide_of(number)),
         }
     }
 
@@ -84,8 +96,8 @@ impl Slots {
     #[inline]
     pub(crate) fn at(&self, at: usize) -> u32 {
         match self {
-            Self::Narrow(v) => widened(v[at]),
-            Self::Wide(v) => v[at],
+            Self::Narrow(v) => narrow_to(v[at]),
+            Self::Wide(v) => wide_to(v[at]),
         }
     }
 
@@ -93,8 +105,8 @@ impl Slots {
     #[inline]
     pub(crate) fn get(&self, at: usize) -> u32 {
         match self {
-            Self::Narrow(v) => v.get(at).map_or(NONE, |&n| widened(n)),
-            Self::Wide(v) => v.get(at).copied().unwrap_or(NONE),
+            Self::Narrow(v) => v.get(at).map_or(NONE, |&n| narrow_to(n)),
+            Self::Wide(v) => v.get(at).map_or(NONE, |&n| wide_to(n)),
         }
     }
 
@@ -123,24 +135,42 @@ impl Slots {
     }
 }
 
+/// `NONE` has all bits set, so its lower ones are how it is kept in fewer.
 #[inline]
-fn narrowed(number: u32) -> u16 {
+pub(super) fn narrow_of(number: u32) -> u16 {
     debug_assert!(number == NONE || number < u32::from(NARROW_NONE), "numbers are below what was admitted");
-    // `NONE` has all bits set, so its lower half is `NARROW_NONE`.
     number as u16
 }
 
 #[inline]
-fn widened(number: u16) -> u32 {
+pub(super) fn narrow_to(number: u16) -> u32 {
     if number == NARROW_NONE { NONE } else { u32::from(number) }
 }
 
-impl From<Vec<u32>> for Slots {
-    fn from(wide: Vec<u32>) -> Self {
-        if wide.iter().all(|&n| n == NONE || n < u32::from(NARROW_NONE)) {
-            return Self::Narrow(wide.into_iter().map(narrowed).collect());
+/// As [`narrow_of`], in three bytes.
+#[inline]
+pub(super) fn wide_of(number: u32) -> [u8; 3] {
+    debug_assert!(number == NONE || number < SLOTS_MAX, "numbers are below what was admitted");
+    let [a, b, c, _] = number.to_le_bytes();
+    [a, b, c]
+}
+
+#[inline]
+pub(super) fn wide_to([a, b, c]: [u8; 3]) -> u32 {
+    let number = u32::from_le_bytes([a, b, c, 0]);
+    if number == SLOTS_MAX { NONE } else { number }
+}
+
+impl TryFrom<Vec<u32>> for Slots {
+    type Error = &'static str;
+
+    fn try_from(numbers: Vec<u32>) -> Result<Self, Self::Error> {
+        let greatest = numbers.iter().copied().filter(|&n| n != NONE).max();
+        match greatest {
+            Some(SLOTS_MAX..) => Err("slots: a number is beyond all slots"),
+            Some(n) if n >= u32::from(NARROW_NONE) => Ok(Self::Wide(numbers.into_iter().map(wide_of).collect())),
+            _ => Ok(Self::Narrow(numbers.into_iter().map(narrow_of).collect())),
         }
-        Self::Wide(wide)
     }
 }
 
@@ -218,7 +248,9 @@ mod tests {
         slots.admit(65_536);
         slots.push(65_535);
         assert!(matches!(slots, Slots::Wide(_)) && slots.iter().eq([65_534, NONE, 65_535]));
-        let again = Slots::from(Vec::from(slots.clone()));
-        assert_eq!(again, slots, "a number that does not fit makes it wide");
+        let again = Slots::try_from(Vec::from(slots.clone()));
+        assert_eq!(again, Ok(slots), "a number that does not fit makes it wide");
+        assert!(Slots::try_from(alloc::vec![SLOTS_MAX - 1, NONE]).is_ok());
+        assert!(Slots::try_from(alloc::vec![SLOTS_MAX]).is_err(), "no table has so many");
     }
 }

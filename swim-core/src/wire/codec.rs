@@ -93,6 +93,13 @@ impl<'a> Reader<'a> {
         self.array().map(u64::from_le_bytes)
     }
 
+    /// Both at once: what every item begins with.
+    #[inline]
+    pub(crate) fn u64_u32(&mut self) -> Result<(u64, u32), DecodeError> {
+        let [a, b, c, d, e, f, g, h, i, j, k, l] = self.array()?;
+        Ok((u64::from_le_bytes([a, b, c, d, e, f, g, h]), u32::from_le_bytes([i, j, k, l])))
+    }
+
     /// A varint of at most `max`. Refused: over-long forms (a last byte of zero) and values above `max`.
     #[inline]
     pub(crate) fn varint(&mut self, max: u64) -> Result<u64, DecodeError> {
@@ -107,6 +114,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline(never)]
     fn long_varint(&mut self, max: u64) -> Result<u64, DecodeError> {
         let mut value = 0_u64;
         // Five groups of seven bits hold the largest number on the wire, 34 bits.
@@ -202,8 +210,22 @@ impl<'a> Cursor<'a> {
         self.bytes(&v.to_le_bytes())
     }
 
+    /// All at once: what most items are.
     #[inline]
-    pub(crate) fn varint(&mut self, mut v: u64) -> Option<()> {
+    pub(crate) fn u64_u32_u8(&mut self, v: u64, w: u32, x: u8) -> Option<()> {
+        let ([a, b, c, d, e, f, g, h], [i, j, k, l]) = (v.to_le_bytes(), w.to_le_bytes());
+        self.bytes(&[a, b, c, d, e, f, g, h, i, j, k, l, x])
+    }
+
+    #[inline]
+    pub(crate) fn varint(&mut self, v: u64) -> Option<()> {
+        if v < 0x80 {
+            return self.u8(v as u8);
+        }
+        self.long_varint(v)
+    }
+
+    fn long_varint(&mut self, mut v: u64) -> Option<()> {
         while v >= 0x80 {
             self.u8(v as u8 | 0x80)?;
             v >>= 7;

@@ -11,17 +11,13 @@
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::codec::{Cursor, Reader};
-use super::{DecodeError, MAX_ACCUSERS};
+use super::{DecodeError, Items, MAX_ACCUSERS};
 use crate::identity::{Addr, Profile};
 use crate::status::{Incarnation, NodeId, State, Status};
 
 const FORM_STATUS: u64 = 0;
 const FORM_ACCUSED: u64 = 1;
 const FORM_DETAIL: u64 = 2;
-
-/// Refutations below this leave room in one byte for form and state; then a status has so many bytes.
-const SHORT: u32 = 8;
-const SHORT_LEN: usize = 13;
 
 /// What is said about one member: a status, perhaps with its accusers or with what the member says about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +89,14 @@ impl<'a> Accusers<'a> {
     }
 }
 
+impl Items<'_> {
+    /// Whom the next item is about, which is passed over.
+    #[inline]
+    pub(crate) fn next_id(&mut self) -> Option<NodeId> {
+        Item::read(&mut self.0).ok().map(|item| item.id)
+    }
+}
+
 impl<'a> Item<'a> {
     /// Just a status.
     pub fn status(id: NodeId, status: Status) -> Self {
@@ -107,33 +111,27 @@ impl<'a> Item<'a> {
         }
     }
 
+    #[inline(always)]
     pub(crate) fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        let id = NodeId::new(r.u64()?);
-        let epoch = r.u32()?;
+        let (id, epoch) = r.u64_u32()?;
         let packed = r.varint((u64::from(Incarnation::MAX_REFUTATIONS) << 4) | 0xf)?;
         let incarnation = Incarnation::new(epoch, (packed >> 4) as u32);
-        let status = Status::new(incarnation, State::from_bits(packed));
+        let (id, status) = (NodeId::new(id), Status::new(incarnation, State::from_bits(packed)));
+        // Nearly all have this form.
         let more = match (packed >> 2) & 3 {
             FORM_STATUS => More::Status,
-            FORM_ACCUSED => More::Accused(read_accusers(r, status)?),
-            FORM_DETAIL => More::Detail(read_detail(r, incarnation)?),
-            _ => return Err(DecodeError::Value),
+            form => read_more(r, form, status)?,
         };
         Ok(Self { id, status, more })
     }
 
     /// Puts the whole item, or nothing.
+    #[inline]
     pub(crate) fn write(&self, c: &mut Cursor<'_>) -> Option<()> {
-        let incarnation = self.status.incarnation();
-        // What nearly all are, in one step.
-        if self.more == More::Status && incarnation.refutations() < SHORT {
-            let mut short = [0; SHORT_LEN];
-            let (id, rest) = short.split_first_chunk_mut()?;
-            let (epoch, rest) = rest.split_first_chunk_mut()?;
-            *id = self.id.as_u64().to_le_bytes();
-            *epoch = incarnation.epoch().to_le_bytes();
-            *rest.first_mut()? = (incarnation.refutations() << 4) as u8 | self.status.state() as u8;
-            return c.bytes(&short);
+        let packed = self.status.incarnation().refutations() << 4 | self.status.state() as u32;
+        if let (More::Status, 0..0x80) = (self.more, packed) {
+            // Nearly all: what of a status alone has changed at most seven times in this life.
+            return c.u64_u32_u8(self.id.as_u64(), self.status.incarnation().epoch(), packed as u8);
         }
         let mark = c.at();
         let done = self.write_parts(c);
@@ -164,24 +162,37 @@ impl<'a> Item<'a> {
     }
 }
 
-fn read_accusers<'a>(r: &mut Reader<'a>, status: Status) -> Result<Accusers<'a>, DecodeError> {
+#[inline(never)]
+fn read_more<'a>(r: &mut Reader<'a>, form: u64, status: Status) -> Result<More<'a>, DecodeError> {
+    match form {
+        FORM_ACCUSED => read_accusers(r, status),
+        FORM_DETAIL => read_detail(r, status.incarnation()),
+        _ => Err(DecodeError::Value),
+    }
+}
+
+fn read_accusers<'a>(r: &mut Reader<'a>, status: Status) -> Result<More<'a>, DecodeError> {
     let count = usize::from(r.u8()?);
     if status.state() != State::Suspect || count == 0 || count > MAX_ACCUSERS {
         return Err(DecodeError::Value);
     }
-    Ok(Accusers(Ids::Wire(r.bytes(count.saturating_mul(8))?)))
+    Ok(More::Accused(Accusers(Ids::Wire(r.bytes(count.saturating_mul(8))?))))
 }
 
-fn read_detail<'a>(r: &mut Reader<'a>, status: Incarnation) -> Result<Detail<'a>, DecodeError> {
+#[inline]
+fn read_detail<'a>(r: &mut Reader<'a>, status: Incarnation) -> Result<More<'a>, DecodeError> {
     let at = read_incarnation(r)?;
     let addr = read_addr(r)?;
     let name_len = usize::from(r.u8()?);
     if at > status || name_len > Profile::MAX_NAME {
         return Err(DecodeError::Value);
     }
-    let name = core::str::from_utf8(r.bytes(name_len)?).map_err(|_| DecodeError::Value)?;
+    let name = match name_len {
+        0 => "",
+        _ => core::str::from_utf8(r.bytes(name_len)?).map_err(|_| DecodeError::Value)?,
+    };
     let meta_len = r.varint(Profile::MAX_META as u64)? as usize;
-    Ok(Detail { at, addr, name, meta: r.bytes(meta_len)? })
+    Ok(More::Detail(Detail { at, addr, name, meta: r.bytes(meta_len)? }))
 }
 
 fn write_detail(d: &Detail<'_>, c: &mut Cursor<'_>) -> Option<()> {
@@ -205,19 +216,22 @@ fn write_detail(d: &Detail<'_>, c: &mut Cursor<'_>) -> Option<()> {
 }
 
 /// An address that something can be sent to. An IPv4 address in IPv6 clothes has another encoding, so it is refused.
+#[inline]
 fn read_addr(r: &mut Reader<'_>) -> Result<SocketAddr, DecodeError> {
-    let addr: SocketAddr = match r.u8()? {
-        4 => (Ipv4Addr::from(r.array::<4>()?), r.u16()?).into(),
-        6 => {
-            let ip = Ipv6Addr::from(r.array::<16>()?);
-            if ip.to_ipv4_mapped().is_some() {
-                return Err(DecodeError::Value);
-            }
-            (ip, r.u16()?).into()
+    match r.u8()? {
+        4 => {
+            let ([a, b, c, d], port) = (r.array()?, r.u16()?);
+            let addr = SocketAddr::from((Ipv4Addr::new(a, b, c, d), port));
+            if Addr::V4([a, b, c, d], port).is_reachable() { Ok(addr) } else { Err(DecodeError::Value) }
         }
-        _ => return Err(DecodeError::Value),
-    };
-    if Addr::from(addr).is_reachable() { Ok(addr) } else { Err(DecodeError::Value) }
+        6 => {
+            let (octets, port) = (r.array()?, r.u16()?);
+            let ip = Ipv6Addr::from(octets);
+            let taken = ip.to_ipv4_mapped().is_none() && Addr::V6(octets, port).is_reachable();
+            if taken { Ok((ip, port).into()) } else { Err(DecodeError::Value) }
+        }
+        _ => Err(DecodeError::Value),
+    }
 }
 
 #[inline]
