@@ -16,7 +16,8 @@ pub(crate) enum Op {
     Ack,
     /// A whole period: the ping goes out, the ack comes, and all that is due until the next ping.
     Round,
-    /// News goes to three members; so many members are news, or all.
+    /// News goes to three members; so many members are news, or nearly all: nineteen in twenty at least, since the last ones would have
+    /// to be looked for.
     Gossip(Option<usize>),
     /// The table is learned, each datagram as full as it can be.
     Ingest,
@@ -56,6 +57,16 @@ impl Op {
     /// Of a core that may have no syncs.
     pub(crate) fn is_of<C: Core>(self) -> bool {
         C::SYNCS || !matches!(self, Self::Compare | Self::Page | Self::Delta)
+    }
+
+    /// Batches until what it finds is a steady state: rumors that come are kept for a minute and more.
+    pub(crate) fn warm_up(self) -> usize {
+        match self {
+            Self::Rumor => 300,
+            // It begins anew each time.
+            Self::Ingest => 0,
+            _ => 1,
+        }
     }
 
     /// Calls that are measured together: those after which nothing has to be cleared away.
@@ -165,13 +176,15 @@ impl<C: Core> Case<C> {
         panic!("it has still {} to tell", self.core.queued());
     }
 
-    /// So many members are news, or all.
-    fn queue(&mut self, queued: usize) {
-        while self.core.queued() < queued {
+    /// So many members are news, or nearly all.
+    fn queue(&mut self, queued: Option<usize>) {
+        let members = self.members as usize;
+        let enough = queued.map_or(members * 19 / 20, |queued| queued.min(members));
+        while self.core.queued() < enough {
             let from = self.any();
-            let missing = (queued - self.core.queued()).min(50);
-            // Drawn, the last ones would be drawn for long.
-            let updates = if queued < self.members as usize {
+            let missing = (members.min(queued.unwrap_or(members)) - self.core.queued()).min(50);
+            // Drawn, the last ones of all would be drawn for long.
+            let updates = if queued.is_some_and(|queued| queued < members) {
                 self.updates(missing, true)
             } else {
                 self.next = (self.next + missing as Member) % self.members;
@@ -215,7 +228,7 @@ impl<C: Core> Case<C> {
         assert!(sample.datagrams >= sample.ops, "each is answered");
     }
 
-    fn emission(&mut self, sample: &mut Sample, queued: usize) {
+    fn emission(&mut self, sample: &mut Sample, queued: Option<usize>) {
         loop {
             self.queue(queued);
             let mut one = Sample::default();
@@ -262,7 +275,7 @@ impl<C: Core> Measure for Case<C> {
                 self.answer(&mut sample);
                 sample.ops = 1;
             }
-            Op::Gossip(queued) => self.emission(&mut sample, queued.unwrap_or(usize::MAX).min(self.members as usize)),
+            Op::Gossip(queued) => self.emission(&mut sample, queued),
             Op::Ingest => self.ingest(&mut sample),
             Op::Visit => {
                 let ports = self.time(&mut sample, |core| core.visit());

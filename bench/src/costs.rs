@@ -29,8 +29,9 @@ pub(crate) struct CoreArgs {
     plots: Option<PathBuf>,
 }
 
-/// Batches of each core, at least.
+/// Batches of each core, at least, unless they take so long.
 const BATCHES_MIN: usize = 5;
+const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) fn run(args: &CoreArgs) -> Result<(), String> {
     if let Some(&members) = args.members.iter().find(|&&n| !(2..=1_000_000).contains(&n)) {
@@ -39,6 +40,7 @@ pub(crate) fn run(args: &CoreArgs) -> Result<(), String> {
     let mut results = Results::default();
     for &members in &args.members {
         for op in Op::ALL.into_iter().filter(|op| op.to_string().contains(&args.only)) {
+            eprintln!("{op}, {members} members");
             measure(op, members, Duration::from_millis(args.millis), &mut results);
         }
     }
@@ -60,11 +62,12 @@ fn measure(op: Op, members: Member, each: Duration, results: &mut Results) {
     if op.is_of::<FocaCore>() {
         cases.push((FocaCore::NAME, Box::new(Case::<FocaCore>::new(op, members)), Vec::new()));
     }
-    // The first batches warm up what the others find.
-    cases.iter_mut().for_each(|(_, case, _)| _ = case.batch());
-    let count = cases.len() as u32;
-    let end = Instant::now() + each * count;
-    while Instant::now() < end || cases[0].2.len() < BATCHES_MIN {
+    for (_, case, _) in &mut cases {
+        (0..op.warm_up()).for_each(|_| _ = case.batch());
+    }
+    let (begin, enough) = (Instant::now(), each * cases.len() as u32);
+    let wanted = |taken: usize| begin.elapsed() < enough || taken < BATCHES_MIN && begin.elapsed() < PATIENCE;
+    while wanted(cases[0].2.len()) || cases[0].2.is_empty() {
         cases.iter_mut().for_each(|(_, case, samples)| samples.push(case.batch()));
     }
     results.0.extend(cases.iter().map(|(core, _, samples)| Measured::of(core, op, members, samples)));

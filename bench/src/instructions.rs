@@ -89,6 +89,7 @@ fn peer(args: &InstructionsArgs, op: Op, members: Member) -> Result<String, Stri
 fn count(core: &str, op: Op, members: Member) -> Result<f64, String> {
     // A table is learned from the start each time.
     let (few, many) = if op == Op::Ingest { (1, 3) } else { RUNS };
+    let (few, many) = (few + op.warm_up() as u64, many + op.warm_up() as u64);
     let ((ops, short), (more, long)) = (callgrind(core, op, members, few)?, callgrind(core, op, members, many)?);
     Ok((long - short) as f64 / (more - ops) as f64)
 }

@@ -11,6 +11,9 @@ use crate::core::{Core, Member, Said, Sent, Update};
 /// Room is not taken before it is needed.
 const MEMBERS_MAX: usize = 1 << 20;
 
+/// In microseconds.
+const SECOND: u64 = 1_000_000;
+
 const EPOCH: u32 = 1_700_000_000;
 
 pub(crate) struct Swim {
@@ -125,6 +128,20 @@ impl Swim {
         self.receive(1, &proven);
     }
 
+    /// So many microseconds pass, and whoever is pinged meanwhile answers.
+    fn pass(&mut self, micros: u64) {
+        let end = Instant::from_micros(self.now + micros);
+        while self.node.poll_timeout().is_some_and(|due| due <= end) {
+            let probes = self.node.stats().probes;
+            self.tick();
+            if let Some(pinged) = self.pinged().filter(|_| self.node.stats().probes > probes) {
+                let ack = self.write(pinged, Said::Ack);
+                self.receive(pinged, &ack);
+            }
+        }
+        self.now = self.now.max(end.as_micros());
+    }
+
     /// Lets all that is due happen. Returns the datagrams that were sent.
     fn tick(&mut self) -> u64 {
         let before = self.sent.datagrams;
@@ -207,6 +224,8 @@ impl Core for Swim {
                 })
             }
             Said::Rumor(len) => {
+                // So that as many grow old as come.
+                self.pass(SECOND);
                 self.rumors += 1;
                 let id = RumorId { origin: id(from), epoch: EPOCH, seq: self.rumors };
                 let payload = vec![7; len];
@@ -219,11 +238,11 @@ impl Core for Swim {
             }
             Said::Compare => {
                 // So that the answer is within what a node spends on syncs.
-                self.now += 1_000_000;
+                self.pass(SECOND);
                 self.frame(from, |w| assert!(w.compare(nonce, 0, [(0, [0; CHILDREN])].into_iter()), "it fits"))
             }
             Said::Pull => {
-                self.now += 1_000_000;
+                self.pass(SECOND);
                 self.frame(from, |w| assert!(w.pull(nonce, [KeyRange::ALL].into_iter()), "it fits"))
             }
             Said::Delta(value) => {

@@ -12,7 +12,7 @@ std::thread_local! {
     pub(super) static STEPS: core::cell::Cell<u64> = const { core::cell::Cell::new(0) };
 }
 
-/// A planted bug, in builds that have them: readers know no config, so whoever gives them a frame says so before.
+// A planted bug, in builds that have them: readers know no config, so whoever gives them a frame says so before.
 #[cfg(all(swim_mutations, feature = "std"))]
 std::thread_local! {
     pub(crate) static TAKES_OVERLONG: core::cell::Cell<bool> = const { core::cell::Cell::new(false) };
