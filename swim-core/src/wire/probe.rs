@@ -114,7 +114,7 @@ mod tests {
             bytes[at] ^= flip.2;
             let agrees = |bytes: &[u8]| {
                 let Some(p) = Probe::read(bytes) else { return true };
-                let f = Frame::parse(bytes).expect("it is a frame");
+                let f = Frame::parse(bytes).unwrap();
                 (f.sender, f.incarnation, f.view_hash) == (p.sender, p.incarnation, p.view_hash)
                     && (f.message, f.app_hash) == (Some(p.message), p.app_hash)
                     && !f.asks_who
