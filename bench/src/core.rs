@@ -73,7 +73,7 @@ pub(crate) trait Core: Sized + 'static {
     /// to be called again.
     fn gossip(&mut self) -> bool;
 
-    /// So many members are news.
+    /// So many members and rumors are news.
     fn queued(&self) -> usize;
 
     /// Goes through all members, and adds up their ports.

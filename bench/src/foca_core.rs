@@ -245,7 +245,7 @@ impl Core for FocaCore {
     }
 
     fn queued(&self) -> usize {
-        self.foca.updates_backlog()
+        self.foca.updates_backlog() + self.foca.custom_broadcast_backlog()
     }
 
     fn visit(&self) -> u64 {

@@ -284,7 +284,7 @@ impl Core for Swim {
     }
 
     fn queued(&self) -> usize {
-        self.node.gossip_queued()
+        self.node.gossip_queued() + self.node.rumors_hot()
     }
 
     fn visit(&self) -> u64 {
