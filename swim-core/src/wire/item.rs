@@ -128,7 +128,8 @@ impl<'a> Item<'a> {
     /// Puts the whole item, or nothing.
     #[inline]
     pub(crate) fn write(&self, c: &mut Cursor<'_>) -> Option<()> {
-        let packed = self.status.incarnation().refutations() << 4 | self.status.state() as u32;
+        // In 64 bits: there are refutations of which 32 would lose the upper ones.
+        let packed = u64::from(self.status.incarnation().refutations()) << 4 | self.status.state() as u64;
         if let (More::Status, 0..0x80) = (self.more, packed) {
             // Nearly all: what of a status alone has changed at most seven times in this life.
             return c.u64_u32_u8(self.id.as_u64(), self.status.incarnation().epoch(), packed as u8);

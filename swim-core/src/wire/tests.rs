@@ -426,3 +426,20 @@ fn sections_are_as_long_as_is_said() {
     let held = |n: u64| len(&move |w| w.held((0..n).map(|n| (NodeId::new(n), 0, 0))));
     assert_eq!(held(3) - held(2), HELD_LEN);
 }
+
+/// Whatever an incarnation is, it is written whole: numbers that fill all the bits that there are, too.
+#[test]
+fn statuses_are_read_as_they_were_written() {
+    let most = Incarnation::MAX_REFUTATIONS;
+    for refutations in [0, 7, 8, 127, 128, 1 << 14, (1 << 28) - 1, 1 << 28, (1 << 28) + 1, 1 << 29, most] {
+        for state in [State::Alive, State::Suspect, State::Dead, State::Left] {
+            let said = Item::status(id(9), Status::new(Incarnation::new(7, refutations), state));
+            let bytes = frame(|w| {
+                assert!(w.open_updates() && w.item(&said));
+                w.close_section();
+            });
+            let read: Vec<_> = Frame::parse(&bytes).unwrap().updates().collect();
+            assert_eq!(read, [said]);
+        }
+    }
+}
