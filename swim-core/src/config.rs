@@ -55,7 +55,8 @@ pub struct Config {
     pub retransmit_lambda_percent: u32,
     /// The largest datagram, envelope included, in bytes. Nothing larger is ever sent.
     pub mtu: usize,
-    /// Most rows kept, this node and tombstones included. A newcomer beyond it is refused and counted.
+    /// Most rows kept, this node and tombstones included, and never more than 2^24 − 1. A newcomer beyond it is refused and
+    /// counted.
     pub members_max: usize,
     /// Rows for which memory is taken at construction; more is taken as members are admitted.
     pub members_reserved: usize,

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{NONE, make_room};
+use super::{NONE, SLOTS_MAX, make_room};
 
 /// Rows by slot.
 #[derive(Clone, Debug, Deserialize)]
@@ -53,7 +53,7 @@ impl<T> Slab<T> {
             self.vacant -= 1;
             return slot;
         }
-        debug_assert!(self.entries.len() < NONE as usize, "the number of rows is bounded far below NONE");
+        debug_assert!(self.entries.len() < SLOTS_MAX as usize, "the table admits no more");
         let slots = self.slots() + 1;
         make_room(&mut self.entries, slots);
         self.entries.push(Entry::Row(row));
@@ -131,6 +131,9 @@ impl<T> TryFrom<Stored<T>> for Slab<T> {
 
     fn try_from(stored: Stored<T>) -> Result<Self, Self::Error> {
         let Stored { entries, free } = stored;
+        if entries.len() > SLOTS_MAX as usize {
+            return Err("slab: more slots than there can be");
+        }
         let mut unlisted: Vec<bool> = entries.iter().map(Option::is_none).collect();
         for &slot in &free {
             match unlisted.get_mut(slot as usize) {
