@@ -2,46 +2,22 @@
 
 use std::cell::Cell;
 use std::convert::Infallible;
-use std::net::{Ipv4Addr, SocketAddrV4};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use foca::{
-    BroadcastHandler, Codec, Config, Foca, Header, Identity, Invalidates, Message, Notification, PostcardCodec,
+    BroadcastHandler, Codec, Config, Foca, Header, Identity as _, Invalidates, Message, Notification, PostcardCodec,
     ProbeNumber, Runtime, State, Timer,
 };
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
-use serde::{Deserialize, Serialize};
 
 use crate::core::{Core, Member, Said, Sent, Update};
+use crate::foca_id::Id;
 
-/// What its examples use: an address, and a number that a rejoining member counts up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Id {
-    addr: SocketAddrV4,
-    bump: u16,
-}
-
-impl Identity for Id {
-    type Addr = SocketAddrV4;
-
-    fn renew(&self) -> Option<Self> {
-        Some(Self { addr: self.addr, bump: self.bump.wrapping_add(1) })
-    }
-
-    fn addr(&self) -> SocketAddrV4 {
-        self.addr
-    }
-
-    fn win_addr_conflict(&self, other: &Self) -> bool {
-        self.bump > other.bump
-    }
-}
-
+/// What foca calls a member.
 fn id(member: Member) -> Id {
-    let [_, a, b, c] = member.to_be_bytes();
-    Id { addr: SocketAddrV4::new(Ipv4Addr::new(10, a, b, c), 7_946), bump: 0 }
+    Id::new(member)
 }
 
 /// Rumors are numbered; what is above the last one was not heard before.
@@ -236,7 +212,7 @@ impl Core for FocaCore {
 
     fn pinged(&self) -> Option<Member> {
         let is_ping = matches!(self.last().message, Message::Ping(_));
-        self.net.last_to.filter(|_| is_ping).map(|to| to.addr.ip().to_bits() & 0xff_ffff)
+        self.net.last_to.filter(|_| is_ping).map(|to| to.member())
     }
 
     fn gossip(&mut self) -> bool {
@@ -249,7 +225,7 @@ impl Core for FocaCore {
     }
 
     fn visit(&self) -> u64 {
-        self.foca.iter_members().map(|member| u64::from(member.id().addr.port())).sum()
+        self.foca.iter_members().map(|member| u64::from(member.id().addr().port())).sum()
     }
 
     fn members(&self) -> usize {

@@ -10,6 +10,7 @@ mod core;
 mod costs;
 mod draw;
 mod foca_core;
+mod foca_id;
 mod instructions;
 #[cfg(feature = "loopback")]
 mod loopback;

@@ -1,63 +1,37 @@
 //! Foca, from its registry crate, as its example drives it: the configuration for local networks (which its author has
 //! taken from memberlist), the codec of postcard, timers as they are asked for, and errors that are passed over.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use foca::{Config, Foca, Identity, Member, NoCustomBroadcast, Notification, PostcardCodec, Runtime, Timer};
+use foca::{Config, Foca, Member, NoCustomBroadcast, Notification, PostcardCodec, Runtime, Timer};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
-use serde::{Deserialize, Serialize};
 
 use super::net::Net;
-use super::peer::{PORT, Peer, address, node_at};
+use super::peer::Peer;
 use super::tuning::Tuning;
+use crate::foca_id::Id;
 
-/// An address, and a number that a member counts up which was thought dead and comes back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Id {
-    addr: SocketAddrV4,
-    bump: u16,
+fn id(node: usize) -> Id {
+    Id::new(u32::try_from(node).expect("a cluster has fewer"))
 }
 
-impl Identity for Id {
-    type Addr = SocketAddrV4;
-
-    fn renew(&self) -> Option<Self> {
-        Some(Self { addr: self.addr, bump: self.bump.wrapping_add(1) })
-    }
-
-    fn addr(&self) -> SocketAddrV4 {
-        self.addr
-    }
-
-    fn win_addr_conflict(&self, other: &Self) -> bool {
-        self.bump > other.bump
-    }
-}
-
-impl Id {
-    fn new(node: usize) -> Self {
-        Self { addr: SocketAddrV4::new(Ipv4Addr::from(address(node)), PORT), bump: 0 }
-    }
-
-    fn node(&self) -> usize {
-        node_at(self.addr.ip().octets())
-    }
+fn node(id: &Id) -> usize {
+    id.member() as usize
 }
 
 impl Runtime<Id> for Net<Timer<Id>> {
     fn notify(&mut self, notification: Notification<'_, Id>) {
         match notification {
-            Notification::MemberUp(id) => self.tell(id.node(), true),
-            Notification::MemberDown(id) => self.tell(id.node(), false),
+            Notification::MemberUp(of) => self.tell(node(of), true),
+            Notification::MemberDown(of) => self.tell(node(of), false),
             _ => {}
         }
     }
 
     fn send_to(&mut self, to: Id, data: &[u8]) {
-        self.send(to.node(), data);
+        self.send(node(&to), data);
     }
 
     fn submit_after(&mut self, timer: Timer<Id>, after: Duration) {
@@ -86,17 +60,17 @@ impl Peer for Theirs {
 
     fn start(me: usize, nodes: usize, seed: u64, _tuning: Tuning, _net: &mut Net<Timer<Id>>) -> Self {
         let size = u32::try_from(nodes).ok().and_then(NonZeroU32::new).expect("a cluster has members");
-        Self(Foca::new(Id::new(me), Config::new_lan(size), SmallRng::seed_from_u64(seed), PostcardCodec))
+        Self(Foca::new(id(me), Config::new_lan(size), SmallRng::seed_from_u64(seed), PostcardCodec))
     }
 
     fn join(&mut self, seed: usize, net: &mut Net<Timer<Id>>) {
         // Here and below: an error says that something was not taken, and its example goes on as well.
-        let _ = self.0.announce(Id::new(seed), net);
+        let _ = self.0.announce(id(seed), net);
     }
 
     fn meet(&mut self, nodes: usize, net: &mut Net<Timer<Id>>) -> bool {
-        let me = self.0.identity().node();
-        let others = (0..nodes).filter(|&node| node != me).map(|node| Member::alive(Id::new(node)));
+        let me = node(self.0.identity());
+        let others = (0..nodes).filter(|&other| other != me).map(|other| Member::alive(id(other)));
         self.0.apply_many(others, false, net).is_ok()
     }
 
