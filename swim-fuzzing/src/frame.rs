@@ -48,9 +48,10 @@ pub fn read_all<'a>(frame: &Frame<'a>, mut lends: impl FnMut(&'a [u8])) -> usize
     lent + records
 }
 
+/// Nothing lies everywhere: an empty name is no place in the bytes.
 fn lies_within(part: &[u8], whole: &[u8]) -> bool {
-    let (part, whole) = (part.as_ptr_range(), whole.as_ptr_range());
-    whole.start <= part.start && part.end <= whole.end
+    let (bounds, inner) = (whole.as_ptr_range(), part.as_ptr_range());
+    part.is_empty() || (bounds.start <= inner.start && inner.end <= bounds.end)
 }
 
 /// The places of what nobody looks into ascend, and other bytes there make a frame that is taken, too.
