@@ -91,7 +91,9 @@ impl Claims {
                 _ if is_near(most.incarnation(), claim.incarnation()) => most.max(claim),
                 _ => most,
             };
-            self.now(id).filter(|claim| *claim <= is).fold(start, step).incarnation() == is.incarnation()
+            // A death that a page tells of is taken for a suspicion of the same incarnation: a lower status than what was said.
+            let upto = self.now(id).filter(|claim| claim.incarnation() <= is.incarnation());
+            upto.fold(start, step).incarnation() == is.incarnation()
         };
         // What was doubted at first may be believed when it is due.
         let believed = Status::alive(was.incarnation())..=Status::alive(is.incarnation());
@@ -147,6 +149,8 @@ mod tests {
         assert!(!claims(&[far]).may_raise(ID, was, far));
         assert!(claims(&[far, status(1, State::Alive)]).may_raise(ID, was, far), "it is near to what is known by then");
         assert!(claims(&[far, status(65, State::Alive)]).may_raise(ID, was, status(65, State::Alive)));
+        let paged = claims(&[status(1, State::Dead)]);
+        assert!(paged.may_raise(ID, was, status(1, State::Suspect)), "a death of a page is a suspicion");
         let later = Status::new(at(4, 0), State::Dead);
         assert!(!claims(&[later]).may_raise(ID, was, later), "of another epoch");
         let mut doubted = claims(&[]);
