@@ -1,6 +1,6 @@
 //! The table: one row per member, this node's own at slot 0, tombstones included, and every index over it.
 //!
-//! Decides nothing. `Node::apply` is its only writer; whatever changes a row goes through here, so that the indexes
+//! Decides nothing. Only `Node` writes, in `apply` and `change`; whatever changes a row goes through here, so that the indexes
 //! (by id, by address, the round-robin, the view hash and its tree) cannot fall out of step. Map order never reaches the protocol.
 
 mod check;
@@ -24,6 +24,8 @@ pub(crate) const ME: u32 = 0;
 /// Most live members at one address. Several ids behind one address are legal (a port forwarder), a table full of them
 /// is an attack on the index.
 const ALIASES_MAX: usize = 64;
+
+const _: () = assert!(size_of::<Row>() == 64, "a row is a cache line");
 
 /// What is known of one member: on one cache line, since nearly all that is heard of a member needs a look at it.
 #[repr(align(64))]
@@ -267,6 +269,11 @@ impl Members {
     /// The mark of a row, live or not.
     pub(crate) fn raw_mark(&self, slot: u32) -> u64 {
         self.marks.get(slot as usize).copied().unwrap_or(0)
+    }
+
+    /// How many rows are taken at most.
+    pub(crate) fn rows_max(&self) -> usize {
+        self.rows_max
     }
 
     // --- writing

@@ -186,12 +186,14 @@ fn two_hundred_nodes_for_ten_minutes() {
     net.run_to((120 + seconds) * SECOND);
     let (suspected, refuted) = (net.suspected - suspected, net.refuted - refuted);
     println!("{n} nodes, {seconds} s, 15 % loss: {suspected} suspicions, {refuted} refutations, {} deaths", net.down);
-    assert!(suspected > 250 && refuted > 2, "the run has seen suspicions and refutations");
+    // As many in the full time as ever.
+    let (suspected_min, refuted_min, synced_min) = if cfg!(debug_assertions) { (250, 2, 25) } else { (1_000, 10, 100) };
+    assert!(suspected > suspected_min && refuted > refuted_min, "the run has seen suspicions and refutations");
     assert_eq!(net.down, 0, "and no deaths");
     let after = synced(&net);
     let (syncs, pages, pushed) = (after.0 - syncs.0, after.1 - syncs.1, after.2 - syncs.2);
     println!("  {syncs} syncs with {pages} pages, {pushed} rows pushed");
-    assert!(syncs > 25 && pages > 25 && pushed > 25, "and syncs that bring something");
+    assert!([syncs, pages, pushed].iter().all(|&count| count > synced_min), "and syncs that bring something");
     assert_eq!(allocations() - before, 0);
 }
 

@@ -1,7 +1,7 @@
 //! The node: one input in, one visible list of what follows.
 //!
-//! `Node` owns the components, hands each what it needs, and is the only one that changes membership (`apply`). The
-//! components never see each other.
+//! `Node` owns the components, hands each what it needs, and is the only one that changes membership: `apply` decides it,
+//! and `change` does it. The components never see each other.
 
 mod app;
 mod app_ingress;
@@ -452,6 +452,7 @@ impl Node {
         self.cx.events.check(&self.cx.config)?;
         self.cx.stats.check()?;
         self.table.check()?;
+        ensure(self.table.rows_max() == self.cx.config.members_max, "the table takes as many rows as the config says")?;
         let mine = |row: &Row| (row.id, row.addr) == (self.cx.me, self.cx.my_addr);
         ensure(self.table.get(ME).is_some_and(mine), "this node's own row is its own")?;
         ensure(self.leave.fits(self.table.me().state()), "this node's own state is that of its leave")?;
@@ -466,6 +467,7 @@ impl Node {
         self.conflicts.check()?;
         self.evidence.check(&self.cx.config)?;
         self.profiles.check(|s| self.table.get(s).is_some())?;
+        ensure(self.due == self.next_deadline().max(self.cx.now), "the next deadline is known")?;
         self.check_bounds()?;
         self.check_slots()
     }

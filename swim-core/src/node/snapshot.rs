@@ -152,3 +152,41 @@ impl postcard::ser_flavors::Flavor for Same<'_> {
         if self.0.is_empty() { Ok(()) } else { Err(postcard::Error::SerializeBufferFull) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use core::net::SocketAddr;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::identity::{Identity, Profile};
+    use crate::node::{Command, Input};
+    use crate::status::NodeId;
+    use crate::time::Instant;
+
+    /// What follows from the rest of the state is not taken from a snapshot that says otherwise: a node that does not know when it
+    /// is due might answer pings for ever, and never send one.
+    #[test]
+    fn what_follows_from_the_rest_is_held_to_it() {
+        let me =
+            Identity { id: NodeId::new(1), addr: ([10, 0, 0, 1], 1).into(), epoch: 1, profile: Profile::default() };
+        let now = Instant::from_millis(1_000);
+        let mut node = Node::new(me, Config::lan("c"), 1, now).unwrap();
+        let seed: SocketAddr = ([10, 0, 0, 2], 1).into();
+        node.handle(now, Input::Command(Command::Join(&[seed])));
+        while node.poll_transmit(&mut [0; 1_400]).is_some() {}
+        while node.poll_event().is_some() {}
+        assert!(Node::restore(&node.snapshot()).is_ok() && node.due != Instant::NEVER);
+        let breaks: [fn(&mut Node); 3] = [
+            |node| node.due = Instant::NEVER,
+            |node| node.due = node.due.plus_micros(1),
+            |node| node.cx.config.members_max -= 1,
+        ];
+        for (i, break_it) in breaks.iter().enumerate() {
+            let mut broken = node.clone();
+            break_it(&mut broken);
+            let refused = Node::restore(&broken.snapshot());
+            assert!(matches!(refused, Err(RestoreError::Inconsistent(_))), "break {i}: {:?}", refused.err());
+        }
+    }
+}

@@ -85,7 +85,8 @@ impl TryFrom<Stored> for Buckets {
         if greatest >= SLOTS_MAX {
             return Err("buckets: a link is beyond all slots");
         }
-        links.grow(s.sent.len(), greatest as usize + 1);
+        // As wide as all slots need: whoever is queued next is none that is linked by now.
+        links.grow(s.sent.len(), s.sent.len().max(greatest as usize + 1));
         (0..s.sent.len()).for_each(|i| links.set(i, (s.prev[i], s.next[i])));
         let lists = (0..COUNT).map(|i| List { head: s.heads[i], tail: s.tails[i], len: s.lens[i] }).collect();
         Ok(Self { links, sent: s.sent, lists, len: s.len })
@@ -103,7 +104,6 @@ impl Buckets {
             make_room(&mut self.sent, slots);
             self.sent.resize(slots, IDLE);
         }
-        // A restored copy without news is narrow, however many slots there are.
         self.links.grow(self.sent.len(), self.sent.len());
     }
 

@@ -1,7 +1,8 @@
 //! Containers: slab of rows, shuffled round-robin, transmit queue, deadline heap, bounded ring, tree of sums.
 //!
 //! All are indexed by slot (a row's place in the slab), all have a `check` that compares every index with its plain
-//! meaning, and none allocates after the slab has grown to its size.
+//! meaning, and none allocates after the slab has grown to its size, but for deadlines: of them there is room for many and no
+//! more, since hardly ever all members have one.
 
 mod buckets;
 mod deadlines;

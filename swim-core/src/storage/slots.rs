@@ -1,6 +1,6 @@
 //! Slots, or places, in a row of numbers: two bytes each while no table of so many slots needs more, three beyond.
 //!
-//! Every array by slot that names other slots is one, so a cluster below 65 535 slots pays half for all of them.
+//! Every array by slot that names other slots is one, so a cluster below 65 535 slots pays two thirds for all of them.
 //! Invariant: all numbers that are not [`NONE`] are below the greatest size that [`Slots::admit`] was told, and below
 //! [`SLOTS_MAX`].
 
@@ -58,8 +58,8 @@ impl Slots {
         }
         self.reserve(len);
         match self {
-            Self::Narrow(v) => v.resize(len.max(v.len()), NARROW_NONE),
-            Self::Wide(v) => v.resize(len.max(v.len()), WIDE_NONE),
+            Self::Narrow(v) => v.resize(len, NARROW_NONE),
+            Self::Wide(v) => v.resize(len, WIDE_NONE),
         }
     }
 

@@ -192,3 +192,30 @@ fn the_key_of_the_tables_decides_nothing() {
         assert!(net.nodes[2].snapshot() == twin.snapshot(), "seed {seed}");
     }
 }
+
+/// What a datagram says is the same whether it comes the short way, which is that of nearly all, or has something behind it
+/// that nobody looks at, for which there is the long way alone.
+#[test]
+fn the_short_way_does_what_the_long_way_does() {
+    for seed in 1..=if cfg!(debug_assertions) { 6 } else { 60 } {
+        let mut dice = Dice(seed);
+        let config = config(&mut dice);
+        let mut net = Net::whole(NODES, &config, seed);
+        net.twin_goes_long = true;
+        let i = dice.below(NODES);
+        net.twin = Some((i, Node::restore(&net.nodes[i].snapshot()).expect("it was written by a node")));
+        for loss in [0, 20, 0] {
+            net.loss = loss;
+            live_on(&mut net, &mut dice, 20);
+            net.run(120_000);
+        }
+        let (_, twin) = net.twin.take().expect("it has lived as long");
+        let of = |node: &Node| {
+            let mut stats = node.stats().clone();
+            stats.bytes_received = 0;
+            format!("{stats:?} {:?}", node.members().collect::<Vec<_>>())
+        };
+        assert_eq!(of(&twin), of(&net.nodes[i]), "seed {seed}");
+        assert!(twin.stats().bytes_received > net.nodes[i].stats().bytes_received, "it has heard more");
+    }
+}

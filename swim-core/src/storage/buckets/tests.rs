@@ -240,3 +240,27 @@ fn a_restored_queue_admits_what_it_did() {
     again.check().unwrap();
     assert!(again.contains(65_535) && again.len() == 4);
 }
+
+/// Read back, a queue is as wide as its slots need, whichever of them are queued: told in turns, they go on as they did.
+#[test]
+fn a_restored_queue_is_as_wide_as_its_slots() {
+    let mut queue = Buckets::new();
+    queue.grow(70_001);
+    queue.enqueue(5);
+    queue.count(5, 9);
+    queue.enqueue(70_000);
+    let mut again: Buckets = postcard::from_bytes(&postcard::to_allocvec(&queue).unwrap()).unwrap();
+    for _ in 0..20 {
+        let told = |queue: &mut Buckets| {
+            let mut told = Vec::new();
+            queue.visit(4, 9, |slot, sent| {
+                told.push((slot, sent));
+                Take::Taken
+            });
+            told
+        };
+        assert_eq!(told(&mut queue), told(&mut again));
+        again.check().unwrap();
+    }
+    assert_eq!((queue.len(), again.len()), (0, 0), "all is told");
+}
