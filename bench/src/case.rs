@@ -1,11 +1,17 @@
 //! One operation of one core among so many members: what is prepared, what is measured, and what is cleared away.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use crate::alloc::heap;
 use crate::core::{Core, Member, Said, Update};
 use crate::draw::Draw;
+use crate::foca_core::FocaCore;
+use crate::swim::Swim;
+
+/// So many members at least, so that one can tell of another, and at most: what both cores take.
+pub(crate) const MEMBERS: RangeInclusive<i64> = 3..=1_000_000;
 
 /// What is measured. Senders and subjects are drawn over all members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +79,7 @@ impl Op {
     fn batch(self) -> usize {
         match self {
             Self::Ping { fresh: false, .. } => 64,
+            Self::Visit => 16,
             _ => 1,
         }
     }
@@ -226,6 +233,7 @@ impl<C: Core> Case<C> {
         self.time(sample, |core| pings.iter().for_each(|(from, ping)| core.receive(*from, ping)));
         sample.ops += pings.len() as u64;
         assert!(sample.datagrams >= sample.ops, "each is answered");
+        assert!(!fresh || self.core.queued() > 0, "what is fresh is told on");
     }
 
     fn emission(&mut self, sample: &mut Sample, queued: Option<usize>) {
@@ -242,12 +250,12 @@ impl<C: Core> Case<C> {
         }
     }
 
-    /// The one that was pinged answers, if somebody was.
-    fn answer(&mut self, sample: &mut Sample) {
-        if let Some(pinged) = self.core.pinged() {
-            let ack = self.core.write(pinged, Said::Ack);
-            self.time(sample, |core| core.receive(pinged, &ack));
-        }
+    /// The one that was pinged answers. Tells whether somebody was.
+    fn answer(&mut self, sample: &mut Sample) -> bool {
+        let Some(pinged) = self.core.pinged() else { return false };
+        let ack = self.core.write(pinged, Said::Ack);
+        self.time(sample, |core| core.receive(pinged, &ack));
+        true
     }
 
     fn ingest(&mut self, sample: &mut Sample) {
@@ -261,30 +269,41 @@ impl<C: Core> Case<C> {
 
 impl<C: Core> Measure for Case<C> {
     fn batch(&mut self) -> Sample {
+        if self.core.is_spent() {
+            *self = Self::new(self.op, self.members);
+        }
         let mut sample = Sample::default();
         let from = self.any();
         match self.op {
             Op::Ping { updates, fresh } => self.pings(&mut sample, updates, fresh),
             Op::Ack => {
                 self.core.probe();
-                self.answer(&mut sample);
+                assert!(self.answer(&mut sample), "somebody is probed");
                 sample.ops = 1;
             }
             Op::Round => {
                 self.time(&mut sample, C::probe);
-                self.answer(&mut sample);
+                assert!(self.answer(&mut sample), "somebody is probed");
                 sample.ops = 1;
             }
             Op::Gossip(queued) => self.emission(&mut sample, queued),
             Op::Ingest => self.ingest(&mut sample),
             Op::Visit => {
-                let ports = self.time(&mut sample, |core| core.visit());
-                assert!(ports >= u64::from(self.members) * 7_946, "all were seen");
-                sample.ops = 1;
+                let times = self.op.batch() as u64;
+                sample.ops = times;
+                let ports: u64 = self.time(&mut sample, |core| (0..times).map(|_| core.visit()).sum());
+                assert!(ports >= times * u64::from(self.members) * 7_946, "all were seen");
             }
-            Op::Rumor => self.hear(&mut sample, from, Said::Rumor(100)),
-            Op::Compare => self.hear(&mut sample, from, Said::Compare),
-            Op::Page => self.hear(&mut sample, from, Said::Pull),
+            Op::Rumor => {
+                let told = self.core.told();
+                self.hear(&mut sample, from, Said::Rumor(100));
+                assert_eq!(self.core.told() - told, 100, "the application is handed it");
+            }
+            Op::Compare | Op::Page => {
+                let asked = if self.op == Op::Compare { Said::Compare } else { Said::Pull };
+                self.hear(&mut sample, from, asked);
+                assert!(sample.datagrams > 0, "it is answered");
+            }
             Op::Delta => {
                 let (owner, value) = (1 + from % self.members.min(OWNERS), [self.draw.below(255) as u8; 100]);
                 self.hear(&mut sample, owner, Said::Delta(&value));
@@ -297,8 +316,25 @@ impl<C: Core> Measure for Case<C> {
     }
 }
 
-/// Bytes of heap that each of so many members takes, when room for all was made at the start, or for none.
-pub(crate) fn heap_per_member<C: Core>(members: Member, reserved: bool) -> f64 {
+/// Bytes of heap that each of so many members takes.
+pub(crate) struct Heap {
+    pub(crate) members: Member,
+    /// When room for all was made at the start, and for none.
+    pub(crate) ours: (f64, f64),
+    /// The same of foca.
+    pub(crate) peers: (f64, f64),
+}
+
+impl Heap {
+    pub(crate) fn of(members: Member) -> Self {
+        fn both<C: Core>(members: Member) -> (f64, f64) {
+            (heap_per_member::<C>(members, true), heap_per_member::<C>(members, false))
+        }
+        Self { members, ours: both::<Swim>(members), peers: both::<FocaCore>(members) }
+    }
+}
+
+fn heap_per_member<C: Core>(members: Member, reserved: bool) -> f64 {
     let mut core = C::alone(members);
     let datagrams: Vec<_> = feed(members).iter().map(|some| core.write(1, Said::Members(some))).collect();
     core.renew(1);

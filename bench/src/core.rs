@@ -81,5 +81,13 @@ pub(crate) trait Core: Sized + 'static {
 
     fn members(&self) -> usize;
 
+    /// Bytes of rumors that the application was handed.
+    fn told(&self) -> u64;
+
     fn sent(&self) -> Sent;
+
+    /// Its numbers come to an end soon: another one is to take its place.
+    fn is_spent(&self) -> bool {
+        false
+    }
 }

@@ -5,18 +5,19 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use crate::case::{Case, Measure, Op, Sample, heap_per_member};
+use crate::case::{Case, Heap, MEMBERS, Measure, Op, Sample};
 use crate::core::{Core, Member};
 use crate::foca_core::FocaCore;
+use crate::held;
 use crate::plot;
 use crate::results::{Measured, Results, short};
 use crate::swim::Swim;
-use crate::targets;
 
 #[derive(Args)]
 pub(crate) struct CoreArgs {
     /// Numbers of members.
     #[arg(long, value_delimiter = ',', default_values_t = [10, 1_000, 10_000, 100_000])]
+    #[arg(value_parser = clap::value_parser!(Member).range(MEMBERS))]
     members: Vec<Member>,
     /// Only operations whose names have this in them.
     #[arg(long, default_value = "")]
@@ -29,14 +30,14 @@ pub(crate) struct CoreArgs {
     plots: Option<PathBuf>,
 }
 
+/// How long a core has the machine, and its caches, for itself before it is the other's turn.
+const SLICE: Duration = Duration::from_millis(20);
+
 /// Batches of each core, at least, unless they take so long.
 const BATCHES_MIN: usize = 5;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) fn run(args: &CoreArgs) -> Result<(), String> {
-    if let Some(&members) = args.members.iter().find(|&&n| !(2..=1_000_000).contains(&n)) {
-        return Err(format!("--members {members}: choose 2 to 1000000"));
-    }
     let mut results = Results::default();
     for &members in &args.members {
         for op in Op::ALL.into_iter().filter(|op| op.to_string().contains(&args.only)) {
@@ -48,9 +49,10 @@ pub(crate) fn run(args: &CoreArgs) -> Result<(), String> {
         return Err(format!("--only {}: no operation has this in its name", args.only));
     }
     print(&results);
-    heap(&args.members);
     if args.only.is_empty() {
-        println!("{}", targets::table(&results));
+        let heaps: Vec<Heap> = args.members.iter().map(|&members| Heap::of(members)).collect();
+        print_heaps(&heaps);
+        println!("{}", held::table(&results, &heaps).table());
     }
     args.plots.as_deref().map_or(Ok(()), |folder| plots(&results, folder))
 }
@@ -66,9 +68,17 @@ fn measure(op: Op, members: Member, each: Duration, results: &mut Results) {
         (0..op.warm_up()).for_each(|_| _ = case.batch());
     }
     let (begin, enough) = (Instant::now(), each * cases.len() as u32);
-    let wanted = |taken: usize| begin.elapsed() < enough || taken < BATCHES_MIN && begin.elapsed() < PATIENCE;
-    while wanted(cases[0].2.len()) || cases[0].2.is_empty() {
-        cases.iter_mut().for_each(|(_, case, samples)| samples.push(case.batch()));
+    let fewest = |cases: &[(_, _, Vec<Sample>)]| cases.iter().map(|(.., samples)| samples.len()).min().unwrap_or(0);
+    while match fewest(&cases) {
+        0 => true,
+        taken => begin.elapsed() < enough || taken < BATCHES_MIN && begin.elapsed() < PATIENCE,
+    } {
+        for (_, case, samples) in &mut cases {
+            let slice = Instant::now();
+            while samples.is_empty() || slice.elapsed() < SLICE {
+                samples.push(case.batch());
+            }
+        }
     }
     results.0.extend(cases.iter().map(|(core, _, samples)| Measured::of(core, op, members, samples)));
 }
@@ -91,17 +101,11 @@ fn print(results: &Results) {
     println!("Bytes sent, swim / foca\n\n{}", results.table(both(|m| m.bytes)));
 }
 
-fn heap(sizes: &[Member]) {
+fn print_heaps(heaps: &[Heap]) {
     println!("Bytes of heap per member, all of them news\n\n| | reserved | grown |\n|---|---|---|");
-    for &members in sizes {
-        let of = |reserved| {
-            format!(
-                "{} / {}",
-                short(heap_per_member::<Swim>(members, reserved)),
-                short(heap_per_member::<FocaCore>(members, reserved))
-            )
-        };
-        println!("| N = {members}, swim / foca | {} | {} |", of(true), of(false));
+    for Heap { members, ours, peers } in heaps {
+        let both = |ours, peer| format!("{} / {}", short(ours), short(peer));
+        println!("| N = {members}, swim / foca | {} | {} |", both(ours.0, peers.0), both(ours.1, peers.1));
     }
     println!();
 }

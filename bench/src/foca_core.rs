@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::rc::Rc;
 use std::time::Duration;
 
 use foca::{
@@ -24,7 +25,7 @@ fn id(member: Member) -> Id {
 #[derive(Default)]
 struct Rumors {
     last: u32,
-    told: u64,
+    told: Rc<Cell<u64>>,
 }
 
 struct Key(u32);
@@ -46,7 +47,7 @@ impl BroadcastHandler<Id> for Rumors {
             return Ok(None);
         }
         self.last = number;
-        self.told += payload.len() as u64;
+        self.told.set(self.told.get() + payload.len() as u64);
         Ok(Some(Key(number)))
     }
 }
@@ -59,12 +60,13 @@ struct Net {
     sent: Sent,
     last_to: Option<Id>,
     last: Vec<u8>,
-    told: Cell<u64>,
+    /// Keeps the compiler from leaving out what nobody reads.
+    noted: u64,
 }
 
 impl Runtime<Id> for Net {
     fn notify(&mut self, _notification: Notification<'_, Id>) {
-        self.told.set(self.told.get() + 1);
+        self.noted += 1;
     }
 
     fn send_to(&mut self, to: Id, data: &[u8]) {
@@ -83,7 +85,7 @@ impl Runtime<Id> for Net {
 
 type Machine = Foca<Id, PostcardCodec, SmallRng, Rumors>;
 
-fn machine(members: Member) -> Machine {
+fn machine(members: Member, told: &Rc<Cell<u64>>) -> Machine {
     let size = NonZeroU32::new(members + 1).expect("there is one more");
     let mut config = Config::new_lan(size);
     // As ours: three relays, as many that are gossiped to, and datagrams as long.
@@ -91,13 +93,15 @@ fn machine(members: Member) -> Machine {
     config.max_packet_size = NonZeroUsize::new(1_400).expect("a size");
     (config.periodic_announce, config.periodic_announce_to_down_members, config.periodic_gossip) = (None, None, None);
     let rng = SmallRng::seed_from_u64(1);
-    Foca::with_custom_broadcast(id(0), config, rng, PostcardCodec, Rumors::default())
+    Foca::with_custom_broadcast(id(0), config, rng, PostcardCodec, Rumors { last: 0, told: told.clone() })
 }
 
 pub(crate) struct FocaCore {
     foca: Machine,
+    told: Rc<Cell<u64>>,
     net: Net,
     incarnations: Vec<u16>,
+    highest: u16,
     nonce: ProbeNumber,
     rumors: u32,
 }
@@ -111,7 +115,8 @@ impl FocaCore {
 
     fn update(&mut self, update: Update) -> foca::Member<Id> {
         let incarnation = &mut self.incarnations[update.member as usize];
-        *incarnation += u16::from(update.fresh);
+        *incarnation = incarnation.checked_add(update.fresh.into()).expect("it is spent before that");
+        self.highest = self.highest.max(*incarnation);
         foca::Member::new(id(update.member), *incarnation, State::Alive)
     }
 
@@ -147,10 +152,13 @@ impl Core for FocaCore {
     const SYNCS: bool = false;
 
     fn alone(members: Member) -> Self {
+        let told = Rc::default();
         let mut alone = Self {
-            foca: machine(members),
+            foca: machine(members, &told),
+            told,
             net: Net::default(),
             incarnations: vec![0; members as usize + 1],
+            highest: 0,
             nonce: 0,
             rumors: 0,
         };
@@ -159,7 +167,7 @@ impl Core for FocaCore {
     }
 
     fn renew(&mut self, room: Member) {
-        self.foca = machine(room);
+        self.foca = machine(room, &self.told);
         self.net.timers = Vec::new();
         self.meet();
     }
@@ -228,11 +236,19 @@ impl Core for FocaCore {
         self.foca.iter_members().map(|member| u64::from(member.id().addr().port())).sum()
     }
 
+    fn told(&self) -> u64 {
+        self.told.get()
+    }
+
     fn members(&self) -> usize {
         self.foca.num_members()
     }
 
     fn sent(&self) -> Sent {
         self.net.sent
+    }
+
+    fn is_spent(&self) -> bool {
+        self.highest > u16::MAX / 2
     }
 }

@@ -11,6 +11,7 @@ mod costs;
 mod draw;
 mod foca_core;
 mod foca_id;
+mod held;
 mod instructions;
 #[cfg(feature = "loopback")]
 mod loopback;
@@ -18,6 +19,7 @@ mod plot;
 mod results;
 mod swim;
 mod targets;
+mod view;
 
 use std::process::ExitCode;
 

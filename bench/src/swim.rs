@@ -7,6 +7,7 @@ use swim_core::wire::{CHILDREN, Change, Detail, Frame, Item, KeyRange, Message, 
 use swim_core::{Config, Event, Identity, Incarnation, Input, Instant, Node, NodeId, Profile, Rumor, RumorId, Status};
 
 use crate::core::{Core, Member, Said, Sent, Update};
+use crate::view::View;
 
 /// Room is not taken before it is needed.
 const MEMBERS_MAX: usize = 1 << 20;
@@ -18,12 +19,14 @@ const EPOCH: u32 = 1_700_000_000;
 
 pub(crate) struct Swim {
     node: Node,
-    /// Sees the same datagrams first, and so tells which view hash a member has that has said all this.
-    twin: Node,
+    /// Of a member that has said all this.
+    view: View,
     now: u64,
     buf: Box<[u8; 1_500]>,
     /// How often each member has refuted.
     refuted: Vec<u32>,
+    /// Who has been told of, so far.
+    named: Vec<bool>,
     /// The version of each member's state.
     versions: Vec<u32>,
     nonce: u32,
@@ -31,7 +34,7 @@ pub(crate) struct Swim {
     sent: Sent,
     /// The last datagram: to whom, and how long.
     last: (SocketAddr, usize),
-    /// Keeps the compiler from leaving out what nobody reads.
+    /// Bytes of rumors that were handed to the application.
     told: u64,
 }
 
@@ -67,13 +70,21 @@ impl Swim {
     }
 
     fn update(&mut self, update: Update) -> Item<'static> {
-        self.refuted[update.member as usize] += u32::from(update.fresh);
+        if update.fresh {
+            let from = self.incarnation(update.member);
+            self.refuted[update.member as usize] += 1;
+            self.view.raise(id(update.member), from, self.incarnation(update.member));
+        }
         let status = Status::alive(self.incarnation(update.member));
         Item { id: id(update.member), status, more: More::Status }
     }
 
-    fn row(&self, member: Member) -> Item<'static> {
+    fn row(&mut self, member: Member) -> Item<'static> {
         let at = self.incarnation(member);
+        assert_eq!(at.refutations(), 0, "a profile is told before it has refuted");
+        if !std::mem::replace(&mut self.named[member as usize], true) {
+            self.view.add(id(member), at);
+        }
         let detail = Detail { at, addr: addr(member), name: "", meta: b"" };
         Item { id: id(member), status: Status::alive(at), more: More::Detail(detail) }
     }
@@ -88,12 +99,9 @@ impl Swim {
     }
 
     /// The sender knows what it says, and so has the view that the node will have.
-    fn agreed(&mut self, from: Member, mut frame: Vec<u8>) -> Vec<u8> {
-        self.twin.handle(Instant::from_micros(self.now), Input::Datagram { from: addr(from), bytes: &frame });
-        while self.twin.poll_transmit(&mut self.buf[..]).is_some() {}
-        while self.twin.poll_event().is_some() {}
+    fn agreed(&self, from: Member, mut frame: Vec<u8>) -> Vec<u8> {
         let at = view_hash_at(self.incarnation(from));
-        frame[at..at + 8].copy_from_slice(&self.twin.view_hash().to_le_bytes());
+        frame[at..at + 8].copy_from_slice(&self.view.hash().to_le_bytes());
         frame
     }
 
@@ -166,13 +174,16 @@ impl Core for Swim {
     const SYNCS: bool = true;
 
     fn alone(members: Member) -> Self {
-        let (node, twin, known) = (node(members), node(members), members as usize + 1);
+        let known = members as usize + 1;
+        let mut view = View::empty();
+        view.add(id(0), Incarnation::new(EPOCH, 0));
         let mut alone = Self {
-            node,
-            twin,
+            node: node(members),
+            view,
             now: 1_000_000,
             buf: Box::new([0; 1_500]),
             refuted: vec![0; known],
+            named: vec![false; known],
             versions: vec![0; known],
             nonce: 0,
             rumors: 0,
@@ -180,8 +191,6 @@ impl Core for Swim {
             last: (addr(0), 0),
             told: 0,
         };
-        alone.let_in();
-        std::mem::swap(&mut alone.node, &mut alone.twin);
         alone.let_in();
         alone
     }
@@ -284,6 +293,7 @@ impl Core for Swim {
     }
 
     fn queued(&self) -> usize {
+        assert_eq!(self.node.view_hash(), self.view.hash(), "all agree");
         self.node.gossip_queued() + self.node.rumors_hot()
     }
 
@@ -291,7 +301,12 @@ impl Core for Swim {
         self.node.members().map(|member| u64::from(member.addr().port())).sum()
     }
 
+    fn told(&self) -> u64 {
+        self.told
+    }
+
     fn members(&self) -> usize {
+        assert_eq!(self.node.view_hash(), self.view.hash(), "all agree");
         self.node.members().len() - 1
     }
 

@@ -21,6 +21,7 @@ use clap::{Args, ValueEnum as _};
 use self::child::Running;
 use self::peers::{ALL_THERE, Peer, free_port};
 use self::usage::{Memory, cpu, memory, threads};
+use crate::targets::Targets;
 
 #[derive(Debug, Args)]
 pub(crate) struct AgentsArgs {
@@ -75,11 +76,28 @@ pub(crate) fn run(args: &AgentsArgs) -> Result<(), Box<dyn Error>> {
         "| process | RSS: median, max | PSS: median, max | private: median, max | CPU: mean, max | threads | all saw all after |"
     );
     println!("|---|---|---|---|---|---|---|");
+    let mut targets = Targets::new();
     for kind in [Kind::Agent].into_iter().chain(args.peers.iter().map(|&peer| Kind::Peer(peer))) {
         let (taken, joined) = measure(kind, args)?;
         print(kind, &taken, joined);
+        if let Kind::Agent = kind {
+            let resident = sorted(&taken, |memory| memory.resident).0 as f64 / 1024.0;
+            targets.at_most("`swim agent`: RSS, MiB, the middle one", resident, (4.0, 2.7));
+            targets.at_most("`swim agent`: CPU, percent of a core, mean", mean_busy(&taken), (0.03, 0.02));
+        }
     }
+    println!("\n{}", targets.table());
     Ok(())
+}
+
+fn sorted(taken: &[Taken], of: fn(&Memory) -> u64) -> (u64, u64) {
+    let mut all: Vec<_> = taken.iter().map(|one| of(&one.memory)).collect();
+    all.sort_unstable();
+    (all[(all.len() - 1) / 2], all[all.len() - 1])
+}
+
+fn mean_busy(taken: &[Taken]) -> f64 {
+    taken.iter().map(|one| one.busy).sum::<f64>() / taken.len() as f64
 }
 
 /// Where the processes write, removed at the end.
@@ -140,8 +158,12 @@ fn start_all(kind: Kind, args: &AgentsArgs, outputs: &Outputs) -> io::Result<Vec
     for (number, &addr) in addrs.iter().enumerate() {
         running.push(launch(kind, args, (number, addr), addrs[0], outputs)?);
         // The others join through the first one, and not all of them ask twice.
+        let start = Instant::now();
         while number == 0 && fs::metadata(outputs.of(0))?.len() == 0 {
             running[0].check()?;
+            if start.elapsed() > PATIENCE {
+                return Err(io::Error::other(format!("the first {kind} has said nothing for {PATIENCE:?}")));
+            }
             thread::sleep(Duration::from_millis(10));
         }
     }
@@ -197,14 +219,9 @@ fn sees_all(kind: Kind, output: &Path, members: usize) -> io::Result<bool> {
 }
 
 fn print(kind: Kind, taken: &[Taken], joined: Duration) {
-    let sorted = |of: fn(&Memory) -> u64| {
-        let mut all: Vec<_> = taken.iter().map(|one| of(&one.memory)).collect();
-        all.sort_unstable();
-        (all[(all.len() - 1) / 2], all[all.len() - 1])
-    };
-    let all = [sorted(|m| m.resident), sorted(|m| m.proportional), sorted(|m| m.private)];
+    let all = [sorted(taken, |m| m.resident), sorted(taken, |m| m.proportional), sorted(taken, |m| m.private)];
     let [resident, proportional, private] = all.map(|(median, max)| format!("{median}, {max}"));
-    let mean = taken.iter().map(|one| one.busy).sum::<f64>() / taken.len() as f64;
+    let mean = mean_busy(taken);
     let most = taken.iter().map(|one| one.busy).fold(0.0, f64::max);
     let threads = taken.iter().map(|one| one.threads).max().unwrap_or(0);
     println!(

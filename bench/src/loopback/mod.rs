@@ -28,6 +28,7 @@ pub(crate) use self::serve::{ServeArgs, Server, run as serve};
 use self::strangers::{ChitchatGuest, MemberlistPing};
 use crate::agents::child::Running;
 use crate::agents::peers::free_port;
+use crate::targets::Targets;
 
 #[derive(Debug, Args)]
 pub(crate) struct LoopbackArgs {
@@ -50,6 +51,14 @@ struct Measured {
     server: Server,
     rounds: Vec<Round>,
     sizes: (usize, usize),
+}
+
+impl Measured {
+    /// The median of the ratios within a round.
+    fn ratio(&self, base: Server, all: &[Self]) -> f64 {
+        let base = all.iter().find(|of| of.server == base).expect("the loops are always measured");
+        median(self.rounds.iter().zip(&base.rounds).map(|(one, base)| one.per_core() / base.per_core()))
+    }
 }
 
 pub(crate) fn run(args: &LoopbackArgs) -> Result<(), Box<dyn Error>> {
@@ -137,21 +146,33 @@ fn print(all: &[Measured], args: &LoopbackArgs) {
         "| server | bytes: ping, answer | answered/s | answered/s and core | CPU ns each | × plain loop | × tokio echo | lost |"
     );
     println!("|---|---|---|---|---|---|---|---|");
-    for Measured { server, rounds, sizes: (ping, answer) } in all {
+    for of @ Measured { server, rounds, sizes: (ping, answer) } in all {
         let per_core = median(rounds.iter().map(Round::per_core));
-        let ratio = |base: Server| {
-            let base = all.iter().find(|of| of.server == base).expect("the loops are always measured");
-            median(rounds.iter().zip(&base.rounds).map(|(one, base)| one.per_core() / base.per_core()))
-        };
         println!(
             "| {server} | {ping}, {answer} | {:.0} | {per_core:.0} | {:.0} | {:.2} | {:.2} | {} |",
             median(rounds.iter().map(Round::per_second)),
             1e9 / per_core,
-            ratio(Server::Plain),
-            ratio(Server::Tokio),
+            of.ratio(Server::Plain, all),
+            of.ratio(Server::Tokio, all),
             rounds.iter().map(|round| round.lost).sum::<u64>(),
         );
     }
+    println!("\n{}", held(all).table());
+}
+
+/// What our bindings are held to, beside loops that do nothing else.
+fn held(all: &[Measured]) -> Targets {
+    let mut targets = Targets::new();
+    for (ours, base, wanted) in [
+        (Server::BindMio, Server::Plain, (0.75, 0.9)),
+        (Server::BindTokio, Server::Tokio, (0.8, 0.9)),
+        (Server::BindAsyncStd, Server::Tokio, (0.8, 0.9)),
+    ] {
+        if let Some(of) = all.iter().find(|of| of.server == ours) {
+            targets.at_least(&format!("{ours}: answered per s and core, × {base}"), of.ratio(base, all), wanted);
+        }
+    }
+    targets
 }
 
 /// The system cuts what is sent into no more; and so many small datagrams fit into the buffer that a socket has by
