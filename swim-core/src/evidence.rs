@@ -105,9 +105,29 @@ pub(crate) struct Log {
     /// Where the oldest is; 0 until all places have been taken.
     first: usize,
     entries_max: usize,
-    /// By the lowest bits of a member's id, how many facts there are about the members that share them: most often too few
-    /// for any of them to have many, and then nothing has to be gone through.
-    about: Vec<u32>,
+    /// By the lowest bits of a member's id: most often there are too few facts for any member to have many, or all are about one,
+    /// and then nothing has to be counted.
+    about: Vec<Tagged>,
+}
+
+/// The facts about the members that share the lowest bits of their ids.
+#[derive(Clone, Copy, Debug)]
+struct Tagged {
+    /// Whom the last one was about.
+    id: NodeId,
+    count: u32,
+    /// All of them are about the same one, as far as is known.
+    alike: bool,
+}
+
+impl Tagged {
+    const NONE: Self = Self { id: NodeId::new(0), count: 0, alike: true };
+
+    fn add(&mut self, id: NodeId) {
+        self.alike = self.count == 0 || self.alike && self.id == id;
+        self.id = id;
+        self.count += 1;
+    }
 }
 
 /// How a log is written: oldest first.
@@ -126,8 +146,8 @@ impl From<Log> for Stored {
 
 impl From<Stored> for Log {
     fn from(Stored { entries, entries_max }: Stored) -> Self {
-        let mut about = vec![0; TAGS];
-        entries.iter().for_each(|&(id, _)| about[tag(id)] += 1);
+        let mut about = vec![Tagged::NONE; TAGS];
+        entries.iter().for_each(|&(id, _)| about[tag(id)].add(id));
         Self { entries, first: 0, entries_max, about }
     }
 }
@@ -141,7 +161,7 @@ fn tag(id: NodeId) -> usize {
 
 impl Log {
     pub(crate) fn new(entries_max: usize) -> Self {
-        Self { entries: Vec::with_capacity(entries_max), first: 0, entries_max, about: vec![0; TAGS] }
+        Self { entries: Vec::with_capacity(entries_max), first: 0, entries_max, about: vec![Tagged::NONE; TAGS] }
     }
 
     /// Takes the room again that a restored copy lacks.
@@ -152,30 +172,32 @@ impl Log {
     /// Notes a fact. A member that has many makes room among its own, so that one that flaps does not hide the others;
     /// otherwise the oldest fact of all goes.
     pub(crate) fn note(&mut self, about: NodeId, evidence: Evidence) {
-        if self.about[tag(about)] as usize >= PER_MEMBER {
+        if self.about[tag(about)].count as usize >= PER_MEMBER {
             self.age_own(about);
         }
-        self.about[tag(about)] += 1;
+        self.about[tag(about)].add(about);
         if self.entries.len() < self.entries_max {
             self.entries.push((about, evidence));
         } else if let Some(oldest) = self.entries.get_mut(self.first) {
-            self.about[tag(oldest.0)] -= 1;
+            self.about[tag(oldest.0)].count -= 1;
             *oldest = (about, evidence);
             self.first = if self.first + 1 == self.entries.len() { 0 } else { self.first + 1 };
         }
     }
 
-    /// Makes the oldest fact about a member the oldest of all, if there are as many about it as may be; the others keep
-    /// their order. Before all places are taken, it goes at once.
+    /// Makes the oldest fact about a member the oldest of all, if there are as many about it as may be: as many share its tag, at
+    /// least. The others keep their order. Before all places are taken, it goes at once.
     #[cold]
     fn age_own(&mut self, id: NodeId) {
         let (newer, older) = self.entries.split_at(self.first);
         let mut own = older.iter().chain(newer).enumerate().filter(|(_, (about, _))| *about == id).map(|(i, _)| i);
         let oldest = own.next();
-        let Some(oldest) = oldest.filter(|_| own.count() + 1 >= PER_MEMBER) else { return };
+        let tagged = self.about[tag(id)];
+        let mut has_many = || tagged.alike && tagged.id == id || own.by_ref().count() + 1 >= PER_MEMBER;
+        let Some(oldest) = oldest.filter(|_| has_many()) else { return };
         if self.entries.len() < self.entries_max {
             self.entries.remove(oldest);
-            self.about[tag(id)] -= 1;
+            self.about[tag(id)].count -= 1;
             return;
         }
         for i in (0..oldest).rev() {
@@ -202,7 +224,10 @@ impl Log {
         ensure(self.entries.len() <= self.entries_max, "more evidence than its bound")?;
         let mut about = [0; TAGS];
         self.entries.iter().for_each(|&(id, _)| about[tag(id)] += 1);
-        ensure(self.about == about, "the counts of evidence are those of its entries")?;
+        let counts = self.about.iter().map(|tagged| tagged.count);
+        ensure(counts.eq(about), "the counts of evidence are those of its entries")?;
+        let fits = |id: NodeId| !self.about[tag(id)].alike || self.about[tag(id)].id == id;
+        ensure(self.entries.iter().all(|&(id, _)| fits(id)), "evidence of one member alone is of no other")?;
         ensure(self.first == 0 || self.entries.len() == self.entries_max, "evidence is a ring when it is full")
     }
 }
@@ -264,7 +289,8 @@ mod tests {
         let bytes = postcard::to_allocvec(&log).unwrap();
         let copy: Log = postcard::from_bytes(&bytes).unwrap();
         assert!(copy.entries.iter().map(|(id, _)| id.as_u64()).eq(936..1_000), "oldest first");
-        assert_eq!(copy.about, log.about);
+        let counts = |log: &Log| log.about.iter().map(|tagged| tagged.count).collect::<Vec<_>>();
+        assert_eq!(counts(&copy), counts(&log));
         assert!(log.about(NodeId::new(935)).next().is_none() && log.about(NodeId::new(936)).next().is_some());
     }
 }

@@ -110,6 +110,12 @@ impl<'a> Reader<'a> {
                 self.rest = rest;
                 Ok(u64::from(*b))
             }
+            // Of the others, nearly all have two bytes.
+            [b, c @ 1..0x80, rest @ ..] if *b >= 0x80 => {
+                let value = u64::from(*b & 0x7f) | u64::from(*c) << 7;
+                self.rest = rest;
+                if value > max { Err(DecodeError::Varint) } else { Ok(value) }
+            }
             _ => self.long_varint(max),
         }
     }
