@@ -80,7 +80,8 @@ pub(crate) fn short(number: f64) -> String {
         n if n >= 1e4 => format!("{:.1} k", n / 1e3),
         n if n >= 100.0 || n.fract() == 0.0 => format!("{n:.0}"),
         n if n >= 10.0 => format!("{n:.1}"),
-        n if n >= 0.01 => format!("{n:.2}"),
+        n if n >= 0.1 => format!("{n:.2}"),
+        n if n >= 0.01 => format!("{n:.3}"),
         n => format!("{n:.4}"),
     }
 }
