@@ -4,7 +4,12 @@ use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::process::{self, Child, Command, Stdio};
+use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
+
+/// A program that starts has said where it is by then.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Killed when dropped; and by the system, when this process dies without dropping anything.
 pub(crate) struct Running(Child);
@@ -32,11 +37,17 @@ impl Running {
         self.0.id()
     }
 
-    /// The first line that it prints. Its output is to be piped.
+    /// The first line that it prints, for which it has some seconds. Its output is to be piped.
     pub(crate) fn first_line(&mut self) -> io::Result<String> {
         let out = self.0.stdout.take().ok_or_else(|| io::Error::other("its output is not read here"))?;
-        let mut line = String::new();
-        BufReader::new(out).read_line(&mut line)?;
+        let (said, hears) = mpsc::channel();
+        thread::spawn(move || {
+            let mut line = String::new();
+            // Nobody listens any more when it comes too late.
+            _ = said.send(BufReader::new(out).read_line(&mut line).map(|_| line));
+        });
+        let line =
+            hears.recv_timeout(PATIENCE).map_err(|_| io::Error::other(format!("no word for {PATIENCE:?}")))??;
         if line.is_empty() { Err(io::Error::other("it has ended without a word")) } else { Ok(line.trim_end().into()) }
     }
 

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use memberlist::proto::{Data, Message, Node, Ping};
+use tokio::sync::oneshot;
 
 use super::flood::Client;
 use super::{CLUSTER, SERVER};
@@ -58,6 +59,8 @@ pub(crate) struct ChitchatGuest {
     node: SocketAddr,
     digest: Vec<u8>,
     answer_len: usize,
+    /// The node ends when this is dropped, with the round.
+    _runs: oneshot::Sender<()>,
 }
 
 impl ChitchatGuest {
@@ -65,15 +68,17 @@ impl ChitchatGuest {
     pub(crate) fn join(socket: &UdpSocket, front: UdpSocket) -> io::Result<Self> {
         front.set_nonblocking(true)?;
         let (node, server, me) = (free_port()?, front.local_addr()?, socket.local_addr()?);
-        // It ends with this program: there is one per round, each idle when the round is over.
+        let (runs, ends) = oneshot::channel::<()>();
         thread::spawn(move || {
             // When it cannot start, nothing comes from it, and that is told below.
             _ = on_tokio(async move {
                 let _node = chitchat::start("guest", node, me, Some(server)).await?;
-                std::future::pending::<Result<(), Box<dyn Error>>>().await
+                // Dropped, it says no more than that this is over.
+                _ = ends.await;
+                Ok::<(), Box<dyn Error>>(())
             });
         });
-        let mut guest = Self { front, node, digest: Vec::new(), answer_len: 0 };
+        let mut guest = Self { front, node, digest: Vec::new(), answer_len: 0, _runs: runs };
         let start = Instant::now();
         let mut buf = [0; 4_096];
         while guest.digest.is_empty() {
