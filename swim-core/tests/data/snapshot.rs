@@ -211,7 +211,7 @@ fn the_short_way_does_what_the_long_way_does() {
         }
         let (_, twin) = net.twin.take().expect("it has lived as long");
         let of = |node: &Node| {
-            let mut stats = node.stats().clone();
+            let mut stats = *node.stats();
             stats.bytes_received = 0;
             format!("{stats:?} {:?}", node.members().collect::<Vec<_>>())
         };
