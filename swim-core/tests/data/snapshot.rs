@@ -43,14 +43,20 @@ fn config(dice: &mut Dice) -> Config {
     config
 }
 
+/// What is drawn for this seed, and nodes that have met.
+fn met(seed: u64) -> (Dice, Net) {
+    let mut dice = Dice(seed);
+    let config = config(&mut dice);
+    let net = Net::whole(NODES, &config, seed);
+    (dice, net)
+}
+
 /// A copy that was written and read back in the middle of everything sends, tells and waits for the same as the node, to the
 /// last byte, and writes the same snapshot in the end.
 #[test]
 fn a_restored_node_does_the_same() {
     for seed in 1..=if cfg!(debug_assertions) { 12 } else { 60 } {
-        let mut dice = Dice(seed);
-        let config = config(&mut dice);
-        let mut net = Net::whole(NODES, &config, seed);
+        let (mut dice, mut net) = met(seed);
         net.loss = 20;
         live_on(&mut net, &mut dice, 20 + seed as usize);
         let i = dice.below(NODES);
@@ -72,9 +78,7 @@ fn a_restored_node_does_the_same() {
 fn a_mutated_snapshot_breaks_nothing() {
     let (mut refused, mut lived) = (0, 0);
     for seed in 1..=8 {
-        let mut dice = Dice(seed);
-        let config = config(&mut dice);
-        let mut net = Net::whole(NODES, &config, seed);
+        let (mut dice, mut net) = met(seed);
         (net.keep_frames, net.loss) = (true, 20);
         live_on(&mut net, &mut dice, 60);
         let to_me: Vec<(usize, Vec<u8>)> =
@@ -198,9 +202,7 @@ fn the_key_of_the_tables_decides_nothing() {
 #[test]
 fn the_short_way_does_what_the_long_way_does() {
     for seed in 1..=if cfg!(debug_assertions) { 6 } else { 60 } {
-        let mut dice = Dice(seed);
-        let config = config(&mut dice);
-        let mut net = Net::whole(NODES, &config, seed);
+        let (mut dice, mut net) = met(seed);
         net.twin_goes_long = true;
         let i = dice.below(NODES);
         net.twin = Some((i, Node::restore(&net.nodes[i].snapshot()).expect("it was written by a node")));
