@@ -37,6 +37,12 @@ impl Id {
         Self { addr: SocketAddrV4::new(Ipv4Addr::new(10, a, b, c), 7_946), bump: 0 }
     }
 
+    /// One on a socket.
+    #[cfg(feature = "loopback")]
+    pub(crate) fn at(addr: SocketAddrV4) -> Self {
+        Self { addr, bump: 0 }
+    }
+
     pub(crate) fn member(&self) -> Member {
         self.addr.ip().to_bits() & 0xff_ffff
     }

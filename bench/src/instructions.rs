@@ -12,6 +12,7 @@ use crate::case::{Case, MEMBERS, Measure, Op};
 use crate::core::{Core, Member};
 use crate::foca_core::FocaCore;
 use crate::held;
+use crate::results::short;
 use crate::swim::Swim;
 use crate::targets::Targets;
 
@@ -52,6 +53,11 @@ const TOLERATED: f64 = 3.0;
 
 /// The steady state is what a long run takes more than a short one.
 const RUNS: (u64, u64) = (40, 240);
+
+/// Of the peer among so many members or more, since some of its operations go through all of them: fewer, so that each
+/// is counted in seconds.
+const MANY: Member = 10_000;
+const MANY_RUNS: (u64, u64) = (10, 60);
 
 /// What stands in front of the compiler's version in the file.
 const COMPILER: &str = "# by ";
@@ -103,12 +109,16 @@ pub(crate) fn run(args: &InstructionsArgs) -> Result<(), String> {
 
 fn count_all(args: &InstructionsArgs) -> Result<Counted, String> {
     let mut ours = Counted::new();
-    println!("Instructions\n\n| | members | swim | foca |\n|---|---|---|---|");
+    println!("Instructions\n\n| | members | swim | foca | ratio |\n|---|---|---|---|---|");
     for op in Op::ALL.into_iter().filter(|op| op.to_string().contains(&args.only)) {
         for &members in &args.members {
             let count = count(Swim::NAME, op, members)?;
             ours.insert((op.to_string(), members), count);
-            println!("| {op} | {members} | {count:.0} | {} |", peer(args, op, members)?);
+            let (peer, ratio) = match peer(args, op, members)? {
+                Some(peer) => (format!("{peer:.0}"), short(count / peer)),
+                None => ("–".into(), String::new()),
+            };
+            println!("| {op} | {members} | {count:.0} | {peer} | {ratio} |");
         }
     }
     if ours.is_empty() {
@@ -117,15 +127,20 @@ fn count_all(args: &InstructionsArgs) -> Result<Counted, String> {
     Ok(ours)
 }
 
-fn peer(args: &InstructionsArgs, op: Op, members: Member) -> Result<String, String> {
-    let counted = args.peers && op.is_of::<FocaCore>();
-    if counted { count(FocaCore::NAME, op, members).map(|count| format!("{count:.0}")) } else { Ok("–".into()) }
+/// Foca's count, where it is wanted and there is one.
+fn peer(args: &InstructionsArgs, op: Op, members: Member) -> Result<Option<f64>, String> {
+    let is_counted = args.peers && op.is_of::<FocaCore>();
+    is_counted.then(|| count(FocaCore::NAME, op, members)).transpose()
 }
 
 /// Instructions of one operation in the steady state.
 fn count(core: &str, op: Op, members: Member) -> Result<f64, String> {
     // A table is learned from the start each time.
-    let (few, many) = if op == Op::Ingest { (1, 3) } else { RUNS };
+    let (few, many) = match core {
+        _ if op == Op::Ingest => (1, 3),
+        FocaCore::NAME if members >= MANY => MANY_RUNS,
+        _ => RUNS,
+    };
     let (few, many) = (few + op.warm_up() as u64, many + op.warm_up() as u64);
     let ((ops, short), (more, long)) = (callgrind(core, op, members, few)?, callgrind(core, op, members, many)?);
     Ok((long - short) as f64 / (more - ops) as f64)

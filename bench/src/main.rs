@@ -8,6 +8,10 @@ mod case;
 mod cluster;
 mod core;
 mod costs;
+#[cfg(feature = "loopback")]
+mod crash;
+#[cfg(any(feature = "cluster", feature = "loopback"))]
+mod crashes;
 mod draw;
 mod foca_core;
 mod foca_id;
@@ -18,8 +22,14 @@ mod loopback;
 mod plot;
 mod results;
 mod swim;
+#[cfg(any(feature = "cluster", feature = "loopback"))]
+mod table;
 mod targets;
+#[cfg(any(feature = "cluster", feature = "loopback"))]
+mod tuning;
 mod view;
+#[cfg(any(feature = "cluster", feature = "loopback"))]
+mod views;
 
 use std::process::ExitCode;
 
@@ -44,6 +54,9 @@ enum Command {
     /// What idle nodes take, each a process: memory, and time of the processor.
     #[cfg(feature = "loopback")]
     Agents(agents::AgentsArgs),
+    /// How soon a crash is known in clusters on sockets, in real time: ours beside memberlist's and foca's.
+    #[cfg(feature = "loopback")]
+    Crash(crash::CrashArgs),
     /// A server of `loopback`.
     #[cfg(feature = "loopback")]
     #[command(hide = true)]
@@ -65,6 +78,8 @@ fn main() -> ExitCode {
         Command::Loopback(args) => loopback::run(&args).map_err(|e| e.to_string()),
         #[cfg(feature = "loopback")]
         Command::Agents(args) => agents::run(&args).map_err(|e| e.to_string()),
+        #[cfg(feature = "loopback")]
+        Command::Crash(args) => crash::run(&args),
         #[cfg(feature = "loopback")]
         Command::Serve(args) => loopback::serve(&args).map_err(|e| e.to_string()),
         #[cfg(feature = "loopback")]

@@ -137,15 +137,16 @@ pub enum StopPolicy {
 }
 
 impl Config {
-    /// For a real network within one site: about a second per period (memberlist's LAN figures, α and β of Lifeguard).
+    /// For a real network within one site: about a second per period (memberlist's LAN figures, β and K of Lifeguard). Relays are
+    /// six, and α is 3; `docs/protocol.md` says why, in "Probe" and "Suspicion".
     pub fn lan(cluster: &str) -> Self {
         Self {
             cluster: cluster.into(),
             probe_interval: Duration::from_secs(1),
             probe_timeout: Duration::from_millis(500),
-            indirect_probes: 3,
+            indirect_probes: 6,
             direct_probes: 2,
-            suspicion_alpha: 4,
+            suspicion_alpha: 3,
             suspicion_beta: 6,
             suspicion_confirmations: 3,
             suspicion_retell: true,
@@ -187,7 +188,6 @@ impl Config {
         Self {
             probe_interval: Duration::from_millis(200),
             probe_timeout: Duration::from_millis(80),
-            suspicion_alpha: 3,
             gossip_interval: Duration::from_millis(50),
             join_retry: Duration::from_millis(200),
             join_retry_max: Duration::from_secs(10),

@@ -21,13 +21,16 @@ use crate::mutation::Mutation;
 use crate::outbox::{Hint, Intent, What};
 use crate::stats::count;
 use crate::status::{Incarnation, NodeId, State, Status};
-use crate::storage::Ring;
+use crate::storage::{NONE, Ring};
 use crate::time::Instant;
 use crate::wire::Message;
 
 /// One probe under way.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Probe {
+    /// Where the target's row was when it was probed: not written, and no more than where to look first.
+    #[serde(skip, default = "nowhere")]
+    slot: u32,
     id: NodeId,
     incarnation: Incarnation,
     addr: Addr,
@@ -138,6 +141,12 @@ impl Detect {
         self.probe.is_some()
     }
 
+    /// Where the row of the probe's target is likely to be: an ack is nearly always its.
+    #[inline]
+    pub(crate) fn target_slot(&self) -> u32 {
+        self.probe.as_ref().map_or(NONE, |p| p.slot)
+    }
+
     /// When something is due for a relayed probe.
     pub(crate) fn relay_at(&self) -> Instant {
         // Mostly there are none.
@@ -166,6 +175,7 @@ impl Detect {
         self.seats.clear();
         self.next = cx.now.plus_micros(interval);
         self.probe = Some(Probe {
+            slot: t.slot,
             id: t.id,
             incarnation: t.incarnation,
             addr: t.addr,
@@ -400,7 +410,7 @@ impl Detect {
     /// A slot is about to be reused: answers to its former holder go out bare.
     pub(crate) fn on_slot_freed(&mut self, slot: u32) {
         for r in self.relays.iter_mut().filter(|r| r.peer == slot) {
-            r.peer = crate::storage::NONE;
+            r.peer = NONE;
         }
     }
 
@@ -415,6 +425,10 @@ impl Detect {
         ensure(self.relays.capacity() == config.relays_max, "the bound of relayed probes is the config's")?;
         ensure(self.probe.as_ref().is_none_or(|p| p.deadline == self.next), "a probe ends with its period")
     }
+}
+
+fn nowhere() -> u32 {
+    NONE
 }
 
 fn answer(to: Requester, message: Message, cx: &mut Cx) {

@@ -2,7 +2,7 @@
 //!
 //! Nothing decides by this log; it is written where the decisions are made, and read by whoever asks.
 
-use alloc::vec;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -107,7 +107,7 @@ pub(crate) struct Log {
     entries_max: usize,
     /// By the lowest bits of a member's id: most often there are too few facts for any member to have many, or all are about one,
     /// and then nothing has to be counted.
-    about: Vec<Tagged>,
+    about: Box<[Tagged; TAGS]>,
 }
 
 /// The facts about the members that share the lowest bits of their ids.
@@ -146,7 +146,7 @@ impl From<Log> for Stored {
 
 impl From<Stored> for Log {
     fn from(Stored { entries, entries_max }: Stored) -> Self {
-        let mut about = vec![Tagged::NONE; TAGS];
+        let mut about = Box::new([Tagged::NONE; TAGS]);
         entries.iter().for_each(|&(id, _)| about[tag(id)].add(id));
         Self { entries, first: 0, entries_max, about }
     }
@@ -161,7 +161,7 @@ fn tag(id: NodeId) -> usize {
 
 impl Log {
     pub(crate) fn new(entries_max: usize) -> Self {
-        Self { entries: Vec::with_capacity(entries_max), first: 0, entries_max, about: vec![Tagged::NONE; TAGS] }
+        Self { entries: Vec::with_capacity(entries_max), first: 0, entries_max, about: Box::new([Tagged::NONE; TAGS]) }
     }
 
     /// Takes the room again that a restored copy lacks.

@@ -321,6 +321,19 @@ impl Members {
         self.rows.remove(slot);
     }
 
+    /// A live row stays live, with another status.
+    #[inline]
+    pub(crate) fn raise(&mut self, slot: u32, status: Status) {
+        let Some(row) = self.rows.get_mut(slot) else { return };
+        let old = core::mem::replace(&mut row.status, status);
+        debug_assert!(old.is_live() && status.is_live());
+        let (mixed, at) = (mix64(row.id.as_u64()), row.detail_at.as_u64());
+        let hash = |status: Status| row_hash(mixed, status.incarnation().as_u64(), at);
+        let delta = hash(status).wrapping_sub(hash(old));
+        self.view_hash = self.view_hash.wrapping_add(delta);
+        self.tree.add(mixed_tree_key(mixed), delta);
+    }
+
     pub(crate) fn set_status(&mut self, slot: u32, status: Status, rng: &mut Rng) {
         let Some(row) = self.rows.get_mut(slot) else { return };
         let old = core::mem::replace(&mut row.status, status);

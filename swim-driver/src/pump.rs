@@ -66,6 +66,8 @@ pub struct Pump {
     me: (Status, Incarnation, SocketAddr),
     /// The events of one drain.
     batch: Vec<Event>,
+    /// How many events handles were given.
+    events_told: u64,
     /// Addresses to which sending has failed, not yet told to the node. At most [`FAILURES_MAX`].
     failed: Vec<SocketAddr>,
     /// Failures told to the node since the last input. At most [`FAILURES_MAX`], or two that cause each other would
@@ -123,6 +125,7 @@ impl Pump {
             now,
             me,
             batch: Vec::new(),
+            events_told: 0,
             failed: Vec::new(),
             told: 0,
             holds: false,
@@ -287,6 +290,12 @@ impl Pump {
         self.node.poll_timeout().into_iter().chain(seeds).min()
     }
 
+    /// How many events subscribers were given so far. Who drives the pump and reads its events need not look for one while this
+    /// stays the same.
+    pub fn events_told(&self) -> u64 {
+        self.events_told
+    }
+
     /// The node has left, every accepted command was delivered, and everything is handed out: the driver ends.
     pub fn finished(&self) -> bool {
         self.finished
@@ -397,6 +406,7 @@ impl Pump {
             Heard::in_events(&self.batch, &self.node, |heard| self.rumors.push(heard));
         }
         self.events.push(&self.batch);
+        self.events_told = self.events_told.saturating_add(self.batch.len() as u64);
         self.batch.clear();
     }
 

@@ -101,6 +101,8 @@ pub(crate) struct Host {
     /// Kept so that the node is not asked to leave, which dropping the last handle does; `None` once that was wanted.
     pub(crate) handle: Option<Handle>,
     pub(crate) events: Events,
+    /// How many of them the pump had told when they were last read.
+    pub(crate) events_read: u64,
     pub(crate) life: Life,
     /// What came while it was paused, or faster than it is, oldest first.
     pub(crate) socket: VecDeque<Slot>,
@@ -112,6 +114,8 @@ pub(crate) struct Host {
     pub(crate) reader: Reader,
     pub(crate) sent: Traffic,
     pub(crate) log: Vec<(Instant, Event)>,
+    /// It is one of `World::uncounted`.
+    pub(crate) uncounted: bool,
 }
 
 impl Host {
@@ -129,6 +133,7 @@ impl Host {
         Self {
             setup,
             events: handle.events(),
+            events_read: 0,
             handle: Some(handle),
             pump,
             life: Life::Running,
@@ -139,6 +144,7 @@ impl Host {
             reader: Reader::default(),
             sent: Traffic::default(),
             log: Vec::new(),
+            uncounted: false,
         }
     }
 

@@ -344,3 +344,20 @@ fn a_command_to_nobody_is_a_mistake_in_the_test() {
     w.kill(a);
     w.leave(a);
 }
+
+/// Not later: a test that looks between two runs finds what came of the first.
+#[test]
+fn handles_see_what_was_counted_when_the_world_stands_still() {
+    let (mut w, nodes) = cluster(1, 4);
+    for _ in 0..20 {
+        w.run(millis(170));
+        for &node in &nodes {
+            assert_eq!(w.handle(node).counters().node.timeouts, w.node(node).stats().timeouts);
+        }
+    }
+    w.run_until(secs(3), |w| {
+        let counted = |&node: &NodeIx| w.handle(node).counters().node.timeouts == w.node(node).stats().timeouts;
+        assert!(nodes.iter().all(counted));
+        false
+    });
+}

@@ -16,6 +16,15 @@ use crate::world::World;
 impl World {
     /// Lets everything happen that happens until `end`, which is the time from then on.
     pub(crate) fn run_to(&mut self, end: Instant) {
+        self.pass_time(end);
+        for ix in self.uncounted.drain(..) {
+            let host = &mut self.hosts[ix.index()];
+            host.uncounted = false;
+            host.pump.publish_counters();
+        }
+    }
+
+    fn pass_time(&mut self, end: Instant) {
         while let Some((at, what)) = self.net.queue.next_until(end) {
             if self.is_halted() {
                 return;
@@ -84,8 +93,11 @@ impl World {
 
     fn time_out(&mut self, ix: NodeIx) {
         self.turn(ix, Pump::timeout);
-        // It never waits. After every input would be often, where there are ten thousand nodes.
-        self.hosts[ix.index()].pump.publish_counters();
+        // It never waits, and what it has counted is asked for when the world stands still. After every input would be often,
+        // where there are ten thousand nodes.
+        if !std::mem::replace(&mut self.hosts[ix.index()].uncounted, true) {
+            self.uncounted.push(ix);
+        }
     }
 
     /// A slow process is done with an input: what that leads to, and then the next has its time.
@@ -170,13 +182,16 @@ impl World {
                 Some(_) => self.net.stats.overflowed += 1,
             }
         }
-        while let Ok(event) = host.events.try_recv() {
-            self.net.digest.event(self.now, ix, &event);
-            if let Some(watch) = &mut self.watch {
-                watch.told(event);
-            }
-            if self.log_events {
-                host.log.push((self.now, event));
+        // Mostly there are none, and that is known without a look into what is shared.
+        if std::mem::replace(&mut host.events_read, host.pump.events_told()) != host.pump.events_told() {
+            while let Ok(event) = host.events.try_recv() {
+                self.net.digest.event(self.now, ix, &event);
+                if let Some(watch) = &mut self.watch {
+                    watch.told(event);
+                }
+                if self.log_events {
+                    host.log.push((self.now, event));
+                }
             }
         }
         if let Some(watch) = &mut self.watch {

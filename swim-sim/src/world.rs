@@ -38,6 +38,8 @@ pub struct World {
     pub(crate) now: Instant,
     pub(crate) hosts: Vec<Host>,
     pub(crate) net: Network,
+    /// Whose handles see what was counted as soon as the world stands still.
+    pub(crate) uncounted: Vec<NodeIx>,
     /// Where nodes write the datagrams they send, as large as the largest of them.
     pub(crate) out: Vec<u8>,
     /// Seals forged datagrams; nodes have their own.
@@ -71,6 +73,7 @@ impl World {
             now: Instant::ORIGIN,
             hosts: Vec::new(),
             net: Network::new(seed),
+            uncounted: Vec::new(),
             out: Vec::new(),
             header_len: Plain::LEN,
             seal,

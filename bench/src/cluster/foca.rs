@@ -10,8 +10,8 @@ use rand::rngs::SmallRng;
 
 use super::net::Net;
 use super::peer::Peer;
-use super::tuning::Tuning;
 use crate::foca_id::Id;
+use crate::tuning::Tuning;
 
 fn id(node: usize) -> Id {
     Id::new(u32::try_from(node).expect("a cluster has fewer"))

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use super::peer::Peer;
-use super::table::{Row, bounded, percentile};
 use super::world::{SECOND, World};
 use super::{Plan, each_seed};
+use crate::table::{Row, bounded, p99_of, percentile};
 
 /// All start within this time.
 const AT_ONCE: u64 = SECOND / 1_000;
+/// Foca takes minutes of the cluster to join so many, and with them minutes of real time: no more runs of it than this.
+const THEIRS_MANY: u64 = 3;
 /// How long is waited for that.
 const PATIENCE: u64 = 600 * SECOND;
 
@@ -41,7 +43,7 @@ pub(super) fn rows<A: Peer, B: Peer>(plan: &Plan) -> Vec<Row> {
     let few = [outcomes::<A>(plan, plan.nodes, plan.seeds, real), outcomes::<B>(plan, plan.nodes, plan.seeds, real)];
     let many = [
         outcomes::<A>(plan, plan.many, plan.seeds_many, real),
-        outcomes::<B>(plan, plan.many, plan.seeds_many.min(3), real),
+        outcomes::<B>(plan, plan.many, plan.seeds_many.min(THEIRS_MANY), real),
     ];
     vec![row(plan.nodes, &few, 5.0, 3.0), row(plan.many, &many, 10.0, 5.0)]
 }
@@ -52,13 +54,13 @@ fn row(nodes: usize, [a, b]: &[Vec<Outcome>; 2], gate: f64, aim: f64) -> Row {
         let waited = all.iter().map(|outcome| outcome.waited).fold(0.0, f64::max);
         let unseen = all.iter().map(|outcome| outcome.unseen).max().unwrap_or(0);
         let unseen = if unseen > 0 { format!(", up to {unseen} pairs unseen") } else { String::new() };
-        format!("{} ({} runs{unseen})", bounded(p99(all), waited), all.len())
+        format!("{} ({} of {} runs{unseen})", bounded(p99(all), waited), p99_of(all.len()), all.len())
     };
     let (ours, foca) = (p99(a), p99(b));
     Row {
-        what: format!("join of {nodes} through one seed at once, all see all: s, p99"),
+        what: format!("join of {nodes} through one seed at once, all see all: s"),
         ours: told(a),
-        foca: told(b),
+        theirs: told(b),
         ratio: Some(ours / foca).filter(|ratio| *ratio > 0.0),
         gate: format!("≤ {gate}"),
         aim: aim.to_string(),

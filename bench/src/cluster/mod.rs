@@ -12,9 +12,7 @@ mod net;
 mod ours;
 mod peer;
 mod speed;
-mod table;
 mod traffic;
-mod tuning;
 mod world;
 
 use std::sync::Mutex;
@@ -23,7 +21,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use foca::Theirs;
 use ours::Ours;
 use peer::Peer;
-use tuning::Tuning;
+
+use crate::table;
+use crate::tuning::Tuning;
 
 /// What is run, and how often.
 #[derive(clap::Args)]
@@ -34,10 +34,10 @@ pub(crate) struct Plan {
     /// Nodes of a large one: of a join, and of the speed of simulation.
     #[arg(long, default_value_t = 1_000, value_parser = nodes)]
     many: usize,
-    /// Runs of each kind: seeds from the first one on.
+    /// Runs of each kind: seeds from the first one on. Of traffic at most five.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(2..))]
     seeds: u64,
-    /// Runs of large joins.
+    /// Runs of large joins; foca's at most three.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     seeds_many: u64,
     /// The first seed.
@@ -99,7 +99,8 @@ pub(crate) fn run(plan: &Plan) -> Result<(), String> {
         rows.extend(join::rows::<Ours, Theirs>(plan));
     }
     rows.extend(speed);
-    table::print(&rows);
+    plan.tuning.print();
+    table::print("foca", &rows);
     Ok(())
 }
 

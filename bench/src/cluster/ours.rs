@@ -6,7 +6,7 @@ use swim_core::{Command, Event, Identity, Input, Instant, Node, NodeId, Profile}
 
 use super::net::Net;
 use super::peer::{PORT, Peer, address, node_at};
-use super::tuning::Tuning;
+use crate::tuning::Tuning;
 
 /// Its times begin later than the network's: a node is not asked what was before its origin.
 const ORIGIN: u64 = 1_000_000_000;

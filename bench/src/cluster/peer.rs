@@ -1,7 +1,7 @@
 //! What the virtual network asks of a node, whoever wrote it.
 
 use super::net::Net;
-use super::tuning::Tuning;
+use crate::tuning::Tuning;
 
 /// The port that every node has.
 pub(super) const PORT: u16 = 7_946;

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use super::Plan;
 use super::peer::Peer;
-use super::table::{Row, percentile};
 use super::world::{SECOND, World};
+use crate::table::{Row, percentile};
 
 const BATCHES: usize = 7;
 /// Seconds of the cluster in each batch.
@@ -44,12 +44,15 @@ pub(super) fn rows<A: Peer, B: Peer>(plan: &Plan) -> Result<Vec<Row>, String> {
     }
     let node_seconds = (plan.many as u64 * SPAN) as f64;
     let [of_sim, of_ours, of_foca] = speeds.map(|all| Speed::median(node_seconds, &all));
-    let what = format!("node-seconds per s (per s of CPU), one core, N={}, at rest", plan.many);
+    let what = format!(
+        "node-seconds per s (per s of CPU), one core, N={}, at rest, median of {BATCHES} batches of {SPAN} s",
+        plan.many
+    );
     Ok(vec![
         Row {
             what: format!("{what}: `swim-sim`, pump and envelope in"),
             ours: of_sim.to_string(),
-            foca: "–".into(),
+            theirs: "–".into(),
             ratio: None,
             gate: "≥ 0.5 M".into(),
             aim: "1 M".into(),
@@ -58,7 +61,7 @@ pub(super) fn rows<A: Peer, B: Peer>(plan: &Plan) -> Result<Vec<Row>, String> {
         Row {
             what: format!("{what}: bare cores in the network of this command"),
             ours: of_ours.to_string(),
-            foca: of_foca.to_string(),
+            theirs: of_foca.to_string(),
             ratio: Some(of_ours.real / of_foca.real),
             ..Row::default()
         },

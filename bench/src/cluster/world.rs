@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::net::{Net, What};
 use super::peer::Peer;
-use super::tuning::Tuning;
+use crate::tuning::Tuning;
 
 pub(super) const SECOND: u64 = 1_000_000;
 /// The protocol period of both.

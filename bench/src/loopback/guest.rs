@@ -22,12 +22,15 @@ pub(crate) struct Guest {
     /// The last ping that had nothing else to tell.
     ping: Vec<u8>,
     nonce: u32,
+    /// The last that was heard of the server told no news, and spoke of the same members as are known here.
+    agrees: bool,
     /// The last answer to it: most are the same.
     answer: Vec<u8>,
 }
 
 impl Guest {
-    /// Joins through the server, waits until all is told, and then for the ping that is to be sent from then on.
+    /// Joins through the server, and waits for the first ping that is sent when neither has anything left to tell: it
+    /// is to be sent from then on.
     pub(crate) fn join(socket: &UdpSocket, server: SocketAddr) -> io::Result<Self> {
         let me = Identity {
             id: NodeId::from_name("guest"),
@@ -38,13 +41,13 @@ impl Guest {
         let clock = Clock::new();
         let node = Node::new(me, Config::lan(CLUSTER), 1, clock.now()).map_err(io::Error::other)?;
         let (plain, out) = (Plain::new(CLUSTER), vec![0; node.config().mtu]);
-        let mut guest = Self { node, plain, clock, out, ping: Vec::new(), nonce: 0, answer: Vec::new() };
+        let mut guest = Self { node, plain, clock, out, ping: Vec::new(), nonce: 0, agrees: false, answer: Vec::new() };
         guest.input(Input::Command(Command::Join(&[server])), socket)?;
         let start = Instant::now();
         let mut buf = [0; 2_048];
-        while guest.ping.is_empty() || start.elapsed() < SETTLED {
+        while guest.ping.is_empty() {
             if start.elapsed() > PATIENCE {
-                return Err(io::Error::other(format!("no member of the server's cluster after {PATIENCE:?}")));
+                return Err(io::Error::other(format!("still news to tell to the server after {PATIENCE:?}")));
             }
             match socket.recv(&mut buf) {
                 Ok(len) => _ = guest.hears(&buf[..len], socket)?,
@@ -52,9 +55,6 @@ impl Guest {
                 Err(e) => return Err(e),
             }
             guest.tend(socket)?;
-            if start.elapsed() < SETTLED {
-                guest.ping.clear();
-            }
         }
         Ok(guest)
     }
@@ -73,7 +73,7 @@ impl Guest {
     /// A ping of a member that agrees with the server, and so has nothing to tell: one that is sent by the thousand
     /// must not say more than they say in the long run.
     fn keep_ping(&mut self, len: usize) {
-        let quiet = self.node.live_count() == 2 && self.node.gossip_queued() == 0;
+        let quiet = self.agrees && self.node.live_count() == 2 && self.node.gossip_queued() == 0;
         let frame = Frame::parse(&self.out[Plain::LEN..len]).expect("what nodes send is a frame");
         let Some(Message::Ping { nonce, .. }) = frame.message.filter(|_| quiet && self.ping.is_empty()) else { return };
         self.nonce = nonce;
@@ -92,8 +92,15 @@ impl Client for Guest {
         }
         let at = self.plain.open(datagram).map_err(io::Error::other)?;
         let bytes = &datagram[at];
-        let answers = |frame: Frame<'_>| matches!(frame.message, Some(Message::Ack { nonce }) if nonce == self.nonce);
-        let answers = !self.ping.is_empty() && Frame::parse(bytes).is_ok_and(answers);
+        let frame = Frame::parse(bytes).ok();
+        if let Some(frame) = frame.filter(|_| self.ping.is_empty()) {
+            self.agrees = frame.updates().is_empty() && frame.view_hash == self.node.view_hash();
+        }
+        let nonce = frame.and_then(|frame| match frame.message {
+            Some(Message::Ack { nonce }) => Some(nonce),
+            _ => None,
+        });
+        let answers = !self.ping.is_empty() && nonce == Some(self.nonce);
         if answers {
             self.answer.clear();
             self.answer.extend_from_slice(datagram);
@@ -115,6 +122,4 @@ impl Client for Guest {
     }
 }
 
-/// Pings carry no more news by then.
-const SETTLED: Duration = Duration::from_millis(2_500);
 const PATIENCE: Duration = Duration::from_secs(15);

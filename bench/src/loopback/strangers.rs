@@ -135,6 +135,6 @@ impl Client for ChitchatGuest {
 const KIND_AT: usize = 3;
 const SYN: u8 = 0;
 const SYN_ACK: u8 = 1;
-/// Three of its intervals.
+/// Three of its intervals. Whether the server knows its guest stands only in its digests, which are not read here.
 const SETTLED: Duration = Duration::from_secs(3);
 const PATIENCE: Duration = Duration::from_secs(15);

@@ -42,7 +42,7 @@ fn headers_of_two_runs() {
     let (bytes, _) = three(false, false);
     let other = with_header(&bytes, |header| header.config.indirect_probes = 1);
     let (code, text, _) = ended(DIFF, &[&file("diff-h1.trace", &bytes), &file("diff-h2.trace", &other)]);
-    assert!(code == 1 && text.starts_with("header  config.indirect_probes: 3 and 1\n"), "{text}");
+    assert!(code == 1 && text.starts_with("header  config.indirect_probes: 6 and 1\n"), "{text}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::stats::count;
 use crate::status::{Incarnation, NodeId, State, Status};
 use crate::storage::NONE;
 use crate::time::Instant;
-use crate::wire::{Detail, Frame, Item, More};
+use crate::wire::{Detail, Item, More};
 
 /// How far ahead of the known incarnation an accusation may be. Nobody can push a counter to its end.
 const AHEAD_MAX: u32 = 64;
@@ -34,15 +34,6 @@ pub(super) enum Via {
     Rows,
 }
 
-/// What most gossip says.
-enum Glance {
-    /// Nothing that is not known.
-    Known,
-    /// A member that lives has raised its incarnation.
-    Raised,
-    Other,
-}
-
 impl Node {
     /// This node's own probe failed.
     pub(super) fn accuse(&mut self, item: &Item<'_>) {
@@ -57,45 +48,6 @@ impl Node {
         }
     }
 
-    /// Merges the gossip in a frame. Only what a `believed` sender says counts; what it says of me, a `known` one's, too: whom I
-    /// believe dead may still tell me what it believes of me, and that is how two such nodes make up.
-    ///
-    /// A few rows are looked up one right after the other before anything is done with them: in a large table each look waits
-    /// for memory, and so they wait together.
-    pub(super) fn apply_updates(&mut self, frame: &Frame<'_>, believed: bool, known: bool, bound: bool) {
-        const TOGETHER: usize = 16;
-        let mut updates = frame.updates();
-        while !updates.is_empty() {
-            let (mut slots, mut ahead) = ([NONE; TOGETHER], updates.clone());
-            for slot in &mut slots {
-                let Some(id) = ahead.next_id() else { break };
-                *slot = self.table.find(id).unwrap_or(NONE);
-            }
-            for (&slot, update) in slots.iter().zip(&mut updates) {
-                match self.glance(slot, &update) {
-                    _ if !believed && (update.id != self.cx.me || !known) => {
-                        count(&mut self.cx.stats.claims_from_strangers);
-                    }
-                    Glance::Known => {}
-                    Glance::Raised => self.change(slot, update.status, None),
-                    Glance::Other => self.apply_at(slot, &update, frame.sender, Via::Gossip, bound),
-                }
-            }
-        }
-    }
-
-    /// What hearsay about the row at this slot says, as far as that is to be seen at once.
-    fn glance(&self, slot: u32, item: &Item<'_>) -> Glance {
-        let plausible = item.status.incarnation() < Incarnation::LAST_HEARSAY && matches!(item.more, More::Status);
-        let row = self.table.get(slot).filter(|row| row.id == item.id && slot != ME);
-        match row.map(|row| row.status) {
-            Some(_) if !plausible || cfg!(swim_mutations) => Glance::Other,
-            Some(known) if known == item.status => Glance::Known,
-            Some(known) if is_raised(known, item.status) => Glance::Raised,
-            _ => Glance::Other,
-        }
-    }
-
     /// Merges one claim into the table, which the member `by` has sent. `bound` tells that it came in answer to this node's own
     /// nonce.
     pub(super) fn apply(&mut self, item: &Item<'_>, by: NodeId, via: Via, bound: bool) {
@@ -103,7 +55,7 @@ impl Node {
     }
 
     /// As [`Self::apply`], where the row was at `slot` a moment ago; `NONE` when it was not there.
-    fn apply_at(&mut self, slot: u32, item: &Item<'_>, by: NodeId, via: Via, bound: bool) {
+    pub(super) fn apply_at(&mut self, slot: u32, item: &Item<'_>, by: NodeId, via: Via, bound: bool) {
         let last = if via == Via::Subject { Incarnation::LAST } else { Incarnation::LAST_HEARSAY };
         if item.status.incarnation() >= last {
             count(&mut self.cx.stats.claims_implausible);
@@ -444,11 +396,4 @@ fn is_plausible(known: Status, claim: Status) -> bool {
     let (k, c) = (known.incarnation(), claim.incarnation());
     claim.state() == State::Alive
         || c.epoch() == k.epoch() && c.refutations().saturating_sub(k.refutations()) <= AHEAD_MAX
-}
-
-/// Does this say no more than that a member which lives has raised its incarnation, in the same life? There is nothing to
-/// doubt in that, and nothing to refuse.
-fn is_raised(known: Status, said: Status) -> bool {
-    let same_life = known.incarnation().epoch() == said.incarnation().epoch();
-    same_life && known.is_live() && said.state() == State::Alive && said > known
 }

@@ -52,9 +52,7 @@ impl Node {
     #[inline]
     fn on_alive(&mut self, slot: u32, id: NodeId, old: Status, incarnation: Incarnation) -> Event {
         if incarnation > old.incarnation() {
-            let mine = self.cx.my_addr;
-            let shares = self.table.row(slot).is_some_and(|row| row.addr == mine || self.table.shares_addr(row.addr));
-            self.conflicts.on_life(id, shares, &self.cx);
+            self.note_life(slot, id);
         }
         self.suspicions.disarm(slot);
         self.heal.on_found(id);
@@ -70,6 +68,14 @@ impl Node {
         }
         self.note(id, Fact::Up { incarnation });
         if old.is_live() { Event::MemberRestarted { id, incarnation } } else { Event::MemberUp { id, incarnation } }
+    }
+
+    /// The member at this slot has raised its incarnation: whoever has its address, too, should know that it lives.
+    #[inline]
+    pub(super) fn note_life(&mut self, slot: u32, id: NodeId) {
+        let mine = self.cx.my_addr;
+        let shares = self.table.row(slot).is_some_and(|row| row.addr == mine || self.table.shares_addr(row.addr));
+        self.conflicts.on_life(id, shares, &self.cx);
     }
 
     #[inline(never)]

@@ -149,7 +149,7 @@ impl Node {
                 } else if row.state() == State::Suspect {
                     w.item(&status_item(row, suspicions.accusers(slot)))
                 } else {
-                    w.item(&status_item(row, &[]))
+                    w.status(row.id, row.status)
                 };
                 match fits {
                     true => Take::Taken,

@@ -23,6 +23,7 @@ mod quiet;
 mod snapshot;
 mod sync;
 mod timers;
+mod updates;
 
 use alloc::vec::Vec;
 use core::net::SocketAddr;

@@ -38,10 +38,23 @@ impl Node {
             && !self.leave.has_begun()
             && probe.sender != self.cx.me;
         let known = |row: &Row| row.status == Status::alive(probe.incarnation) && row.addr == from;
-        match self.table.find_row(probe.sender) {
+        match self.row_of_sender(&probe) {
             Some((peer, row)) if same && known(row) => self.take_probe(from, &probe, peer),
             _ => Taken::Not,
         }
+    }
+
+    /// The row of who sends this, and its slot. An ack is nearly always the target's of the probe under way, whose slot is
+    /// known: to find it by the index is to wait for memory two times more, and it is the probe's row that is in the cache.
+    #[inline]
+    fn row_of_sender(&self, probe: &Probe) -> Option<(u32, &Row)> {
+        if let Message::Ack { .. } = probe.message {
+            let slot = self.detect.target_slot();
+            if let Some(row) = self.table.get(slot).filter(|row| row.id == probe.sender) {
+                return Some((slot, row));
+            }
+        }
+        self.table.find_row(probe.sender)
     }
 
     #[inline]

@@ -90,10 +90,15 @@ impl<'a> Accusers<'a> {
 }
 
 impl Items<'_> {
-    /// Whom the next item is about, which is passed over.
+    /// The next item, if it is a status alone. Another one stays where it is.
     #[inline]
-    pub(crate) fn next_id(&mut self) -> Option<NodeId> {
-        Item::read(&mut self.0).ok().map(|item| item.id)
+    pub(crate) fn next_status(&mut self) -> Option<(NodeId, Status)> {
+        let mut ahead = self.0;
+        let (id, status, form) = read_head(&mut ahead).ok()?;
+        (form == FORM_STATUS).then(|| {
+            self.0 = ahead;
+            (id, status)
+        })
     }
 }
 
@@ -113,12 +118,9 @@ impl<'a> Item<'a> {
 
     #[inline(always)]
     pub(crate) fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        let (id, epoch) = r.u64_u32()?;
-        let packed = r.varint((u64::from(Incarnation::MAX_REFUTATIONS) << 4) | 0xf)?;
-        let incarnation = Incarnation::new(epoch, (packed >> 4) as u32);
-        let (id, status) = (NodeId::new(id), Status::new(incarnation, State::from_bits(packed)));
+        let (id, status, form) = read_head(r)?;
         // Nearly all have this form.
-        let more = match (packed >> 2) & 3 {
+        let more = match form {
             FORM_STATUS => More::Status,
             form => read_more(r, form, status)?,
         };
@@ -128,11 +130,8 @@ impl<'a> Item<'a> {
     /// Puts the whole item, or nothing.
     #[inline]
     pub(crate) fn write(&self, c: &mut Cursor<'_>) -> Option<()> {
-        // In 64 bits: there are refutations of which 32 would lose the upper ones.
-        let packed = u64::from(self.status.incarnation().refutations()) << 4 | self.status.state() as u64;
-        if let (More::Status, 0..0x80) = (self.more, packed) {
-            // Nearly all: what of a status alone has changed at most seven times in this life.
-            return c.u64_u32_u8(self.id.as_u64(), self.status.incarnation().epoch(), packed as u8);
+        if let (More::Status, Some(last)) = (self.more, short_status(self.status)) {
+            return c.u64_u32_u8(self.id.as_u64(), self.status.incarnation().epoch(), last);
         }
         let mark = c.at();
         let done = self.write_parts(c);
@@ -161,6 +160,24 @@ impl<'a> Item<'a> {
             More::Detail(d) => write_detail(&d, c),
         }
     }
+}
+
+/// What follows id and epoch of a status alone when it is one byte, as in nearly all: the member has refuted at most seven times
+/// in this life.
+#[inline]
+pub(super) fn short_status(status: Status) -> Option<u8> {
+    // In 64 bits: there are refutations of which 32 would lose the upper ones.
+    let packed = u64::from(status.incarnation().refutations()) << 4 | status.state() as u64;
+    (packed < 0x80).then_some(packed as u8)
+}
+
+/// Whom an item is about, its status, and its form.
+#[inline(always)]
+fn read_head(r: &mut Reader<'_>) -> Result<(NodeId, Status, u64), DecodeError> {
+    let (id, epoch) = r.u64_u32()?;
+    let packed = r.varint((u64::from(Incarnation::MAX_REFUTATIONS) << 4) | 0xf)?;
+    let incarnation = Incarnation::new(epoch, (packed >> 4) as u32);
+    Ok((NodeId::new(id), Status::new(incarnation, State::from_bits(packed)), (packed >> 2) & 3))
 }
 
 #[inline(never)]

@@ -5,7 +5,7 @@ mod app;
 use super::codec::{Cursor, varint_len};
 use super::item::{self, Item};
 use super::{CHILDREN, KeyRange, Message, kind};
-use crate::status::{Incarnation, NodeId};
+use crate::status::{Incarnation, NodeId, Status};
 
 /// Writes a frame: the head, at most one message, then sections of items in ascending kind.
 #[derive(Debug)]
@@ -242,6 +242,17 @@ impl<'a> Writer<'a> {
     /// Puts an item into the open section; `false` when it does not fit, and then nothing has changed.
     pub fn item(&mut self, item: &Item<'_>) -> bool {
         self.put_into_section(|c| item.write(c)).is_some()
+    }
+
+    /// As [`Self::item`], a status alone.
+    #[inline]
+    pub(crate) fn status(&mut self, id: NodeId, status: Status) -> bool {
+        match item::short_status(status) {
+            Some(last) => {
+                self.put_into_section(|c| c.u64_u32_u8(id.as_u64(), status.incarnation().epoch(), last)).is_some()
+            }
+            None => self.item(&Item::status(id, status)),
+        }
     }
 
     /// Puts something into the open section, or nothing of it.

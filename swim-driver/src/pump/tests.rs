@@ -378,3 +378,17 @@ fn handles_see_what_was_counted() {
     net.run(Duration::from_secs(1));
     assert!(net.pump(1).finished() && net.handle(1).counters().driver.commands == 2, "the end is published by itself");
 }
+
+#[test]
+fn events_told_tell_whether_to_look_for_events() {
+    let mut net = Net::new(2);
+    let mut events = net.handle(1).events();
+    let before = net.pump(1).events_told();
+    net.settle();
+    assert_eq!((net.pump(1).events_told(), received(&mut events).len()), (before, 0));
+    net.handle(1).join(&[Net::addr(0)]).unwrap();
+    net.run(Duration::from_secs(1));
+    let told = net.pump(1).events_told() - before;
+    assert_eq!(told, received(&mut events).len() as u64);
+    assert!(told > 0, "it has joined");
+}

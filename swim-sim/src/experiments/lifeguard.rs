@@ -134,6 +134,8 @@ impl Mechanisms {
             return config;
         }
         let all = self == Self::Lifeguard;
+        // As in memberlist, on which the paper measured.
+        config.indirect_probes = 3;
         // None is in the papers.
         config.direct_probes = 1;
         config.pause_guard = false;
@@ -266,8 +268,8 @@ fn configurations<'a>(args: &LifeguardArgs, of: impl Fn(Row) -> &'a Found) -> Ta
          LHA-Probe: health_max 8; LHA-Suspicion: β 6, K 3; Buddy System: buddy Pings; Lifeguard: all three. None of these \
          has the second direct ping, the guard against own pauses, or suspicions that are told again (direct_probes 1, \
          pause_guard and suspicion_retell off)",
-        "swim, all on: Config::lan with α 5; it has the second direct ping, buddy Always, and the guard, \
-         to which counts that a node is told by its driver when its socket takes nothing",
+        "swim, all on: Config::lan with α 5; it has six relays instead of three, the second direct ping, buddy Always, and the \
+         guard, to which counts that a node is told by its driver when its socket takes nothing",
     ] {
         table.note(note);
     }

@@ -153,7 +153,7 @@ fn loss_costs_what_is_planned() {
     }
     let plan =
         |loss| Plan::of(&Question { loss: percent(loss), ..Question::new(&config, 8) }).false_suspicion.probe_fails;
-    assert_eq!([plan(0), plan(10)], [0.0, 0.001_468_26], "docs/protocol.md has 1.5e-3");
+    assert_eq!([plan(0), plan(10)], [0.0, 0.000_059_717_3], "docs/protocol.md has 6.0e-5");
 }
 
 /// Round trips of 60 to 120 ms where acks are waited for 80 ms, and for 200 ms at most.

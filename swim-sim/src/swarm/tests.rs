@@ -166,7 +166,7 @@ fn a_story_that_cannot_be() {
     assert_eq!(story(&[(0, up(two)), (1, down(one))]), Some(Checker::StatusFell));
     assert_eq!(story(&[(0, up(one)), (1, suspect(one)), (5, down(one)), (6, up(one))]), Some(Checker::StatusFell));
     assert_eq!(story(&[(0, up(one)), (1, down(one))]), Some(Checker::TooSoon), "never suspected");
-    assert_eq!(story(&[(0, up(one)), (1, suspect(one)), (4, down(one))]), Some(Checker::TooSoon), "3 of 4 s");
+    assert_eq!(story(&[(0, up(one)), (1, suspect(one)), (3, down(one))]), Some(Checker::TooSoon), "2 of 3 s");
     let anew = [(0, up(one)), (1, suspect(one)), (9, suspect(two)), (10, down(two))];
     assert_eq!(story(&anew), Some(Checker::TooSoon), "the newer suspicion counts");
     let early = [(0, up(one)), (1, suspect(one)), (5, down(one)), (604, forgotten)];

@@ -39,7 +39,7 @@ fn it_forms_about_as_fast_as_a_plain_one_and_misses_the_dead() {
     let period = Config::lan("sim").probe_interval.as_secs_f64();
     for (loss, periods) in [(0, 1.0), (10, 6.0)] {
         let [plain, sealed] = [Seal::Plain, Seal::Sealed].map(|seal| {
-            let ends = over_seeds(size(4, 60), |seed| forms(seed, seal, loss));
+            let ends = over_seeds(size(20, 60), |seed| forms(seed, seal, loss));
             [0, 1].map(|i| summary(ends.iter().map(|times| times[i].as_secs_f64())))
         });
         for (what, plain, sealed) in [("formed", plain[0], sealed[0]), ("missed", plain[1], sealed[1])] {

@@ -1,7 +1,8 @@
 //! Nodes of other implementations, as small as their crates let one be: what is around the crate is ours.
 //!
 //! Each is one UDP socket (memberlist: a TCP listener, too) on a runtime of tokio with one thread, in the configuration
-//! that its crate has for a local network, with a period of one second as ours.
+//! that its crate has for a local network: with a period of one second as ours, but for memberlist, which has half a
+//! second.
 
 pub(crate) mod chitchat;
 pub(crate) mod foca;
@@ -36,7 +37,7 @@ impl fmt::Display for Peer {
             Self::Swim => "bind-tokio",
             Self::Foca => "foca 2.0",
             Self::FocaQuiet => "foca 2.0, nothing periodic but probes",
-            Self::Memberlist => "memberlist 0.8",
+            Self::Memberlist => "memberlist 0.8 (its period: 500 ms)",
             Self::Chitchat => "chitchat 0.13",
         })
     }

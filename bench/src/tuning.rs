@@ -5,8 +5,8 @@ use std::time::Duration;
 use swim_core::Config;
 
 /// Values that are not those of `Config::lan`.
-#[derive(Clone, Copy, Default, clap::Args)]
-pub(super) struct Tuning {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::Args)]
+pub(crate) struct Tuning {
     /// Ours with another α: the shortest suspicion is α · log10 N periods.
     #[arg(long)]
     alpha: Option<u32>,
@@ -31,8 +31,15 @@ pub(super) struct Tuning {
 }
 
 impl Tuning {
+    /// Says of the table that follows whose configuration is not the crate's own, if it is not.
+    pub(crate) fn print(self) {
+        if self != Self::default() {
+            println!("Ours in another configuration than its own: {self:?}\n");
+        }
+    }
+
     /// The configuration for local networks, with these values in it.
-    pub(super) fn config(self) -> Config {
+    pub(crate) fn config(self) -> Config {
         let mut config = Config::lan("bench");
         let millis = |value: Option<u64>, old| value.map_or(old, Duration::from_millis);
         config.suspicion_alpha = self.alpha.unwrap_or(config.suspicion_alpha);
