@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use crate::keyspace::{Keyspace, Written};
 use crate::rng::Rng;
 use crate::rumors::models::{PlayedArena, PlayedWindow};
-use crate::storage::{Buckets, Deadlines, FAN, Index, KEY_END, LEVELS, Order, Radix, Ring, Slab, Take, range_of};
+use crate::storage::{Buckets, Deadlines, FAN, Index, KEY_END, LEVELS, NONE, Order, Radix, Ring, Slab, Take, range_of};
 use crate::time::Instant;
 
 /// Slots that the containers by slot have.
@@ -83,6 +83,7 @@ fn radix(s: &mut Script<'_>) {
     let spread = s.u8();
     let (mut tree, mut model) = (Radix::default(), BTreeMap::<(u32, u32), u64>::new());
     tree.grow(SLOTS as usize);
+    let mut chains = alloc::vec![NONE; SLOTS as usize];
     let mut steps = 0_u32;
     s.steps(|s| {
         let (op, slot) = (s.u8(), s.slot());
@@ -90,16 +91,16 @@ fn radix(s: &mut Script<'_>) {
         for slot in slot..(slot + u32::from(op >> 4) * 4 + 1).min(SLOTS) {
             let (key, v) = (key_of(slot, spread), (u64::from(op) << 40) + u64::from(slot) + 1);
             match (model.get(&(key, slot)).copied(), op % 4) {
-                (None, 0..=2) if !tree.is_crowded(key, |s| key_of(s, spread)) => {
+                (None, 0..=2) if !tree.is_crowded(&chains, key, |s| key_of(s, spread)) => {
                     model.insert((key, slot), v);
-                    tree.insert(slot, key, v, |s| keyed(&model, s, spread));
+                    tree.insert(&mut chains, slot, (key, v), |_, s| keyed(&model, s, spread));
                 }
                 (Some(old), 0) => {
                     tree.add(key, v.wrapping_sub(old));
                     model.insert((key, slot), v);
                 }
                 (Some(old), 3) => {
-                    tree.remove(slot, key, old);
+                    tree.remove(&mut chains, slot, (key, old));
                     model.remove(&(key, slot));
                 }
                 _ => {}
@@ -107,10 +108,10 @@ fn radix(s: &mut Script<'_>) {
         }
         steps += 1;
         if steps % 16 == 0 {
-            read_tree(&tree, &model, key_of(slot, spread), spread);
+            read_tree(&tree, &chains, &model, key_of(slot, spread), spread);
         }
     });
-    read_tree(&tree, &model, key_of(7, spread), spread);
+    read_tree(&tree, &chains, &model, key_of(7, spread), spread);
 }
 
 /// The key of a slot, and what it adds.
@@ -120,13 +121,13 @@ fn keyed(model: &BTreeMap<(u32, u32), u64>, slot: u32, spread: u8) -> (u32, u64)
 }
 
 /// Every way of reading the tree, around this key.
-fn read_tree(tree: &Radix, model: &BTreeMap<(u32, u32), u64>, at: u32, spread: u8) {
+fn read_tree(tree: &Radix, chains: &Vec<u32>, model: &BTreeMap<(u32, u32), u64>, at: u32, spread: u8) {
     let of = |slot: u32| keyed(model, slot, spread);
-    assert_eq!(tree.check(model.keys().map(|&(_, slot)| slot), of), Ok(()));
+    assert_eq!(tree.check(chains, model.keys().map(|&(_, slot)| slot), of), Ok(()));
     for level in 0..LEVELS {
         let (start, end) = range_of(level, 0);
         let prefix = at / (end - start);
-        let sums = tree.sums(level, prefix, of);
+        let sums = tree.sums(chains, level, prefix, of);
         for (child, sum) in sums.into_iter().enumerate() {
             let (from, to) = range_of(level + 1, prefix * FAN as u32 + child as u32);
             let want = model.range((from, 0)..(to, 0)).fold(0_u64, |a, (_, v)| a.wrapping_add(*v));
@@ -139,7 +140,7 @@ fn read_tree(tree: &Radix, model: &BTreeMap<(u32, u32), u64>, at: u32, spread: u
         seen.push((key, slot));
         seen.len() < 40
     };
-    let all = tree.visit(from, to, |slot| of(slot).0, see);
+    let all = tree.visit(chains, (from, to), |slot| of(slot).0, see);
     let mut want: Vec<_> = model.range((from, 0)..(to, 0)).map(|(k, _)| *k).collect();
     assert_eq!(all, want.len() < 40);
     want.truncate(40);

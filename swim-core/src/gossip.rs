@@ -15,7 +15,7 @@ use crate::members::{ME, Members};
 use crate::mutation::Mutation;
 use crate::outbox::{Intent, What};
 use crate::recent::Recent;
-use crate::storage::{Buckets, Take};
+use crate::storage::{Pair, Take};
 use crate::time::Instant;
 
 /// Items that may be passed over per datagram because they do not fit; it bounds the work at the end of a datagram.
@@ -27,10 +27,8 @@ const DETAIL_BYTES: usize = 64;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Gossip {
-    /// Whose status is news.
-    statuses: Buckets,
-    /// Whose address and profile are news; their status goes with them.
-    details: Buckets,
+    /// Whose status is news, which is small; and whose address and profile are, which are large: their status goes with them.
+    queues: Pair,
     /// Which of the two goes first in the next datagram.
     details_first: bool,
     recent: Recent,
@@ -47,8 +45,7 @@ pub(crate) struct Gossip {
 impl Gossip {
     pub(crate) fn new() -> Self {
         Self {
-            statuses: Buckets::new(),
-            details: Buckets::new(),
+            queues: Pair::new(),
             details_first: false,
             recent: Recent::new(),
             news: 0,
@@ -60,8 +57,7 @@ impl Gossip {
     }
 
     pub(crate) fn grow(&mut self, slots: usize) {
-        self.statuses.grow(slots);
-        self.details.grow(slots);
+        self.queues.grow(slots);
     }
 
     pub(crate) fn next_deadline(&self) -> Instant {
@@ -71,12 +67,7 @@ impl Gossip {
     /// This row has news: its status, or (`detail`) address and profile with it. That is told from the start again.
     pub(crate) fn enqueue(&mut self, slot: u32, detail: bool, cx: &Cx) {
         self.news = self.news.wrapping_add(1);
-        if detail {
-            self.statuses.remove(slot);
-            self.details.enqueue(slot);
-        } else {
-            self.statuses.enqueue(slot);
-        }
+        self.queues.enqueue(slot, detail);
         self.wake(cx);
     }
 
@@ -95,23 +86,22 @@ impl Gossip {
     }
 
     pub(crate) fn remove(&mut self, slot: u32) {
-        self.statuses.remove(slot);
-        self.details.remove(slot);
+        self.queues.remove(slot);
         self.recent.remove(slot);
     }
 
     /// Pieces of news that this row has: 0 to 2.
     pub(crate) fn queued(&self, slot: u32) -> usize {
-        usize::from(self.statuses.contains(slot)) + usize::from(self.details.contains(slot))
+        usize::from(self.queues.contains(slot, false)) + usize::from(self.queues.contains(slot, true))
     }
 
     pub(crate) fn has_detail(&self, slot: u32) -> bool {
-        self.details.contains(slot)
+        self.queues.contains(slot, true)
     }
 
     /// Pieces of news.
     pub(crate) fn len(&self) -> usize {
-        self.statuses.len() + self.details.len()
+        self.queues.len(false) + self.queues.len(true)
     }
 
     /// How often each node tells one update, `live` members being around. The logarithm is taken when that number changes.
@@ -143,8 +133,8 @@ impl Gossip {
 
     /// My own news was put into a datagram ahead of the others.
     pub(crate) fn count_own(&mut self, limit: u8, cx: &Cx) {
-        for (detail, queue) in [(false, &mut self.statuses), (true, &mut self.details)] {
-            if queue.count(ME, limit) {
+        for detail in [false, true] {
+            if self.queues.count(ME, detail, limit) {
                 self.recent.note(ME, detail, cx.now);
             }
         }
@@ -154,12 +144,14 @@ impl Gossip {
     /// told which of the two it is and how much room is to be left, and says what became of it.
     pub(crate) fn fill(&mut self, limit: u8, room: usize, cx: &Cx, mut put: impl FnMut(u32, bool, usize) -> Take) {
         self.details_first = !self.details_first;
-        let others =
-            if self.details_first { STATUS_BYTES * self.statuses.len() } else { DETAIL_BYTES * self.details.len() };
+        let others = if self.details_first {
+            STATUS_BYTES * self.queues.len(false)
+        } else {
+            DETAIL_BYTES * self.queues.len(true)
+        };
         let mut spare = others.min(room / 2);
         for detail in [self.details_first, !self.details_first] {
-            let queue = if detail { &mut self.details } else { &mut self.statuses };
-            queue.visit(limit, SKIPS_MAX, |slot, last| {
+            self.queues.visit(detail, limit, SKIPS_MAX, |slot, last| {
                 let take = put(slot, detail, spare);
                 if last && cx.mutant(Mutation::NewsNeverEnds) {
                     return Take::Skip;
@@ -177,7 +169,7 @@ impl Gossip {
     /// it: slots and whether address and profile belong to it, newest first.
     pub(crate) fn recent(&self, cx: &Cx) -> impl Iterator<Item = (u32, bool)> {
         let since = self.recent.between(cx.now.minus_micros(cx.pace.sync_patience), cx.now);
-        since.filter(|&(slot, detail)| !if detail { &self.details } else { &self.statuses }.contains(slot))
+        since.filter(|&(slot, detail)| !self.queues.contains(slot, detail))
     }
 
     /// Takes the room again that a restored copy lacks.
@@ -193,8 +185,8 @@ impl Gossip {
     /// Ends all news but what `lasts`; returns how much it was. It is recent from now on.
     pub(crate) fn settle(&mut self, lasts: impl Fn(u32) -> bool, cx: &Cx) -> usize {
         let mut settled = 0;
-        for (detail, queue) in [(false, &mut self.statuses), (true, &mut self.details)] {
-            settled += queue.retain(|slot| {
+        for detail in [false, true] {
+            settled += self.queues.retain(detail, |slot| {
                 let lasts = lasts(slot);
                 if !lasts {
                     self.recent.note(slot, detail, cx.now);
@@ -207,15 +199,14 @@ impl Gossip {
 
     /// Takes back what is news, or was until a moment ago, of these rows: nobody is told.
     pub(crate) fn drop_untold(&mut self, of: impl Fn(u32) -> bool) {
-        self.statuses.retain(|slot| !of(slot));
-        self.details.retain(|slot| !of(slot));
+        self.queues.retain(false, |slot| !of(slot));
+        self.queues.retain(true, |slot| !of(slot));
         self.recent.retain(|slot| !of(slot));
     }
 
     /// Every index against its plain meaning.
     pub(crate) fn check(&self, is_member: impl FnMut(u32) -> bool) -> Result<(), &'static str> {
         self.recent.check(is_member)?;
-        self.statuses.check()?;
-        self.details.check()
+        self.queues.check()
     }
 }

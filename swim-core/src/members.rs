@@ -5,12 +5,14 @@
 
 mod check;
 mod draw;
+mod leaf;
 
 use alloc::vec::Vec;
 use core::ops::Index;
 
 use serde::{Deserialize, Serialize};
 
+use self::leaf::{key_of, leaf_of, live_hash, live_mark, row_value};
 use crate::hash::{TableKey, mix64, mixed_tree_key, row_hash, short_hash, tree_key};
 use crate::identity::{Addr, Profile};
 use crate::rng::Rng;
@@ -36,6 +38,9 @@ pub(crate) struct Row {
     /// The incarnation that wrote address and profile: a second max-register beside `status`.
     pub(crate) detail_at: Incarnation,
     pub(crate) addr: Addr,
+    /// The slot of the next row in its chain of the tree, in what would else be left of the cache line.
+    #[serde(skip)]
+    pub(crate) next: u32,
     pub(crate) profile: Profile,
 }
 
@@ -200,6 +205,12 @@ impl Members {
         self.find(id).and_then(|slot| Some((slot, self.row(slot)?)))
     }
 
+    /// The row of this member, and its slot, when it is there.
+    #[inline]
+    pub(crate) fn row_at(&self, slot: u32, id: NodeId) -> Option<(u32, &Row)> {
+        self.rows.get(slot).filter(|row| row.id == id).map(|row| (slot, row))
+    }
+
     /// Is this slot a live member's?
     #[inline]
     pub(crate) fn is_live_at(&self, slot: u32) -> bool {
@@ -237,15 +248,15 @@ impl Members {
 
     /// The sums of the hashes of the live rows under the 64 children of a node of the tree.
     pub(crate) fn sums(&self, level: u32, prefix: u32) -> [u64; FAN] {
-        self.tree.sums(level, prefix, |slot| leaf_of(&self.rows, &self.marks, slot))
+        self.tree.sums(&self.rows, level, prefix, |slot| leaf_of(&self.rows, &self.marks, slot))
     }
 
     /// Shows the live rows with keys in `[from, to)`, this node's own included, by their keys, until `see` returns `false`;
     /// tells whether it saw all. No key at which it stopped was seen in vain: what is left begins there.
     pub(crate) fn visit_live(&self, from: u32, to: u32, mut see: impl FnMut(u32, u32) -> bool) -> bool {
         self.tree.visit(
-            from,
-            to,
+            &self.rows,
+            (from, to),
             |slot| key_of(&self.rows, slot),
             |slot, key| !self[slot].status.is_live() || see(slot, key),
         )
@@ -253,7 +264,7 @@ impl Members {
 
     /// Have too many ids the place in the tree that this one has?
     fn is_crowded(&self, id: NodeId) -> bool {
-        self.tree.is_crowded(tree_key(id.as_u64()), |slot| key_of(&self.rows, slot))
+        self.tree.is_crowded(&self.rows, tree_key(id.as_u64()), |slot| key_of(&self.rows, slot))
     }
 
     /// What a live row adds to the view hash; a dead one nothing.
@@ -306,9 +317,8 @@ impl Members {
     }
 
     fn plant(&mut self, slot: u32) {
-        let (rows, marks) = (&self.rows, &self.marks);
-        let (key, value) = leaf_of(rows, marks, slot);
-        self.tree.insert(slot, key, value, |s| leaf_of(rows, marks, s));
+        let (leaf, marks) = (leaf_of(&self.rows, &self.marks, slot), &self.marks);
+        self.tree.insert(&mut self.rows, slot, leaf, |rows, s| leaf_of(rows, marks, s));
     }
 
     /// Drops a row that is not live, with every trace of it.
@@ -317,7 +327,8 @@ impl Members {
         let hash = self.key.hash(self[slot].id.as_u64());
         self.by_id.remove(slot, hash);
         self.set_mark(slot, 0);
-        self.tree.remove(slot, key_of(&self.rows, slot), 0);
+        let key = key_of(&self.rows, slot);
+        self.tree.remove(&mut self.rows, slot, (key, 0));
         self.rows.remove(slot);
     }
 
@@ -454,34 +465,6 @@ impl Members {
 
 pub(crate) fn ensure(holds: bool, what: &'static str) -> Result<(), &'static str> {
     if holds { Ok(()) } else { Err(what) }
-}
-
-/// A row's place in the tree, and what it adds there: its own hash and its mark.
-fn leaf_of(rows: &Slab<Row>, marks: &[u64], slot: u32) -> (u32, u64) {
-    let Some(row) = rows.get(slot) else { return (0, 0) };
-    let mixed = mix64(row.id.as_u64());
-    let value = live_hash(mixed, row.status, row.detail_at).wrapping_add(live_mark(rows, marks, slot));
-    (mixed_tree_key(mixed), value)
-}
-
-fn key_of(rows: &Slab<Row>, slot: u32) -> u32 {
-    rows.get(slot).map_or(0, |row| tree_key(row.id.as_u64()))
-}
-
-fn live_mark(rows: &Slab<Row>, marks: &[u64], slot: u32) -> u64 {
-    let mark = marks.get(slot as usize).copied().unwrap_or(0);
-    if mark != 0 && rows.get(slot).is_some_and(|r| r.status.is_live()) { mark } else { 0 }
-}
-
-/// See [`Members::row_value`]. A slot without a row adds nothing.
-fn row_value(rows: &Slab<Row>, slot: u32) -> u64 {
-    rows.get(slot).map_or(0, |row| live_hash(mix64(row.id.as_u64()), row.status, row.detail_at))
-}
-
-/// What a row adds to the view hash whose id was mixed: nothing unless it is live.
-#[inline]
-fn live_hash(mixed_id: u64, status: Status, detail_at: Incarnation) -> u64 {
-    if status.is_live() { row_hash(mixed_id, status.incarnation().as_u64(), detail_at.as_u64()) } else { 0 }
 }
 
 fn addr_hash(key: TableKey, addr: Addr) -> u64 {

@@ -30,7 +30,8 @@ impl Members {
         ensure(app_sum == self.app_sum, "the sum of marks is that over live rows")?;
         let of_rows = |(slot, mark): (usize, &u64)| *mark == 0 || self.rows.get(slot as u32).is_some();
         ensure(self.marks.iter().enumerate().all(of_rows), "a mark without a row")?;
-        self.tree.check(self.rows.iter().map(|(slot, _)| slot), |slot| leaf_of(&self.rows, &self.marks, slot))?;
+        self.tree
+            .check(&self.rows, self.rows.iter().map(|(slot, _)| slot), |slot| leaf_of(&self.rows, &self.marks, slot))?;
         let mut shared = 0;
         for (i, slot) in (0..peers).map(|i| (i, self.order.at(i))) {
             shared += usize::from((0..i).any(|j| self[self.order.at(j)].addr == self[slot].addr));

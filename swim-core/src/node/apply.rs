@@ -93,6 +93,7 @@ impl Node {
             status: Status::alive(item.status.incarnation()),
             detail_at: d.at,
             addr: Addr::from(d.addr),
+            next: NONE,
             profile: Profile::pack(d.name, d.meta),
         };
         match self.table.admit(row, &mut self.cx.rng) {

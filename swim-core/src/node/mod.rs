@@ -191,6 +191,7 @@ impl Node {
             status: Status::alive(incarnation),
             detail_at: incarnation,
             addr: my_addr,
+            next: NONE,
             profile: me.profile,
         };
         let table = Table::new(row, config.members_max, config.members_reserved, key);

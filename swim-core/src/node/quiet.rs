@@ -7,7 +7,6 @@
 
 use super::Node;
 use crate::identity::Addr;
-use crate::members::Row;
 use crate::mutation::Mutation;
 use crate::outbox::{Hint, Intent, What};
 use crate::stats::count;
@@ -37,24 +36,17 @@ impl Node {
             && self.has_no_news()
             && !self.leave.has_begun()
             && probe.sender != self.cx.me;
-        let known = |row: &Row| row.status == Status::alive(probe.incarnation) && row.addr == from;
-        match self.row_of_sender(&probe) {
-            Some((peer, row)) if same && known(row) => self.take_probe(from, &probe, peer),
-            _ => Taken::Not,
+        // An ack is nearly always the target's of the probe under way, whose slot is known: to find it by the index is to wait for
+        // memory two times more, and the row is still in the cache.
+        let known = match probe.message {
+            Message::Ack { .. } => self.table.row_at(self.detect.target_slot(), probe.sender),
+            _ => None,
+        };
+        let Some((peer, row)) = known.or_else(|| self.table.find_row(probe.sender)) else { return Taken::Not };
+        if same && row.status == Status::alive(probe.incarnation) && row.addr == from {
+            return self.take_probe(from, &probe, peer);
         }
-    }
-
-    /// The row of who sends this, and its slot. An ack is nearly always the target's of the probe under way, whose slot is
-    /// known: to find it by the index is to wait for memory two times more, and it is the probe's row that is in the cache.
-    #[inline]
-    fn row_of_sender(&self, probe: &Probe) -> Option<(u32, &Row)> {
-        if let Message::Ack { .. } = probe.message {
-            let slot = self.detect.target_slot();
-            if let Some(row) = self.table.get(slot).filter(|row| row.id == probe.sender) {
-                return Some((slot, row));
-            }
-        }
-        self.table.find_row(probe.sender)
+        Taken::Not
     }
 
     #[inline]

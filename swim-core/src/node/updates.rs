@@ -50,10 +50,11 @@ impl Node {
             updates.filter(of_me).for_each(|update| self.apply(&update, frame.sender, Via::Gossip, bound));
             return;
         }
+        let (mut run, mut raised) = (Run::new(), Run::new());
         while !updates.is_empty() {
-            let run = self.next_run(&mut updates);
+            self.read_run(&mut updates, &mut run);
             if !run.is_empty() {
-                self.apply_run(&run, frame.sender, bound);
+                self.apply_run(&run, &mut raised, frame.sender, bound);
             } else if let Some(update) = updates.next() {
                 self.apply(&update, frame.sender, Via::Gossip, bound);
             }
@@ -62,19 +63,17 @@ impl Node {
 
     /// The next updates that are a status alone, a few of them at most.
     #[inline]
-    fn next_run(&self, updates: &mut Items<'_>) -> Run {
-        let mut run = Run::new();
+    fn read_run(&self, updates: &mut Items<'_>, run: &mut Run) {
+        run.clear();
         while run.len() < TOGETHER {
             let Some((id, status)) = updates.next_status() else { break };
             run.push(Said { id, status, slot: self.table.find(id).unwrap_or(NONE) });
         }
-        run
     }
 
     /// All that follows of a raised incarnation waits until others have been raised, too, but for what decides about those: an
     /// update of another kind comes when everything before it is done.
-    fn apply_run(&mut self, run: &[Said], by: NodeId, bound: bool) {
-        let mut raised = Run::new();
+    fn apply_run(&mut self, run: &[Said], raised: &mut Run, by: NodeId, bound: bool) {
         for said in run {
             match self.glance(said) {
                 Glance::Known => {}
@@ -88,7 +87,7 @@ impl Node {
                 }
             }
         }
-        raised.iter().for_each(|raised| self.on_raised(raised));
+        raised.drain(..).for_each(|raised| self.on_raised(&raised));
     }
 
     /// What hearsay about the row at this slot says, as far as that is to be seen at once.

@@ -18,9 +18,12 @@ use crate::hash::TableKey;
 use crate::members::ensure;
 use crate::node::Rumor;
 use crate::status::{NodeId, RumorId};
-use crate::storage::{Index, NONE, Slab, make_room};
+use crate::storage::{Index, NONE, Slab};
 use crate::time::{Instant, micros};
 use crate::wire::{DecodeError, rumor_len};
+
+/// From so many bytes on, the buffer of topics and payloads grows by an eighth. In less room it would be closed up more often.
+const TEXT_LARGE: usize = 1_024;
 
 /// A rumor but for its topic and payload.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -322,7 +325,11 @@ impl Arena {
             self.close_up();
         }
         let start = self.text.len();
-        make_room(&mut self.text, start + len);
+        let now = self.text.capacity();
+        if now < start + len {
+            let more = if now < TEXT_LARGE { now } else { now / 8 };
+            self.text.reserve_exact((start + len).max(now + more) - start);
+        }
         self.text.extend_from_slice(topic.as_bytes());
         self.text.extend_from_slice(payload);
         start

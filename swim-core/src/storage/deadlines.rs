@@ -18,7 +18,7 @@ use crate::time::Instant;
 pub(crate) struct Deadlines {
     times: Vec<Instant>,
     slots: Slots,
-    /// Where in the heap a slot is, or `NONE`.
+    /// Where in the heap a slot is, or `NONE`: as wide as so many deadlines need, which are far fewer than slots.
     pos: Slots,
 }
 
@@ -45,7 +45,7 @@ impl TryFrom<Stored> for Deadlines {
 }
 
 /// In a table of up to so many slots all can have a deadline without an allocation.
-const FEW: usize = 1_024;
+const FEW: usize = 256;
 
 /// In a larger one, one in so many: where most of a large cluster dies, an array that grows now and then is the least of it.
 const SHARE: usize = 8;
@@ -58,11 +58,11 @@ impl Deadlines {
     /// Admits slots below `slots`; no later `set` allocates as long as [`FEW`] or one in [`SHARE`] are armed at most. Wanted
     /// again after cloning or deserialising, which keep no spare room.
     pub(crate) fn grow(&mut self, slots: usize) {
-        self.pos.admit(slots);
         self.pos.fill(slots);
         self.slots.admit(self.pos.len());
         let room = self.pos.len().min(FEW.max(self.pos.len() / SHARE));
         if room > self.times.capacity() {
+            self.pos.admit(room);
             make_room(&mut self.times, room);
             self.slots.reserve(room);
         }
@@ -77,6 +77,7 @@ impl Deadlines {
         let i = match self.pos.at(slot as usize) {
             NONE => {
                 let armed = self.len() + 1;
+                self.pos.admit(armed);
                 make_room(&mut self.times, armed);
                 self.slots.reserve(armed);
                 self.times.push(at);
@@ -273,6 +274,33 @@ mod tests {
         let capacity = (deadlines.times.capacity(), deadlines.slots.capacity());
         (0..SLOTS as u32).for_each(|s| deadlines.set(s, Instant::from_millis(u64::from(99 - s))));
         assert_eq!((deadlines.len(), (deadlines.times.capacity(), deadlines.slots.capacity())), (SLOTS, capacity));
+    }
+
+    /// There is room for all of few, and of many for so many of them and for one in so many; as wide as these, and not as the
+    /// slots, is where in the heap they are, until there are more.
+    #[test]
+    fn room_for_few_or_for_a_share() {
+        const MANY: usize = if cfg!(miri) { 3_000 } else { 100_000 };
+        for slots in [1, FEW, FEW + 1, SHARE * FEW, SHARE * FEW + 80, MANY] {
+            let room = slots.min(FEW.max(slots / SHARE));
+            let mut deadlines = Deadlines::new();
+            deadlines.grow(slots);
+            let capacity = |d: &Deadlines| (d.times.capacity(), d.slots.capacity());
+            let before = capacity(&deadlines);
+            assert!(before.0 < room + room / 16 + 8, "{before:?} for {slots}");
+            let arm = |d: &mut Deadlines, i: usize| d.set((slots - 1 - i) as u32, Instant::from_millis(i as u64 % 7));
+            (0..room).for_each(|i| arm(&mut deadlines, i));
+            assert_eq!((capacity(&deadlines), deadlines.len()), (before, room));
+            assert!(matches!(deadlines.pos, Slots::Narrow(_)));
+            (room..slots).for_each(|i| arm(&mut deadlines, i));
+            deadlines.check().unwrap();
+            assert_eq!(deadlines.len(), slots);
+            let due = core::iter::from_fn(|| deadlines.pop_due(Instant::from_millis(7))).map(|(at, slot)| {
+                assert_eq!(at.as_micros() / 1_000, (slots as u64 - 1 - u64::from(slot)) % 7);
+                slot
+            });
+            assert_eq!(due.collect::<BTreeSet<_>>().len(), slots);
+        }
     }
 
     #[test]

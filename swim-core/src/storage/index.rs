@@ -70,6 +70,22 @@ impl Index {
         }
     }
 
+    /// How many slots there is room for, those that are there included.
+    pub(crate) fn capacity(&self) -> usize {
+        match self {
+            Self::Narrow(t) => t.capacity(),
+            Self::Wide(t) => t.capacity(),
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn buckets(&self) -> usize {
+        match self {
+            Self::Narrow(t) => t.num_buckets(),
+            Self::Wide(t) => t.num_buckets(),
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Narrow(t) => t.len(),

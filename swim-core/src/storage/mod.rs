@@ -9,6 +9,7 @@ mod deadlines;
 mod index;
 mod links;
 mod order;
+mod pair;
 mod radix;
 mod ring;
 mod slab;
@@ -21,7 +22,8 @@ pub(crate) use deadlines::Deadlines;
 pub(crate) use index::Index;
 use links::Links;
 pub(crate) use order::Order;
-pub(crate) use radix::{FAN, KEY_END, LEVELS, Radix, range_of};
+pub(crate) use pair::Pair;
+pub(crate) use radix::{Chains, FAN, KEY_END, LEVELS, Radix, range_of};
 pub(crate) use ring::Ring;
 pub(crate) use slab::Slab;
 pub(crate) use slots::Slots;
@@ -33,14 +35,24 @@ pub(crate) const NONE: u32 = u32::MAX;
 /// Slots are below this, so that three bytes tell all of them from no slot.
 pub(crate) const SLOTS_MAX: u32 = (1 << 24) - 1;
 
-/// From so many on, arrays grow by an eighth: doubling would leave large ones half empty.
+/// Arrays grow by a sixteenth of what they have: doubling would leave large ones half empty, and each copies its items sixteen
+/// times in all, however large it becomes. Those of up to so many items grow by an eighth, since each step takes its time.
 const LARGE: usize = 1_024;
 
-/// Makes room for so many items in all, and for some more, since one more member seldom comes alone.
+/// Small ones grow by so many items at least.
+const STEP: usize = 4;
+
+/// For how many items room is made when there is some for `now` and `room` are needed: for more, since one more member seldom
+/// comes alone.
+fn room_for(room: usize, now: usize) -> usize {
+    let step = if now <= LARGE { now / 8 } else { now / 16 };
+    room.max(now.saturating_add(step.max(STEP)))
+}
+
+/// Makes room for so many items in all, and for some more.
 pub(crate) fn make_room<T>(items: &mut Vec<T>, room: usize) {
     let now = items.capacity();
     if now < room {
-        let more = if now < LARGE { now } else { now / 8 };
-        items.reserve_exact(room.max(now + more) - items.len());
+        items.reserve_exact(room_for(room, now) - items.len());
     }
 }

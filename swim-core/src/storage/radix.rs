@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use smallvec::SmallVec;
 
-use super::{NONE, Slots};
+use super::NONE;
 
 /// Keys are below this.
 pub(crate) const KEY_END: u32 = 1 << KEY_BITS;
@@ -49,28 +49,35 @@ fn digit(key: u32, level: u32) -> usize {
     (key >> (KEY_BITS - (level + 1) * BITS)) as usize % FAN
 }
 
+/// Where the chains of a tree are kept: with what it looks at anyway.
+pub(crate) trait Chains {
+    /// The slot behind this one, or `NONE`.
+    fn next(&self, slot: u32) -> u32;
+
+    fn set_next(&mut self, slot: u32, next: u32);
+}
+
 /// The tree. It keeps no keys: whoever asks knows the key of each slot, or finds it in the row that it looks at anyway.
 #[derive(Clone, Debug)]
 pub(crate) struct Radix {
     nodes: Vec<Node>,
     /// Places of nodes that were given up.
     free: Vec<u32>,
-    /// By slot: the next one in its chain.
-    next: Slots,
+    /// There is room for this many.
+    slots: usize,
 }
 
 impl Default for Radix {
     fn default() -> Self {
-        Self { nodes: alloc::vec![EMPTY], free: Vec::new(), next: Slots::new() }
+        Self { nodes: alloc::vec![EMPTY], free: Vec::new(), slots: 0 }
     }
 }
 
 impl Radix {
     /// Admits slots below `slots`; as long as their keys are spread evenly, hardly anything later allocates.
     pub(crate) fn grow(&mut self, slots: usize) {
-        if self.next.len() < slots {
-            self.next.admit(slots);
-            self.next.fill(slots);
+        if self.slots < slots {
+            self.slots = slots;
             let (mut nodes, mut below) = (1, FAN);
             // Some chains are split long before all of them are too long on average.
             while slots > below * (CHAIN_MAX - CHAIN_MAX / 4) {
@@ -87,10 +94,10 @@ impl Radix {
     }
 
     /// Is there no room for another slot of this key?
-    pub(crate) fn is_crowded(&self, key: u32, key_of: impl Fn(u32) -> u32) -> bool {
+    pub(crate) fn is_crowded(&self, chains: &impl Chains, key: u32, key_of: impl Fn(u32) -> u32) -> bool {
         let (node, level) = self.leaf(key);
         let i = digit(key, level);
-        let mut chain = self.chain(self.nodes[node].heads[i]);
+        let mut chain = chain(chains, self.nodes[node].heads[i]);
         if level + 1 == LEVELS {
             return chain.nth(CROWD_MAX - 1).is_some();
         }
@@ -100,31 +107,43 @@ impl Radix {
     }
 
     /// Puts a slot in that has this key and adds `value`; `of` tells both of any slot.
-    pub(crate) fn insert(&mut self, slot: u32, key: u32, value: u64, of: impl Fn(u32) -> (u32, u64)) {
+    pub(crate) fn insert<C: Chains>(
+        &mut self,
+        chains: &mut C,
+        slot: u32,
+        (key, value): (u32, u64),
+        of: impl Fn(&C, u32) -> (u32, u64),
+    ) {
         debug_assert!(key < KEY_END);
         self.add(key, value);
         let (node, level) = self.leaf(key);
         let i = digit(key, level);
-        self.next.set(slot as usize, self.nodes[node].heads[i]);
+        chains.set_next(slot, self.nodes[node].heads[i]);
         self.nodes[node].heads[i] = slot;
         if level + 1 < LEVELS {
             self.nodes[node].lens[i] += 1;
             if usize::from(self.nodes[node].lens[i]) > CHAIN_MAX {
-                self.split(node, i, level + 1, of);
+                self.split(chains, (node, i), level + 1, of);
             }
         }
     }
 
     /// The chain of a child becomes a node at `level`.
-    fn split(&mut self, node: usize, child: usize, level: u32, of: impl Fn(u32) -> (u32, u64)) {
+    fn split<C: Chains>(
+        &mut self,
+        chains: &mut C,
+        (node, child): (usize, usize),
+        level: u32,
+        of: impl Fn(&C, u32) -> (u32, u64),
+    ) {
         let mut new = EMPTY;
         let mut at = self.nodes[node].heads[child];
         while at != NONE {
-            let next = self.next.at(at as usize);
-            let (key, value) = of(at);
+            let next = chains.next(at);
+            let (key, value) = of(chains, at);
             let i = digit(key, level);
             new.sums[i] = new.sums[i].wrapping_add(value);
-            self.next.set(at as usize, new.heads[i]);
+            chains.set_next(at, new.heads[i]);
             new.heads[i] = at;
             new.lens[i] += u8::from(level + 1 < LEVELS);
             at = next;
@@ -146,30 +165,31 @@ impl Radix {
     }
 
     /// Takes a slot out that has this key and added `value`.
-    pub(crate) fn remove(&mut self, slot: u32, key: u32, value: u64) {
+    pub(crate) fn remove(&mut self, chains: &mut impl Chains, slot: u32, (key, value): (u32, u64)) {
         self.add(key, 0_u64.wrapping_sub(value));
         let (node, level) = self.leaf(key);
         let i = digit(key, level);
-        let next = self.next.at(slot as usize);
-        match self.chain(self.nodes[node].heads[i]).take_while(|&s| s != slot).last() {
+        let next = chains.next(slot);
+        let before = chain(chains, self.nodes[node].heads[i]).take_while(|&s| s != slot).last();
+        match before {
             None => self.nodes[node].heads[i] = next,
-            Some(before) => self.next.set(before as usize, next),
+            Some(before) => chains.set_next(before, next),
         }
-        self.next.set(slot as usize, NONE);
+        chains.set_next(slot, NONE);
         self.nodes[node].lens[i] -= u8::from(level + 1 < LEVELS);
-        self.join(key);
+        self.join(chains, key);
     }
 
     /// Nodes on the way to `key` that hold few slots become chains again, the deepest first; or whoever comes and goes in
     /// ever other places would make the tree grow for ever.
-    fn join(&mut self, key: u32) {
+    fn join(&mut self, chains: &mut impl Chains, key: u32) {
         loop {
             let (node, level) = self.leaf(key);
             let inner = |&h: &u32| h != NONE && h >= NODE;
             if level == 0 || self.nodes[node].heads.iter().any(inner) {
                 return;
             }
-            let slots = self.nodes[node].heads.iter().flat_map(|&h| self.chain(h));
+            let slots = self.nodes[node].heads.iter().flat_map(|&h| chain(chains, h));
             let len = slots.take(CHAIN_MAX / 2 + 1).count();
             if len > CHAIN_MAX / 2 {
                 return;
@@ -177,8 +197,9 @@ impl Radix {
             let mut head = NONE;
             for i in 0..FAN {
                 let first = self.nodes[node].heads[i];
-                if let Some(last) = self.chain(first).last() {
-                    self.next.set(last as usize, head);
+                let last = chain(chains, first).last();
+                if let Some(last) = last {
+                    chains.set_next(last, head);
                     head = first;
                 }
             }
@@ -216,20 +237,21 @@ impl Radix {
         (node, level)
     }
 
-    fn chain(&self, head: u32) -> impl Iterator<Item = u32> {
-        let next = |&slot: &u32| Some(self.next.at(slot as usize)).filter(|&n| n != NONE);
-        core::iter::successors(Some(head).filter(|&h| h < NODE), next)
-    }
-
     /// What the 64 children of the node at `level` with this prefix add up to, whether it exists here or not.
-    pub(crate) fn sums(&self, level: u32, prefix: u32, of: impl Fn(u32) -> (u32, u64)) -> [u64; FAN] {
+    pub(crate) fn sums(
+        &self,
+        chains: &impl Chains,
+        level: u32,
+        prefix: u32,
+        of: impl Fn(u32) -> (u32, u64),
+    ) -> [u64; FAN] {
         let (from, to) = range_of(level, prefix);
         let (node, at) = self.node_above(from, level);
         if at == level {
             return self.nodes[node].sums;
         }
         let mut sums = [0_u64; FAN];
-        for slot in self.chain(self.nodes[node].heads[digit(from, at)]) {
+        for slot in chain(chains, self.nodes[node].heads[digit(from, at)]) {
             let (key, value) = of(slot);
             if (from..to).contains(&key) {
                 let sum = &mut sums[digit(key, level)];
@@ -255,20 +277,19 @@ impl Radix {
     /// Tells whether it saw all.
     pub(crate) fn visit(
         &self,
-        from: u32,
-        to: u32,
+        chains: &impl Chains,
+        (from, to): (u32, u32),
         key_of: impl Fn(u32) -> u32,
         mut see: impl FnMut(u32, u32) -> bool,
     ) -> bool {
-        self.visit_node(0, 0, 0, (from, to), &key_of, &mut see)
+        self.visit_node(chains, (0, 0, 0), (from, to), &key_of, &mut see)
     }
 
     /// At most `LEVELS` deep.
     fn visit_node(
         &self,
-        node: usize,
-        level: u32,
-        prefix: u32,
+        chains: &impl Chains,
+        (node, level, prefix): (usize, u32, u32),
         (from, to): (u32, u32),
         key_of: &impl Fn(u32) -> u32,
         see: &mut impl FnMut(u32, u32) -> bool,
@@ -283,8 +304,8 @@ impl Radix {
                 break;
             }
             let going = match head {
-                NODE.. => self.visit_node((head - NODE) as usize, level + 1, child, (from, to), key_of, see),
-                _ => self.visit_chain(head, (from, to), key_of, see),
+                NODE.. => self.visit_node(chains, ((head - NODE) as usize, level + 1, child), (from, to), key_of, see),
+                _ => visit_chain(chains, head, (from, to), key_of, see),
             };
             if !going {
                 return false;
@@ -293,23 +314,10 @@ impl Radix {
         true
     }
 
-    /// A chain is in no order: a newcomer need not look at the others.
-    fn visit_chain(
-        &self,
-        head: u32,
-        (from, to): (u32, u32),
-        key_of: &impl Fn(u32) -> u32,
-        see: &mut impl FnMut(u32, u32) -> bool,
-    ) -> bool {
-        let keyed = self.chain(head).map(|slot| (key_of(slot), slot));
-        let mut slots: SmallVec<[(u32, u32); CHAIN_MAX]> = keyed.filter(|(key, _)| (from..to).contains(key)).collect();
-        slots.sort_unstable();
-        slots.into_iter().all(|(key, slot)| see(slot, key))
-    }
-
     /// Every sum, every length and every place against their plain meaning, for these slots, whose keys and values `of` tells.
     pub(crate) fn check(
         &self,
+        chains: &impl Chains,
         slots: impl Iterator<Item = u32>,
         of: impl Fn(u32) -> (u32, u64),
     ) -> Result<(), &'static str> {
@@ -318,7 +326,7 @@ impl Radix {
         for slot in slots {
             let (key, value) = of(slot);
             let (node, level) = self.leaf(key);
-            if !self.chain(self.nodes[node].heads[digit(key, level)]).any(|s| s == slot) {
+            if !chain(chains, self.nodes[node].heads[digit(key, level)]).any(|s| s == slot) {
                 return Err("a slot is not in the chain of its key");
             }
             total = total.wrapping_add(value);
@@ -326,8 +334,8 @@ impl Radix {
         }
         let mut seen = 0;
         self.visit(
-            0,
-            KEY_END,
+            chains,
+            (0, KEY_END),
             |slot| of(slot).0,
             |_, _| {
                 seen += 1;
@@ -340,21 +348,27 @@ impl Radix {
         if self.total() != total {
             return Err("the tree's sum is not that of its slots");
         }
-        self.check_node(0, 0, &of)
+        self.check_node(chains, 0, 0, &of)
     }
 
     /// At most `LEVELS` deep.
-    fn check_node(&self, node: usize, level: u32, of: &impl Fn(u32) -> (u32, u64)) -> Result<(), &'static str> {
+    fn check_node(
+        &self,
+        chains: &impl Chains,
+        node: usize,
+        level: u32,
+        of: &impl Fn(u32) -> (u32, u64),
+    ) -> Result<(), &'static str> {
         let node = &self.nodes[node];
         for (i, &head) in node.heads.iter().enumerate() {
             let (sum, len) = match head {
                 NONE | 0..NODE => {
-                    let len = if level + 1 < LEVELS { self.chain(head).count() } else { 0 };
-                    (self.chain(head).fold(0_u64, |sum, slot| sum.wrapping_add(of(slot).1)), len)
+                    let len = if level + 1 < LEVELS { chain(chains, head).count() } else { 0 };
+                    (chain(chains, head).fold(0_u64, |sum, slot| sum.wrapping_add(of(slot).1)), len)
                 }
                 inner => {
                     let inner = (inner - NODE) as usize;
-                    self.check_node(inner, level + 1, of)?;
+                    self.check_node(chains, inner, level + 1, of)?;
                     (self.nodes[inner].sums.iter().fold(0_u64, |a, b| a.wrapping_add(*b)), 0)
                 }
             };
@@ -369,110 +383,36 @@ impl Radix {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use alloc::collections::BTreeMap;
+/// The slots of a chain. What begins at a node is none.
+fn chain(chains: &impl Chains, head: u32) -> impl Iterator<Item = u32> {
+    let next = |&slot: &u32| Some(chains.next(slot)).filter(|&n| n != NONE);
+    core::iter::successors(Some(head).filter(|&h| h < NODE), next)
+}
 
-    use quickcheck::{TestResult, quickcheck};
+/// A chain is in no order: a newcomer need not look at the others.
+fn visit_chain(
+    chains: &impl Chains,
+    head: u32,
+    (from, to): (u32, u32),
+    key_of: &impl Fn(u32) -> u32,
+    see: &mut impl FnMut(u32, u32) -> bool,
+) -> bool {
+    let keyed = chain(chains, head).map(|slot| (key_of(slot), slot));
+    let mut slots: SmallVec<[(u32, u32); CHAIN_MAX]> = keyed.filter(|(key, _)| (from..to).contains(key)).collect();
+    slots.sort_unstable();
+    slots.into_iter().all(|(key, slot)| see(slot, key))
+}
 
-    use super::*;
-
-    const SLOTS: u32 = 400;
-
-    /// Keys that crowd: in few places of the tree, some of them equal.
-    fn key_of(slot: u32, spread: u8) -> u32 {
-        let mixed = crate::hash::mix64(u64::from(slot) + 1) as u32;
-        match spread % 4 {
-            0 => mixed % KEY_END,
-            1 => mixed % 4_096,
-            2 => ((mixed % 7) << 24) | (mixed % 5),
-            _ => 1_000_000 + mixed % 70,
-        }
+#[cfg(any(test, feature = "fuzzing"))]
+impl Chains for Vec<u32> {
+    fn next(&self, slot: u32) -> u32 {
+        self[slot as usize]
     }
 
-    fn check_reads(tree: &Radix, model: &BTreeMap<(u32, u32), u64>, at: u32) {
-        let of = |slot: u32| model.iter().find(|((_, s), _)| *s == slot).map_or((0, 0), |((key, _), v)| (*key, *v));
-        tree.check(model.keys().map(|&(_, slot)| slot), of).unwrap();
-        for level in 0..LEVELS {
-            let prefix = at >> (KEY_BITS - level * BITS);
-            let sums = tree.sums(level, prefix, of);
-            for (i, sum) in sums.into_iter().enumerate() {
-                let (from, to) = range_of(level + 1, prefix << BITS | i as u32);
-                let want = model.range((from, 0)..(to, 0)).fold(0_u64, |a, (_, v)| a.wrapping_add(*v));
-                assert_eq!(sum, want, "level {level}, child {i}");
-            }
-        }
-        let (from, to) = (at.saturating_sub(5_000), at.saturating_add(1 << 24).min(KEY_END));
-        let mut seen = Vec::new();
-        let see = |slot, key| {
-            seen.push((key, slot));
-            true
-        };
-        tree.visit(from, to, |slot| of(slot).0, see);
-        assert!(seen.iter().eq(model.range((from, 0)..(to, 0)).map(|(k, _)| k)));
-    }
-
-    quickcheck! {
-        fn agrees_with_a_sorted_map(ops: Vec<(u16, u64, u8)>, spread: u8) -> TestResult {
-            if ops.is_empty() {
-                return TestResult::discard();
-            }
-            let mut tree = Radix::default();
-            let mut model = BTreeMap::new();
-            tree.grow(SLOTS as usize);
-            // Enough of them at first that chains are split.
-            let many = (0..300).map(|s| (s, u64::from(s) * 77, 0_u8));
-            for (slot, v, op) in many.chain(ops.iter().copied()) {
-                let slot = u32::from(slot) % SLOTS;
-                let key = key_of(slot, spread);
-                match (model.get(&(key, slot)).copied(), op % 3) {
-                    (None, _) => {
-                        model.insert((key, slot), v);
-                        let value = |s: u32| model.get(&(key_of(s, spread), s)).copied().unwrap_or(0);
-                        tree.insert(slot, key, v, |s| (key_of(s, spread), value(s)));
-                    }
-                    (Some(old), 0) => {
-                        tree.add(key, v.wrapping_sub(old));
-                        model.insert((key, slot), v);
-                    }
-                    (Some(old), _) => {
-                        tree.remove(slot, key, old);
-                        model.remove(&(key, slot));
-                    }
-                }
-            }
-            check_reads(&tree, &model, key_of(u32::from(ops[0].0) % SLOTS, spread));
-            TestResult::passed()
-        }
-    }
-
-    #[test]
-    fn one_key_is_crowded_at_last() {
-        let mut tree = Radix::default();
-        tree.grow(300);
-        let mut slot = 0;
-        while !tree.is_crowded(5, |_| 5) {
-            tree.insert(slot, 5, 1, |_| (5, 1));
-            slot += 1;
-        }
-        assert_eq!(slot as usize, CROWD_MAX);
-        assert!(!tree.is_crowded(KEY_END - 1, |_| 5));
-        assert_eq!(tree.total(), CROWD_MAX as u64);
-    }
-
-    #[test]
-    fn what_comes_and_goes_leaves_nothing() {
-        let mut tree = Radix::default();
-        tree.grow(70);
-        for round in 0..1000_u32 {
-            let base = (round * 65_521 * 4) & (KEY_END - 1) & !63;
-            for slot in 0..70 {
-                tree.insert(slot, base | (slot % 64), 1, |s| (base | (s % 64), 1));
-            }
-            for slot in 0..70 {
-                tree.remove(slot, base | (slot % 64), 1);
-            }
-        }
-        assert!(tree.nodes.len() <= 1 + LEVELS as usize, "{}", tree.nodes.len());
+    fn set_next(&mut self, slot: u32, next: u32) {
+        self[slot as usize] = next;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -43,6 +43,11 @@ impl<T> Slab<T> {
         Self { entries: Vec::with_capacity(reserve), free: NONE, vacant: 0 }
     }
 
+    /// Makes room for so many rows in all.
+    pub(crate) fn reserve(&mut self, rows: usize) {
+        self.entries.reserve_exact(rows.saturating_sub(self.entries.len()));
+    }
+
     /// Puts a row into the most recently freed slot, or into a new one behind all others.
     pub(crate) fn insert(&mut self, row: T) -> u32 {
         let slot = self.free;
@@ -85,6 +90,11 @@ impl<T> Slab<T> {
 
     pub(crate) fn len(&self) -> usize {
         self.entries.len() - self.vacant
+    }
+
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.entries.capacity()
     }
 
     /// Every slot ever given out is below this.

@@ -213,14 +213,14 @@ fn check_finds_what_is_broken() {
     (0..4).for_each(|s| sound.enqueue(s));
     sound.check().unwrap();
     let breaks: [fn(&mut Buckets); 8] = [
-        |b| b.links.set_next(1, 0),
-        |b| b.links.set_prev(2, 3),
-        |b| b.links.set_next(3, SLOTS + 9),
-        |b| b.sent[2] = 5,
-        |b| b.sent[9] = 0,
-        |b| b.lists[0].tail = 2,
-        |b| b.lists[0].len = 3,
-        |b| b.lists.truncate(4),
+        |b| b.0.links.set_next(1, 0),
+        |b| b.0.links.set_prev(2, 3),
+        |b| b.0.links.set_next(3, SLOTS + 9),
+        |b| b.0.sent[2] = 5,
+        |b| b.0.sent[9] = 0,
+        |b| b.0.lists[0].tail = 2,
+        |b| b.0.lists[0].len = 3,
+        |b| b.0.lists.truncate(4),
     ];
     for (i, break_it) in breaks.iter().enumerate() {
         let mut broken = sound.clone();
