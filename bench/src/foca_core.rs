@@ -88,7 +88,7 @@ type Machine = Foca<Id, PostcardCodec, SmallRng, Rumors>;
 fn machine(members: Member, told: &Rc<Cell<u64>>) -> Machine {
     let size = NonZeroU32::new(members + 1).expect("there is one more");
     let mut config = Config::new_lan(size);
-    // As ours: three relays, as many that are gossiped to, and datagrams as long.
+    // As many as in ours are gossiped to, and datagrams are as long. Its relays are those that it has by default.
     config.num_indirect_probes = NonZeroUsize::new(3).expect("three");
     config.max_packet_size = NonZeroUsize::new(1_400).expect("a size");
     (config.periodic_announce, config.periodic_announce_to_down_members, config.periodic_gossip) = (None, None, None);

@@ -418,7 +418,7 @@ A config file (TOML) names a preset and changes fields of it:
   preset = \"lan\"              # local, lan or wan; lan if it is not there
   cluster = \"prod\"
   probe_interval = \"500ms\"    # times in quotes, with their unit: us, ms, s, m, h
-  indirect_probes = 4
+  indirect_probes = 8
   rumor_stop = \"coin:2\"     # how, and a number: budget, counter or coin
 The fields, and what each may be, are in docs/planning.md and in the table \"Config\" of docs/protocol.md.";
 

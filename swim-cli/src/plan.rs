@@ -17,7 +17,7 @@ use crate::units::{counted, number, parse_latency, parse_percent, size, span, ti
 #[derive(Debug, Args)]
 pub(crate) struct PlanArgs {
     /// Live members of the cluster.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(2..=16_777_216))]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(2..=4_194_304))]
     nodes: u32,
     #[command(flatten)]
     config: ConfigArgs,

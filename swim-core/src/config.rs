@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::math::{log10_scale_q16, retransmit_limit};
 use crate::mutation::Mutation;
+use crate::storage::MEMBERS_MAX;
 use crate::time::micros;
 
 /// How a node paces and bounds itself. Start from a preset, change fields, and let [`crate::Node::new`] check the whole.
@@ -55,8 +56,7 @@ pub struct Config {
     pub retransmit_lambda_percent: u32,
     /// The largest datagram, envelope included, in bytes. Nothing larger is ever sent.
     pub mtu: usize,
-    /// Most rows kept, this node and tombstones included, and never more than 2^24 − 1. A newcomer beyond it is refused and
-    /// counted.
+    /// Most rows kept, this node and tombstones included, at most 2^22. A newcomer beyond it is refused and counted.
     pub members_max: usize,
     /// Rows for which memory is taken at construction; more is taken as members are admitted.
     pub members_reserved: usize,
@@ -285,8 +285,8 @@ impl Config {
             ("gossip_fanout", self.gossip_fanout, 1, 32),
             ("retransmit_lambda_percent", self.retransmit_lambda_percent as usize, 50, 1_000),
             ("mtu", self.mtu, Self::MTU_MIN, Self::MTU_MAX),
-            ("members_max", self.members_max, 2, 1 << 24),
-            ("members_reserved", self.members_reserved, 0, 1 << 24),
+            ("members_max", self.members_max, 2, MEMBERS_MAX),
+            ("members_reserved", self.members_reserved, 0, MEMBERS_MAX),
             ("sync_rate", self.sync_rate as usize, 4_096, 1 << 30),
             ("relays_max", self.relays_max, 1, 1_024),
             ("suspicions_max", self.suspicions_max, 1, 1 << 16),

@@ -10,8 +10,8 @@
 //!
 //! That order is the *drain rule*; debug builds assert it. The same inputs at the same times give the same outputs, byte
 //! for byte, on every machine. After its members are admitted a node allocates nothing to probe, answer, gossip,
-//! suspect or refute, unless more of them are suspected or dead at a time than there is room for (`docs/protocol.md`,
-//! "Bounds").
+//! suspect or refute, unless more of them are suspected or dead at a time, or change while they are still being introduced,
+//! than there is room for (`docs/protocol.md`, "Bounds").
 //!
 //! `docs/protocol.md` tells what is decided and why, `docs/wire.md` what the bytes mean.
 

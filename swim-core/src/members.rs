@@ -31,7 +31,7 @@ const _: () = assert!(size_of::<Row>() == 64, "a row is a cache line");
 
 /// What is known of one member: on one cache line, since nearly all that is heard of a member needs a look at it.
 #[repr(align(64))]
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Row {
     pub(crate) id: NodeId,
     pub(crate) status: Status,

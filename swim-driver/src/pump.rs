@@ -66,7 +66,7 @@ pub struct Pump {
     me: (Status, Incarnation, SocketAddr),
     /// The events of one drain.
     batch: Vec<Event>,
-    /// How many events handles were given.
+    /// How many events were told.
     events_told: u64,
     /// Addresses to which sending has failed, not yet told to the node. At most [`FAILURES_MAX`].
     failed: Vec<SocketAddr>,
@@ -290,7 +290,7 @@ impl Pump {
         self.node.poll_timeout().into_iter().chain(seeds).min()
     }
 
-    /// How many events subscribers were given so far. Who drives the pump and reads its events need not look for one while this
+    /// How many events were told so far, whether anybody subscribes or not. Who drives the pump and reads its events need not look for one while this
     /// stays the same.
     pub fn events_told(&self) -> u64 {
         self.events_told

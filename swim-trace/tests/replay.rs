@@ -187,12 +187,12 @@ fn a_step_that_was_not_over_is_not_compared() {
 fn a_config_that_asks_for_too_much_is_refused() {
     let (bytes, node) = three(false, false);
     let mut header = Trace::open(&bytes).unwrap().header().clone();
-    header.config.members_max = 1 << 24;
-    header.config.members_reserved = 1 << 24;
+    header.config.members_max = 1 << 22;
+    header.config.members_reserved = 1 << 22;
     header.config.tombstone_ttl *= 2;
     let bytes = Tape::new(&header, &node).finish(&node);
     let refused = Replay::new(&Trace::open(&bytes).unwrap()).unwrap_err();
-    assert_eq!(refused, ReplayError::TooLarge { members_reserved: 1 << 24 });
+    assert_eq!(refused, ReplayError::TooLarge { members_reserved: 1 << 22 });
 }
 
 /// The state can be written and read back anywhere.

@@ -87,18 +87,18 @@ fn damage_ends_it_behind_what_is_intact() {
 fn inputs_are_shown_without_a_replay() {
     let (bytes, _) = three(false, false);
     let large = with_header(&bytes, |header| {
-        header.config.members_max = 1 << 24;
-        header.config.members_reserved = 1 << 24;
+        header.config.members_max = 1 << 22;
+        header.config.members_reserved = 1 << 22;
         header.config.tombstone_ttl *= 2;
     });
     let path = file("cat-large.trace", &large);
     let plain = printed(CAT, &[&path]);
     let (code, text, why) = ended(CAT, &[&path, "--outputs"]);
     assert!(code == 2 && text == plain, "{why}");
-    assert!(why.contains("what came out is not known further: the trace's config reserves 16777216 rows"), "{why}");
+    assert!(why.contains("what came out is not known further: the trace's config reserves 4194304 rows"), "{why}");
     let (code, text, why) = ended(&["trace", "stats"], &[&path]);
     assert!(
-        code == 2 && text.contains("received, by message\n  ack ") && why.contains("reserves 16777216 rows"),
+        code == 2 && text.contains("received, by message\n  ack ") && why.contains("reserves 4194304 rows"),
         "{why}"
     );
 }

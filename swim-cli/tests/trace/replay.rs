@@ -133,11 +133,11 @@ fn what_cannot_be_replayed_is_exit_code_2() {
     assert!(why.contains("all before it is whole"), "{why}");
 
     let large = with_header(&bytes, |header| {
-        header.config.members_max = 1 << 24;
-        header.config.members_reserved = 1 << 24;
+        header.config.members_max = 1 << 22;
+        header.config.members_reserved = 1 << 22;
         header.config.tombstone_ttl *= 2;
     });
-    refused(REPLAY, &[&file("replay-large.trace", &large)], &["reserves 16777216 rows"]);
+    refused(REPLAY, &[&file("replay-large.trace", &large)], &["reserves 4194304 rows"]);
     refused(REPLAY, &[&file("replay-no.trace", b"")], &["this is no trace"]);
 }
 

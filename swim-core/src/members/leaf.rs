@@ -36,7 +36,7 @@ pub(super) fn live_mark(rows: &Slab<Row>, marks: &[u64], slot: u32) -> u64 {
     if mark != 0 && rows.get(slot).is_some_and(|r| r.status.is_live()) { mark } else { 0 }
 }
 
-/// See [`Members::row_value`]. A slot without a row adds nothing.
+/// What a live row adds to the view hash. A slot without a row adds nothing.
 pub(super) fn row_value(rows: &Slab<Row>, slot: u32) -> u64 {
     rows.get(slot).map_or(0, |row| live_hash(mix64(row.id.as_u64()), row.status, row.detail_at))
 }

@@ -1,8 +1,8 @@
 //! Containers: slab of rows, shuffled round-robin, transmit queue, deadline heap, bounded ring, tree of sums.
 //!
 //! All are indexed by slot (a row's place in the slab), all have a `check` that compares every index with its plain
-//! meaning, and none allocates after the slab has grown to its size, but for deadlines: of them there is room for many and no
-//! more, since hardly ever all members have one.
+//! meaning, and none allocates after the slab has grown to its size, but for deadlines, and for members that are in both
+//! transmit queues: there is room for many and no more, since hardly ever all members have one, or are in both.
 
 mod buckets;
 mod deadlines;
@@ -34,6 +34,11 @@ pub(crate) const NONE: u32 = u32::MAX;
 
 /// Slots are below this, so that three bytes tell all of them from no slot.
 pub(crate) const SLOTS_MAX: u32 = (1 << 24) - 1;
+
+/// Most members of a table. Guests of [`Pair`] have places behind those of all slots, for which room is made beforehand.
+pub(crate) const MEMBERS_MAX: usize = 1 << 22;
+
+const _: () = assert!(2 * MEMBERS_MAX + MEMBERS_MAX / 16 < SLOTS_MAX as usize, "all places have numbers");
 
 /// Arrays grow by a sixteenth of what they have: doubling would leave large ones half empty, and each copies its items sixteen
 /// times in all, however large it becomes. Those of up to so many items grow by an eighth, since each step takes its time.

@@ -9,7 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::buckets::{COUNT, FIRST, IDLE, LIMIT_MAX, Lanes, List, Places, SECOND, Stored, Take};
-use super::{Index, NONE, SLOTS_MAX, Slab, room_for};
+use super::{Index, MEMBERS_MAX, NONE, Slab, room_for};
 use crate::hash::mix64;
 
 /// In a table of up to so many slots all can be in both queues without an allocation.
@@ -67,15 +67,22 @@ impl Guests {
         }
     }
 
-    /// Gives the slot a place; `None` when no number is left for it.
-    fn admit(&mut self, slot: u32) -> Option<u32> {
-        if self.base as usize + self.slots.slots() + 1 >= SLOTS_MAX as usize {
-            return None;
-        }
+    /// Of how many there is room at least.
+    fn room(&self) -> usize {
+        let base = self.base as usize;
+        base.min(FEW.max(base / SHARE))
+    }
+
+    fn has_room(&self) -> bool {
+        self.slots.capacity() >= self.room()
+    }
+
+    /// Gives the slot a place.
+    fn admit(&mut self, slot: u32) -> u32 {
         let at = self.slots.insert(slot);
         let slots = &self.slots;
         self.by_slot.insert(at, |at| hash_at(slots, at));
-        Some(self.base + at)
+        self.base + at
     }
 }
 
@@ -116,7 +123,10 @@ impl Pair {
         self.slots = self.slots.max(slots);
         let base = self.lanes.places.base as usize;
         if self.slots > base {
-            self.make_room(room_for(self.slots, base).min(SLOTS_MAX as usize));
+            self.make_room(room_for(self.slots, base));
+        } else if !self.lanes.places.has_room() {
+            // A clone has no more room than it needs.
+            self.reserve();
         }
     }
 
@@ -136,7 +146,7 @@ impl Pair {
     /// Takes the room for guests that so many slots have, and for those that there are.
     fn reserve(&mut self) {
         let (base, guests) = (self.lanes.places.base as usize, &mut self.lanes.places);
-        let room = base.min(FEW.max(base / SHARE)).max(guests.slots.slots());
+        let room = guests.room().max(guests.slots.slots());
         guests.slots.reserve(room);
         // Twice as much, so that this table is never made larger for the traces of those that are gone.
         if guests.by_slot.capacity() < 2 * room {
@@ -149,29 +159,26 @@ impl Pair {
     /// What is small of this slot is to be told, or what is large, and then the small goes with it: from the start.
     #[inline]
     pub(crate) fn enqueue(&mut self, slot: u32, large: bool) {
-        let mut place = slot;
-        if !self.lanes.is_idle(slot) || self.lanes.places.slots.len() > 0 {
-            let Some(anew) = self.place_anew(slot, large) else { return };
-            place = anew;
-        }
+        debug_assert!((slot as usize) < self.slots, "a slot was admitted before it is queued");
+        let moves = !self.lanes.is_idle(slot) || self.lanes.places.slots.len() > 0;
+        let place = if moves { self.place_anew(slot, large) } else { slot };
         self.lanes.append(place, lane(large));
     }
 
-    /// Takes out what goes, and tells the place for what comes. When all numbers of places are taken, what is small of a slot
-    /// that is queued as large is not queued: it goes with it.
+    /// Takes out what goes, and tells the place for what comes.
     #[cold]
     #[inline(never)]
-    fn place_anew(&mut self, slot: u32, large: bool) -> Option<u32> {
+    fn place_anew(&mut self, slot: u32, large: bool) -> u32 {
         self.remove_from(slot, false);
         if large {
             self.remove_from(slot, true);
         }
         if self.lanes.is_idle(slot) {
-            return Some(slot);
+            return slot;
         }
-        let place = self.lanes.places.admit(slot)?;
+        let place = self.lanes.places.admit(slot);
         self.lanes.grow(place as usize + 1);
-        Some(place)
+        place
     }
 
     /// Takes a slot out of both queues.
@@ -232,6 +239,9 @@ impl Pair {
         let base = self.lanes.places.base;
         if self.slots > base as usize || self.lanes.sent.len() < base as usize {
             return Err("pair: a slot has no place");
+        }
+        if self.lanes.sent[self.slots..base as usize].iter().any(|&sent| sent != IDLE) {
+            return Err("pair: a slot is queued that was never admitted");
         }
         for (at, &slot) in self.lanes.places.slots.iter() {
             if self.lanes.places.place(slot) != Some(base + at) || slot >= base {
@@ -314,7 +324,7 @@ impl TryFrom<Written> for Pair {
         small.check()?;
         large.check()?;
         let slots = large.sent.len();
-        if small.sent.len() != slots || slots >= SLOTS_MAX as usize {
+        if small.sent.len() != slots || slots > MEMBERS_MAX {
             return Err("pair: the queues are not of the same slots");
         }
         if small.sent.iter().chain(&large.sent).any(|&sent| sent >= LIMIT_MAX && sent != IDLE) {
@@ -327,9 +337,7 @@ impl TryFrom<Written> for Pair {
                 pair.lanes.sent[slot] = large.sent[slot];
             }
             if small.sent[slot] != IDLE {
-                let place =
-                    if large.sent[slot] == IDLE { Some(slot as u32) } else { pair.lanes.places.admit(slot as u32) };
-                let place = place.ok_or("pair: more is queued than there are places")?;
+                let place = if large.sent[slot] == IDLE { slot as u32 } else { pair.lanes.places.admit(slot as u32) };
                 pair.lanes.grow(place as usize + 1);
                 pair.lanes.sent[place as usize] = SECOND + small.sent[slot];
             }

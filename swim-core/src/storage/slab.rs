@@ -92,7 +92,6 @@ impl<T> Slab<T> {
         self.entries.len() - self.vacant
     }
 
-    #[cfg(test)]
     pub(crate) fn capacity(&self) -> usize {
         self.entries.capacity()
     }

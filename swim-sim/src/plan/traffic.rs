@@ -63,7 +63,7 @@ pub struct Memory {
 }
 
 /// Heap of a node with its view, per row with a name of ten bytes: measured by `tests/plan_memory.rs`, which lays it beside
-/// 2 to 4096 rows. Small tables grow by doubling, so it is some more or less from size to size.
+/// 2 to 4096 rows. Tables by hash grow by doubling, so it is some more or less from size to size.
 const ROW_BYTES: usize = 240;
 /// The same without any row: queues of events, facts, relays and suspicions, as the presets bound them, and buffers.
 const BASE_BYTES: usize = 143_000;

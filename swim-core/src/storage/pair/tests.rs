@@ -164,8 +164,9 @@ fn no_guest_allocates_that_there_is_room_for() {
         let mut pair = grown(slots);
         (0..3).for_each(|slot| pair.enqueue(slot, false));
         let mut copy: Pair = postcard::from_bytes(&postcard::to_allocvec(&pair).unwrap()).unwrap();
-        copy.grow(slots);
-        for mut pair in [pair, copy] {
+        let mut clone = pair.clone();
+        [&mut copy, &mut clone].into_iter().for_each(|pair| pair.grow(slots));
+        for mut pair in [pair, copy, clone] {
             let taken = |pair: &Pair| {
                 (pair.lanes.sent.capacity(), pair.lanes.places.slots.capacity(), pair.lanes.places.by_slot.buckets())
             };
