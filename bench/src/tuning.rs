@@ -7,7 +7,7 @@ use swim_core::Config;
 /// Values that are not those of `Config::lan`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::Args)]
 pub(crate) struct Tuning {
-    /// Ours with another α: the shortest suspicion is α · log10 N periods.
+    /// Ours with another α, in per cent: the shortest suspicion is α · log10 N periods.
     #[arg(long)]
     alpha: Option<u32>,
     /// Ours with another β: the longest suspicion is β times the shortest.
@@ -42,7 +42,7 @@ impl Tuning {
     pub(crate) fn config(self) -> Config {
         let mut config = Config::lan("bench");
         let millis = |value: Option<u64>, old| value.map_or(old, Duration::from_millis);
-        config.suspicion_alpha = self.alpha.unwrap_or(config.suspicion_alpha);
+        config.suspicion_alpha_percent = self.alpha.unwrap_or(config.suspicion_alpha_percent);
         config.suspicion_beta = self.beta.unwrap_or(config.suspicion_beta);
         config.indirect_probes = self.relays.unwrap_or(config.indirect_probes);
         config.probe_timeout = millis(self.timeout, config.probe_timeout);

@@ -31,8 +31,8 @@ pub struct Config {
     pub indirect_probes: usize,
     /// Pings sent to the probed member itself: 1 as in SWIM; 2: once more when relays are asked.
     pub direct_probes: usize,
-    /// α: the shortest suspicion is α·max(1, log10 n) probe intervals (Lifeguard §III-B).
-    pub suspicion_alpha: u32,
+    /// α in percent: the shortest suspicion is α·max(1, log10 n) probe intervals (Lifeguard §III-B).
+    pub suspicion_alpha_percent: u32,
     /// β: the longest suspicion is β times the shortest.
     pub suspicion_beta: u32,
     /// K: independent confirmations that bring a suspicion from longest to shortest; at most 3. 0: always the shortest.
@@ -138,7 +138,7 @@ pub enum StopPolicy {
 
 impl Config {
     /// For a real network within one site: about a second per period (memberlist's LAN figures, β and K of Lifeguard). Relays are
-    /// six, and α is 3; `docs/protocol.md` says why, in "Probe" and "Suspicion".
+    /// six, and α is 2.5; `docs/protocol.md` says why, in "Probe" and "Suspicion".
     pub fn lan(cluster: &str) -> Self {
         Self {
             cluster: cluster.into(),
@@ -146,7 +146,7 @@ impl Config {
             probe_timeout: Duration::from_millis(500),
             indirect_probes: 6,
             direct_probes: 2,
-            suspicion_alpha: 3,
+            suspicion_alpha_percent: 250,
             suspicion_beta: 6,
             suspicion_confirmations: 3,
             suspicion_retell: true,
@@ -183,11 +183,12 @@ impl Config {
         }
     }
 
-    /// For nodes on one machine, and for tests: five periods a second.
+    /// For nodes on one machine, and for tests: five periods a second, and an α of 3, since who is late there is late for all.
     pub fn local(cluster: &str) -> Self {
         Self {
             probe_interval: Duration::from_millis(200),
             probe_timeout: Duration::from_millis(80),
+            suspicion_alpha_percent: 300,
             gossip_interval: Duration::from_millis(50),
             join_retry: Duration::from_millis(200),
             join_retry_max: Duration::from_secs(10),
@@ -202,7 +203,7 @@ impl Config {
         Self {
             probe_interval: Duration::from_secs(5),
             probe_timeout: Duration::from_secs(3),
-            suspicion_alpha: 6,
+            suspicion_alpha_percent: 600,
             gossip_interval: Duration::from_millis(500),
             gossip_fanout: 4,
             join_retry: Duration::from_secs(3),
@@ -278,7 +279,7 @@ impl Config {
         let counts = [
             ("indirect_probes", self.indirect_probes, 0, 16),
             ("direct_probes", self.direct_probes, 1, 2),
-            ("suspicion_alpha", self.suspicion_alpha as usize, 1, 1_000),
+            ("suspicion_alpha_percent", self.suspicion_alpha_percent as usize, 100, 100_000),
             ("suspicion_beta", self.suspicion_beta as usize, 1, 1_000),
             ("suspicion_confirmations", self.suspicion_confirmations, 0, 3),
             ("health_max", self.health_max as usize, 0, 100),
@@ -360,7 +361,7 @@ impl Config {
     /// The shortest and the longest suspicion, in microseconds, in a cluster of `n` live members.
     pub(crate) fn suspicion_micros(&self, n: u64) -> (u64, u64) {
         let unit = (u128::from(micros(self.probe_interval)) * u128::from(log10_scale_q16(n))) >> 16;
-        let min = u64::try_from(unit * u128::from(self.suspicion_alpha)).unwrap_or(u64::MAX);
+        let min = u64::try_from(unit * u128::from(self.suspicion_alpha_percent) / 100).unwrap_or(u64::MAX);
         (min, min.saturating_mul(u64::from(self.suspicion_beta)))
     }
 
@@ -453,7 +454,7 @@ mod tests {
             ("probe_timeout", |c| c.probe_timeout = c.probe_interval),
             ("direct_probes", |c| c.direct_probes = 0),
             ("direct_probes", |c| c.direct_probes = 3),
-            ("suspicion_alpha", |c| c.suspicion_alpha = 0),
+            ("suspicion_alpha_percent", |c| c.suspicion_alpha_percent = 0),
             ("gossip_fanout", |c| c.gossip_fanout = 0),
             ("mtu", |c| c.mtu = 799),
             ("mtu", |c| c.mtu = 65_508),
@@ -481,7 +482,7 @@ mod tests {
     #[test]
     fn suspicion_follows_lifeguards_formula() {
         let mut c = Config::lan("c");
-        c.suspicion_alpha = 5;
+        c.suspicion_alpha_percent = 500;
         let ms = |d: Duration| d.as_millis();
         // α·log10(N)·interval with α=5: 5 s up to N=10, 10 s at 100; β=6 times that at most.
         for (n, want) in [(1, 5_000), (10, 5_000), (100, 10_000), (1_000, 15_000)] {

@@ -182,7 +182,7 @@ fn differing(n: u32, differing: u32, config: Config) -> Pair {
 fn config() -> Config {
     let mut c = util::config();
     // Nobody is probed here, so nobody may be found dead meanwhile.
-    (c.suspicion_alpha, c.suspicion_beta) = (1_000, 1_000);
+    (c.suspicion_alpha_percent, c.suspicion_beta) = (100_000, 1_000);
     c
 }
 

@@ -83,7 +83,7 @@ fn piece(b: &mut Bytes<'_>, epochs: bool, writes: u32) -> Piece {
 fn settle(pieces: &[Piece], writes: u32, epochs: bool) -> Outcome {
     let mut config = Config::local("fuzz");
     // No time passes here, so nothing but the pieces decides.
-    config.suspicion_alpha = 100;
+    config.suspicion_alpha_percent = 10_000;
     let mut bench = Bench::new(ME, config, 1);
     for n in 1..=WITNESS {
         let detail = Detail { at: Incarnation::new(EPOCH, 0), addr: addr(n), name: "", meta: b"" };

@@ -7,7 +7,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use swim_core::{Command, Input, Instant};
-use swim_trace::{Index, Place, Trace, block};
+use swim_trace::{Index, Place, Replay, ReplayError, Trace, block};
 use swim_trace_tools::fuzzing;
 use util::{Net, three};
 
@@ -128,14 +128,32 @@ fn many_blocks_take_no_more_than_the_file() {
     assert!(peak(&bytes) < CONSTANT + bytes.len(), "{} of {}", peak(&bytes), bytes.len());
 }
 
-/// What a keyframe says of its bounds is believed when it is what its configuration says: this one says 2 GB of relayed probes.
+/// What a keyframe says of its sizes is believed when it is what its configuration says: with each of its numbers as great as
+/// can be, such as 2^32 - 1 relayed probes, it is refused, or takes no more than a node does.
 #[test]
 fn a_keyframe_takes_what_its_configuration_says() {
-    let bytes = include_bytes!("../../fuzz/seeds/trace/finding-ring-bound.trace");
-    NOW.set(0);
-    PEAK.set(0);
-    fuzzing::trace(bytes);
-    assert!(PEAK.get() < 4 << 20, "{}", PEAK.get());
+    const GREAT: [u8; 5] = [0xff, 0xff, 0xff, 0xff, 0x0f];
+    let (whole, node) = three(false, true);
+    let header = &whole[..16 + Trace::open(&whole).unwrap().blocks().next().unwrap().unwrap().len()];
+    let (snapshot, mut refused) = (node.snapshot(), 0);
+    for at in 4..snapshot.len() {
+        // One byte, or the last one of a number that has several.
+        let spliced = [&snapshot[..at], &GREAT, &snapshot[at + 1..]].concat();
+        let mut bytes = header.to_vec();
+        bytes.extend_from_slice(&(8 + spliced.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(&[3, 0, 0, 0]);
+        bytes.extend_from_slice(&[0; 24]);
+        bytes.extend_from_slice(&spliced);
+        bytes.extend_from_slice(&[0; 8]);
+        let bytes = fuzzing::mended(&bytes);
+        NOW.set(0);
+        PEAK.set(0);
+        let trace = Trace::open(&bytes).unwrap();
+        let mut replay = Replay::near(&trace, Instant::NEVER).unwrap();
+        refused += usize::from(matches!(replay.step(), Some(Err(ReplayError::Restore { .. }))));
+        assert!(PEAK.get() < 1 << 20, "{at}: {}", PEAK.get());
+    }
+    assert!(refused > snapshot.len() / 2, "{refused} of {}", snapshot.len());
 }
 
 /// The one thing that is larger in memory than in the file: addresses, which are read for one input at a time.

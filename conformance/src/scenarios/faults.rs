@@ -245,7 +245,7 @@ pub fn i4_datagrams_that_are_cut_off_change_nothing<H: Sockets>(run: &mut Run) {
 /// A config in which no suspicion runs out as long as a scenario's faults last.
 fn patient<H: Sockets>() -> Config {
     let mut config = H::base_config();
-    config.suspicion_alpha = 12;
+    config.suspicion_alpha_percent = 1_200;
     config
 }
 

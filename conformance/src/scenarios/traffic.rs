@@ -205,7 +205,8 @@ pub fn p20_after_a_heal_traffic_settles<H: Inspect>(run: &mut Run) {
     h.cut(&nodes[..5], &nodes[5..], Way::Both);
     let (_, longest) = h.config().suspicion_bounds(N);
     let apart = |h: &mut H| h.all_see(5) && h.is_quiet();
-    h.until(h.periods(20) + longest, apart).expect("each half holds the other dead");
+    // Whose probes fail probes more slowly, so all are probed in up to twice 2N-1 periods.
+    h.until(h.periods(2 * (2 * N as u32 - 1)) + longest, apart).expect("each half holds the other dead");
     h.run(h.periods(10));
     let before = nodes.iter().map(|&p| h.node(p).me().incarnation().refutations()).collect::<Vec<_>>();
     h.heal();

@@ -41,7 +41,7 @@ fn a_preset_is_told_line_by_line() {
     };
     assert!(text.starts_with("50 nodes, preset lan; loss 0 %, latency 100us..1ms, not sealed\n"), "{text}");
     assert!(value("first suspicion, mean").starts_with("1.98 s"), "{text}");
-    assert!(value("suspicion, shortest").starts_with("5.10 s"), "{text}");
+    assert!(value("suspicion, shortest").starts_with("4.25 s"), "{text}");
     assert!(value("idle, datagrams").starts_with("2.00/s"), "{text}");
     assert!(value("idle, bytes").starts_with("1.10 kbit/s   138 B"), "{text}");
     assert!(!text.contains("Warnings"), "{text}");
@@ -112,9 +112,9 @@ fn curves_are_drawn_for_all_presets_or_for_what_is_asked() {
     printed(&["--nodes", "50", "--plot", path]);
     let svg = std::fs::read_to_string(&plot).unwrap();
     assert!(["local", "lan", "wan"].iter().all(|preset| svg.contains(&format!("{preset}: first dead"))), "{svg}");
-    printed(&["--nodes", "50", "--set", "suspicion_alpha=5", "--plot", path]);
+    printed(&["--nodes", "50", "--set", "suspicion_alpha_percent=500", "--plot", path]);
     let svg = std::fs::read_to_string(&plot).unwrap();
-    assert!(svg.contains("preset lan, suspicion_alpha=5: first dead") && !svg.contains("wan"), "{svg}");
+    assert!(svg.contains("preset lan, suspicion_alpha_percent=500: first dead") && !svg.contains("wan"), "{svg}");
     let (code, _, why) = ended(&["--nodes", "50", "--plot", plot.join("x").to_str().unwrap()]);
     assert!(code == 1 && why.contains("cannot write the plot"), "{why}");
 }

@@ -43,7 +43,7 @@ const MAGIC: [u8; 2] = *b"NS";
 impl Node {
     /// Which layout of the state [`Self::snapshot`] writes and [`Self::restore`] reads. It changes whenever a field of any
     /// component does; there is no reading of older ones.
-    pub const SNAPSHOT_VERSION: u16 = 7;
+    pub const SNAPSHOT_VERSION: u16 = 8;
 
     /// Everything that decides what the node does next: generator, deadlines, queues, table, evidence. Two magic bytes and
     /// [`Self::SNAPSHOT_VERSION`], then postcard.

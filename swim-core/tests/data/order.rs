@@ -79,7 +79,7 @@ fn order_multiplicity_and_loss_do_not_matter() {
         let mut config = Config::lan("c");
         config.tombstone_ttl = Duration::from_secs([20, 600][dice.below(2)]);
         // Nobody is found dead, so that what was cut off has missed something, and is no newcomer.
-        config.suspicion_alpha = 1_000;
+        config.suspicion_alpha_percent = 100_000;
         config.rumor_stop = [StopPolicy::Budget(170), StopPolicy::Counter(2), StopPolicy::Coin(3)][dice.below(3)];
         let mut net = Net::whole(NODES, &config, seed);
         (net.keep_frames, net.loss) = (true, [10, 40, 70][dice.below(3)]);

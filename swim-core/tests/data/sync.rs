@@ -31,7 +31,7 @@ impl Pair {
     fn new(members: u32) -> Self {
         let mut config = crate::util::config();
         // Nobody is probed here, so nobody may be found dead meanwhile.
-        (config.suspicion_alpha, config.suspicion_beta) = (1_000, 1_000);
+        (config.suspicion_alpha_percent, config.suspicion_beta) = (100_000, 1_000);
         config.members_reserved = members as usize;
         let now = Instant::from_millis(1_000);
         let node = |n: u32| Node::new(identity(n), config.clone(), u64::from(n) + 7, now).unwrap();

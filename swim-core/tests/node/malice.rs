@@ -17,7 +17,7 @@ fn compares(b: &Bench, to: Option<&Peer>) -> usize {
 fn an_echo_does_not_keep_from_syncing() {
     let asked = |echoes: bool| {
         let mut c = config();
-        c.suspicion_alpha = 1_000;
+        c.suspicion_alpha_percent = 100_000;
         let (mut b, peers) = Bench::with_peers(c, 6);
         for i in 0..300 {
             b.run(ms(200));

@@ -89,7 +89,7 @@ fn c14_configs_at_the_edge() {
     let spoils: [(&str, Spoil); 6] = [
         ("probe_interval", |c| c.probe_interval = Duration::from_micros(500)),
         ("probe_interval", |c| c.probe_interval = Duration::ZERO),
-        ("suspicion_alpha", |c| c.suspicion_alpha = 0),
+        ("suspicion_alpha_percent", |c| c.suspicion_alpha_percent = 0),
         ("suspicion_beta", |c| c.suspicion_beta = 0),
         ("tombstone_ttl", |c| c.tombstone_ttl = Duration::MAX),
         ("gossip_interval", |c| c.gossip_interval = Duration::ZERO),
@@ -119,7 +119,7 @@ fn c14_the_shortest_periods() {
     c.probe_interval = ms(2);
     c.probe_timeout = ms(1);
     c.gossip_interval = ms(1);
-    (c.suspicion_alpha, c.suspicion_beta) = (1, 1);
+    (c.suspicion_alpha_percent, c.suspicion_beta) = (100, 1);
     let (mut b, peers) = Bench::with_peers(c, 3);
     b.run_with(ms(1_000), &peers);
     assert_eq!((b.suspects(), b.downs()), (0, 0));

@@ -132,7 +132,7 @@ pub fn accused<'a>(id: NodeId, status: Status, accusers: &'a [NodeId]) -> Item<'
 /// One second per period, 500 ms time-out, fixed fields that the tests count on.
 pub fn config() -> Config {
     let mut c = Config::lan("bench");
-    (c.suspicion_alpha, c.indirect_probes) = (4, 3);
+    (c.suspicion_alpha_percent, c.indirect_probes) = (400, 3);
     c.suspicion_beta = 6;
     c
 }

@@ -56,7 +56,7 @@ fn a_cut_is_no_error_of_the_detector_and_mends() {
 #[test]
 fn who_runs_and_is_declared_dead_is_an_error() {
     let mut drill = drill(20, 120, &[(Kind::Loss(percent(50)), 10, Some(40))]);
-    (drill.config.suspicion_alpha, drill.config.suspicion_beta) = (1, 1);
+    (drill.config.suspicion_alpha_percent, drill.config.suspicion_beta) = (100, 1);
     let report = run(&drill);
     assert!(report.false_deaths.members > 0 && report.false_deaths.reports > 0, "{:?}", report.false_deaths);
     assert!(report.false_suspicions as usize >= report.false_deaths.members, "{report:?}");

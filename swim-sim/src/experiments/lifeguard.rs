@@ -129,7 +129,7 @@ impl Mechanisms {
     /// β is 6 and K is 3 wherever suspicions shrink, as in the paper.
     pub(super) fn config(self, alpha: u32) -> Config {
         let mut config = Config::lan("sim");
-        config.suspicion_alpha = alpha;
+        config.suspicion_alpha_percent = 100 * alpha;
         if self == Self::Ours {
             return config;
         }

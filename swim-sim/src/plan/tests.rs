@@ -65,7 +65,7 @@ fn detection_is_as_planned() {
 #[test]
 fn late_confirmations_are_planned_too() {
     let mut config = Config::lan("sim");
-    config.suspicion_alpha = 1;
+    config.suspicion_alpha_percent = 100;
     let plan = Plan::of(&Question::new(&config, 12)).detection;
     assert!(plan.first_dead_mean_ms > plan.first_suspicion_mean_ms + 1.5 * plan.suspicion_min_ms, "{plan:?}");
     let [_, dead] = crashes(3, 12, &config, 150);
@@ -258,9 +258,9 @@ fn what_is_doubtful_is_said() {
     said(&|c| c.members_max = 40, 50, 0, 1, &["newcomers are refused"]);
     said(&|c| c.members_max = 60, 50, 0, 1, &["rows of the dead"]);
     said(&|c| c.indirect_probes = 0, 50, 0, 1, &["without indirect probes"]);
-    said(&|c| (c.suspicion_alpha, c.gossip_fanout) = (1, 1), 2_000, 0, 1, &["the shortest suspicion"]);
+    said(&|c| (c.suspicion_alpha_percent, c.gossip_fanout) = (100, 1), 2_000, 0, 1, &["the shortest suspicion"]);
     said(&|c| c.tombstone_ttl = secs(15), 50, 0, 1, &["tombstone_ttl (15 s) is shorter"]);
-    said(&|c| c.suspicion_alpha = 60, 50, 0, 1, &["a crash is known after"]);
+    said(&|c| c.suspicion_alpha_percent = 6_000, 50, 0, 1, &["a crash is known after"]);
     said(&|c| c.gossip_interval = secs(2), 50, 0, 1, &["rides on probes alone"]);
 }
 

@@ -88,7 +88,7 @@ fn times(question: &Question<'_>, plan: &Plan, all: &mut Vec<String>) {
     if detection.suspicion_min_ms < reached {
         all.push(format!(
             "the shortest suspicion ({:.1} s) may end before the accused has heard of it and all have heard its \
-             refutation ({:.1} s); raise suspicion_alpha, or gossip faster",
+             refutation ({:.1} s); raise suspicion_alpha_percent, or gossip faster",
             detection.suspicion_min_ms / 1e3,
             reached / 1e3
         ));
@@ -103,7 +103,7 @@ fn times(question: &Question<'_>, plan: &Plan, all: &mut Vec<String>) {
     }
     if detection.first_dead_mean_ms > 60_000.0 {
         all.push(format!(
-            "a crash is known after {:.0} s in the mean; lower suspicion_alpha or probe_interval if that is too late",
+            "a crash is known after {:.0} s in the mean; lower suspicion_alpha_percent or probe_interval if that is too late",
             detection.first_dead_mean_ms / 1e3
         ));
     }

@@ -57,7 +57,7 @@ fn perturb(c: &mut Config, draws: &mut Stream) {
         }
     };
     now_and_then(&mut |d| c.indirect_probes = d.below(6));
-    now_and_then(&mut |d| c.suspicion_alpha = 2 + d.below(5) as u32);
+    now_and_then(&mut |d| c.suspicion_alpha_percent = 100 * (2 + d.below(5) as u32));
     now_and_then(&mut |d| c.suspicion_beta = 1 + d.below(8) as u32);
     now_and_then(&mut |d| c.suspicion_confirmations = d.below(4));
     now_and_then(&mut |d| c.gossip_fanout = 1 + d.below(5));

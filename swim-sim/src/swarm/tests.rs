@@ -425,7 +425,7 @@ fn faults_are_counted_when_they_strike() {
 fn a_bound_follows_from_the_config() {
     let mut plan = quiet_plan();
     let short = Bound::of(&plan, 10);
-    plan.config.suspicion_alpha *= 2;
+    plan.config.suspicion_alpha_percent *= 2;
     let long = Bound::of(&plan, 10);
     assert_eq!(long.suspect, short.suspect * 2);
     assert_eq!(long.total() - short.total(), short.suspect);

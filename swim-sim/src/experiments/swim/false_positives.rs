@@ -73,7 +73,7 @@ fn probe(args: &SwimArgs, n: usize, loss: u32, direct: usize, k: usize) -> (u64,
     // Longer periods would only mean fewer probes.
     config.health_max = 0;
     // A suspicion ends when it is refuted.
-    config.suspicion_alpha = 1_000;
+    config.suspicion_alpha_percent = 100_000;
     let period = config.probe_interval;
     let row = [args.table as u64, n as u64, u64::from(loss), k as u64, direct as u64];
     let mut c = Cluster::form(args.seed, &row, n, config);

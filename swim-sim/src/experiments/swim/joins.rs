@@ -92,7 +92,7 @@ fn as_in_the_paper() -> Config {
     config.health_max = 0;
     config.suspicion_confirmations = 0;
     // So many times log10 n periods are about 3 ln(n+1) of them.
-    config.suspicion_alpha = 7;
+    config.suspicion_alpha_percent = 700;
     config
 }
 
