@@ -25,13 +25,14 @@ const PLANTED_MIN: usize = 57;
 /// first. Those that are named nowhere are looked for in runs first.
 struct Story(&'static str, fn(Config), &'static [Mutation]);
 
-const STORIES: [Story; 14] = [
+const STORIES: [Story; 15] = [
     Story("a tombstone goes at its time", stories::a_tombstone_goes_at_its_time, &[Mutation::TombstoneTimeBegins]),
     Story(
         "what was deleted stays deleted",
         stories::what_was_deleted_stays_deleted,
         &[Mutation::DroppedTombstonesUntold],
     ),
+    Story("a pause convicts nobody", stories::a_pause_convicts_nobody, &[Mutation::PauseConvicts]),
     Story("nobody else writes my state", stories::nobody_else_writes_my_state, &[Mutation::PeersWriteMyState]),
     Story(
         "forged accusations change nothing",

@@ -235,10 +235,13 @@ impl Node {
         let since = self.cx.now.minus_micros(2 * self.cx.pace.sync_patience);
         let recent = self.app_recent.between(since, self.cx.now).map(|(slot, _)| slot);
         for slot in recent.filter(|&slot| !self.state.is_news(slot) && !self.rumors.tells_of(slot)) {
-            if self.to_tell.len() < TELL_MAX && !self.to_tell.contains(&slot) {
-                self.to_tell.push(slot);
-            }
+            tell(&mut self.to_tell, slot);
         }
+    }
+
+    /// How far this node is with this member goes into the answer to what has just come.
+    pub(super) fn tell_of(&mut self, slot: u32) {
+        tell(&mut self.to_tell, slot);
     }
 
     /// As many members as this node tells have all states and rumors that it has. Those of the dead are in no hash, and the
@@ -269,5 +272,12 @@ impl Node {
             ensure(self.table.raw_mark(slot) == self.mark_of(slot), "a mark is that of what is held")?;
         }
         Ok(())
+    }
+}
+
+/// Notes whom the answer is to tell of, once, and so many at most.
+fn tell(to_tell: &mut Vec<u32>, slot: u32) {
+    if to_tell.len() < TELL_MAX && !to_tell.contains(&slot) {
+        to_tell.push(slot);
     }
 }

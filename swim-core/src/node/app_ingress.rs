@@ -5,7 +5,7 @@
 use smallvec::SmallVec;
 
 use super::Node;
-use super::app::{FEEDBACK_MAX, TELL_MAX};
+use super::app::FEEDBACK_MAX;
 use crate::config::Config;
 use crate::event::Event;
 use crate::fetch::{DIGEST_MAX, Progress, Want};
@@ -125,6 +125,10 @@ impl Node {
             Outcome::Stale => {
                 count(&mut self.cx.stats.deltas_stale);
                 self.want_rest(item, slot, peer, upto, answer);
+                // For the same reason whoever announces less of the dead is told, or nobody might have told it.
+                if orphaned && !answer && item.version < self.state.version(slot) {
+                    self.tell_of(slot);
+                }
             }
             Outcome::Refused { no_room } => {
                 count(&mut self.cx.stats.deltas_refused);
@@ -232,8 +236,8 @@ impl Node {
         let (version, last) = (self.state.version(slot), self.rumors.last(slot));
         let holes = page && last == s.last && self.rumors.digest(slot).0 > s.floor;
         let behind = version > s.version || last > s.last || holes;
-        if behind && self.to_tell.len() < TELL_MAX {
-            self.to_tell.push(slot);
+        if behind {
+            self.tell_of(slot);
         }
     }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use crate::util::data::*;
 use crate::util::*;
-use swim_core::wire::{Message, Summary};
-use swim_core::{Command, Config, NodeId, Rumor};
+use swim_core::wire::{Message, StateHead, Summary};
+use swim_core::{Command, Config, NodeId, Rumor, State, Status};
 
 /// Most members that a peer is told of in one datagram, and in an ack.
 const TOLD: usize = 48;
@@ -79,6 +79,35 @@ fn each_list_is_told_once() {
     let held: Vec<Summary> = peers.iter().map(|p| Summary { version: 1, ..lacking(p) }).collect();
     b.recv_from(asker.addr, &summaries(&asker, None, &held));
     assert!(b.sent.is_empty());
+}
+
+/// G10: no hash has the state of the dead. So whoever announces less of it than is held here is told, once per datagram; who
+/// announces as much, or less of a live member, is not.
+#[test]
+fn g10_who_lacks_the_last_words_of_the_dead_is_told() {
+    let (mut b, peers) = Bench::with_peers(config(), 4);
+    let (gone, one) = (peers[1], peers[2]);
+    b.recv_from(gone.addr, &delta(&gone, None, &head_of(&gone, 2), &[entry(1, "k", b"old"), entry(2, "k", b"last")]));
+    b.run_with(ms(10_000), &peers);
+    let announced = |version| delta(&one, None, &StateHead { from: version, ..head_of(&gone, version) }, &[]);
+    let answers = |b: &mut Bench, version| {
+        b.clear();
+        b.recv_from(one.addr, &announced(version));
+        told(b, &one)
+    };
+    assert!(answers(&mut b, 1).is_empty(), "it lives, and so its state is in a hash");
+    b.recv(&one, None, &[accused(gone.id, Status::new(gone.incarnation, State::Left), &[])]);
+    assert_eq!(answers(&mut b, 1), [[gone.id]]);
+    assert!(answers(&mut b, 2).is_empty());
+    let twice = written(&one, |w| {
+        let head = StateHead { from: 1, ..head_of(&gone, 1) };
+        assert!(w.open_states());
+        assert!((0..2).all(|_| w.state(&head, usize::MAX, std::iter::empty()).is_some()));
+        w.close_section();
+    });
+    b.clear();
+    b.recv_from(one.addr, &twice);
+    assert_eq!(told(&mut b, &one), [[gone.id]]);
 }
 
 /// A ping by this peer, which has nothing: the ack to it, and how many other datagrams were sent.

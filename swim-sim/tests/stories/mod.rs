@@ -3,9 +3,9 @@
 pub(crate) mod forged;
 pub(crate) mod sealed;
 
-use swim_core::Config;
 use swim_core::wire::{Change, StateEntry, StateHead, Writer};
-use swim_sim::{NodeIx, World, millis, secs};
+use swim_core::{Config, State};
+use swim_sim::{NodeIx, Way, World, millis, secs};
 
 /// Three nodes that know each other and have nothing to tell.
 pub(crate) fn three(config: Config) -> (World, [NodeIx; 3]) {
@@ -85,4 +85,23 @@ pub(crate) fn nobody_else_writes_my_state(config: Config) {
     for node in nodes {
         assert_eq!(w.node(node).state(id).count(), 0, "{node:?}");
     }
+}
+
+/// P12: who stood still while it suspected somebody finds that suspicion's time over when it wakes up, and gives the accused
+/// the shortest time anew.
+pub(crate) fn a_pause_convicts_nobody(config: Config) {
+    let (mut w, nodes) = three(config);
+    let [one, accused, other] = nodes;
+    let (shortest, longest) = w.node(one).config().suspicion_bounds(3);
+    let id = w.id(accused);
+    let sees = |w: &World| w.node(one).member(id).map(|row| row.status().state());
+    // Nobody else tells it anything.
+    w.cut(&[one], &[accused, other], Way::Both);
+    assert!(w.run_until(secs(60), |w| sees(w) == Some(State::Suspect)).is_some());
+    w.pause(one);
+    w.run(longest * 2);
+    w.resume(one);
+    w.run(shortest * 9 / 10);
+    assert_eq!((w.node(one).stats().pauses, sees(&w)), (1, Some(State::Suspect)));
+    assert!(w.run_until(longest, |w| sees(w) == Some(State::Dead)).is_some(), "in the end it does convict");
 }
