@@ -1,4 +1,4 @@
-//! States and rumors where the swarm alone would not show soon what goes wrong.
+//! States, rumors and verdicts where the swarm alone would not show soon what goes wrong.
 
 use swim_core::{Config, Event};
 use swim_sim::{NodeIx, World, secs};
@@ -30,6 +30,11 @@ fn what_is_lost_for_good_is_given_up() {
 #[test]
 fn a_tombstone_goes_everywhere_at_its_time() {
     crate::stories::a_tombstone_goes_at_its_time(Config::local("sim"));
+}
+
+#[test]
+fn p12_a_pause_convicts_nobody() {
+    crate::stories::a_pause_convicts_nobody(Config::local("sim"));
 }
 
 #[test]
