@@ -27,6 +27,9 @@ const EAGER_MAX: usize = 256;
 /// Keyspaces that may be passed over per datagram.
 const SKIPS_MAX: usize = 8;
 
+/// Members looked at for one that a ping is to tell of.
+const PLACES_MAX: usize = 16;
+
 /// Tombstones of an owner take at most one part in so many of `Config::state_bytes`; then the oldest go early.
 const TOMBSTONES_PART: usize = 4;
 
@@ -247,6 +250,15 @@ impl State {
                 self.announce(slot);
             }
         }
+    }
+
+    /// A member of which `of` holds, and whose state is held: the first one from a place on that `at` stands for, and not
+    /// far behind it.
+    pub(crate) fn some_of(&self, at: u32, of: impl Fn(u32) -> bool) -> Option<u32> {
+        let places = self.held.slots() as u32;
+        let from = at.checked_rem(places)?;
+        let near = (from..places).chain(0..from).take(PLACES_MAX).filter_map(|place| self.held.get(place));
+        near.filter(|held| held.map.version() > 0).map(|held| held.slot).find(|&slot| of(slot))
     }
 
     // --- telling

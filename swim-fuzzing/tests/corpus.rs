@@ -14,7 +14,7 @@ use swim_fuzzing::traffic::traffic;
 use swim_fuzzing::{TARGETS, Target};
 
 /// Files and bytes of a folder at most, and bytes of a file.
-const FILES_MAX: usize = 60;
+const FILES_MAX: usize = 70;
 const BYTES_MAX: usize = 150 << 10;
 const FILE_MAX: usize = 20 << 10;
 

@@ -35,7 +35,7 @@ fn parts(frame: &Frame<'_>) -> Vec<Part> {
 fn allowed(message: Option<Message>) -> (&'static str, &'static [Part]) {
     match message {
         None => ("gossip", &[Summaries, States, Rumors, Known]),
-        Some(Message::Ping { .. }) => ("ping", &[States, Rumors]),
+        Some(Message::Ping { .. }) => ("ping", &[Summaries, States, Rumors]),
         Some(Message::Ack { .. }) => ("ack", &[Summaries, States, Rumors]),
         Some(Message::PingReq { .. }) => ("ping-req", &[States, Rumors]),
         Some(Message::RelayedAck { .. }) => ("relayed ack", &[States, Rumors]),
@@ -120,6 +120,7 @@ pub fn f5_each_message_carries_its_own_data<H: Inspect>(run: &mut Run) {
                 );
             }
             "delta" => assert_eq!(updates + rows + held + wanted, 0, "its answer is only that"),
+            "ping" => assert!(frame.summaries().count() <= 1, "a ping tells of one of the dead"),
             // Feedback and summaries are answers of their own, and stand alone.
             "gossip" if parts.contains(&Known) || parts.contains(&Summaries) => {
                 assert!(parts.len() == 1 && updates + rows + held + wanted == 0, "{parts:?} and {updates} updates");
@@ -135,6 +136,7 @@ pub fn f5_each_message_carries_its_own_data<H: Inspect>(run: &mut Run) {
         ("gossip", States),
         ("gossip", Rumors),
         ("gossip", Known),
+        ("ping", Summaries),
         ("ping", States),
         ("ping", Rumors),
         ("ack", States),

@@ -32,7 +32,7 @@ impl Node {
             }
         }
         let mut w = Writer::new(buf, self.cx.me, me, self.table.view_hash())?;
-        if let Some(message) = bare {
+        if let Some(message) = bare.filter(|_| self.orphan(intent).is_none()) {
             let hash = self.table.app_hash();
             w.hold(if hash == 0 { 0 } else { APP_HASH_LEN });
             let fits = w.message(message);

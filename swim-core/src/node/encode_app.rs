@@ -66,6 +66,11 @@ impl Node {
         if let What::Message(Message::Ack { .. }) = intent.what {
             self.put_summaries(w, ACK_MAX);
         }
+        if let Some(slot) = self.orphan(intent).filter(|_| w.open_summaries()) {
+            let row = &self.table[slot];
+            w.summary(&self.summary(slot, row.id, row.status.incarnation().epoch()));
+            w.close_section();
+        }
         match intent.what {
             What::More { round } => {
                 // Rumors first: theirs may be one that needs all the room there is.
@@ -234,6 +239,13 @@ impl Node {
             last: of(|node, slot| node.rumors.last(slot)),
             floor: of(|node, slot| node.rumors.kept_floor(slot)),
         }
+    }
+
+    /// A member that is gone and has left a state, for a ping. No hash has what the dead have said, so without this nobody
+    /// would find out who lacks some of it. Mostly there is none; else it is one after the other, by chance.
+    pub(super) fn orphan(&self, intent: &Intent) -> Option<u32> {
+        let What::Message(Message::Ping { nonce, .. }) = intent.what else { return None };
+        self.state.some_of(nonce, |slot| self.table.row(slot).is_some_and(|row| !row.status.is_live()))
     }
 
     /// How far this node is with those members of which the receiver has shown something else.

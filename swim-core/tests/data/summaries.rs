@@ -110,6 +110,32 @@ fn g10_who_lacks_the_last_words_of_the_dead_is_told() {
     assert_eq!(told(&mut b, &one), [[gone.id]]);
 }
 
+/// G10: as long as the row of the dead is kept, pings tell how far their sender is with what it has said, and nobody else's
+/// do.
+#[test]
+fn g10_pings_tell_of_the_dead() {
+    let (mut b, peers) = Bench::with_peers(config(), 40);
+    let gone = peers[1];
+    hold(&mut b, &peers[..20]);
+    b.run_with(ms(10_000), &peers);
+    let of_pings = |b: &mut Bench| {
+        b.clear();
+        let answering: Vec<Peer> = peers.iter().copied().filter(|p| p.id != gone.id).collect();
+        b.run_with(ms(60_000), &answering);
+        let pings = b.sent.iter().filter(|s| matches!(s.message(), Some(Message::Ping { .. })));
+        pings.map(|s| s.frame().summaries().collect::<Vec<_>>()).collect::<Vec<_>>()
+    };
+    assert!(of_pings(&mut b).iter().all(Vec::is_empty), "all live");
+    b.recv(&peers[2], None, &[accused(gone.id, Status::new(gone.incarnation, State::Left), &[])]);
+    let told = of_pings(&mut b);
+    let some = told.iter().filter(|of| !of.is_empty()).count();
+    assert!((told.len() / 2..told.len()).contains(&some), "most, by chance: {some} of {}", told.len());
+    let held = Summary { version: 1, ..lacking(&gone) };
+    assert!(told.iter().flatten().all(|s| *s == held), "{told:?}");
+    b.run_with(b.node.config().tombstone_ttl, &peers);
+    assert!(of_pings(&mut b).iter().all(Vec::is_empty), "its row is gone");
+}
+
 /// A ping by this peer, which has nothing: the ack to it, and how many other datagrams were sent.
 fn ack(b: &mut Bench, p: &Peer) -> (Sent, usize) {
     b.clear();

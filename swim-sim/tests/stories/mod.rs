@@ -87,8 +87,8 @@ pub(crate) fn nobody_else_writes_my_state(config: Config) {
     }
 }
 
-/// P12: who stood still while it suspected somebody finds that suspicion's time over when it wakes up, and gives the accused
-/// the shortest time anew.
+/// P12: who stood still shortly before a suspicion of its own would have been over gives the accused the shortest time anew
+/// when it wakes up.
 pub(crate) fn a_pause_convicts_nobody(config: Config) {
     let (mut w, nodes) = three(config);
     let [one, accused, other] = nodes;
@@ -98,8 +98,10 @@ pub(crate) fn a_pause_convicts_nobody(config: Config) {
     // Nobody else tells it anything.
     w.cut(&[one], &[accused, other], Way::Both);
     assert!(w.run_until(secs(60), |w| sees(w) == Some(State::Suspect)).is_some());
+    w.run(longest - shortest / 2);
+    assert_eq!(sees(&w), Some(State::Suspect));
     w.pause(one);
-    w.run(longest * 2);
+    w.run(longest);
     w.resume(one);
     w.run(shortest * 9 / 10);
     assert_eq!((w.node(one).stats().pauses, sees(&w)), (1, Some(State::Suspect)));
