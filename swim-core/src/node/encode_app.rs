@@ -63,13 +63,10 @@ impl Node {
             w.app_hash(hash);
         }
         let before = w.written();
-        if let What::Message(Message::Ack { .. }) = intent.what {
-            self.put_summaries(w, ACK_MAX);
-        }
-        if let Some(slot) = self.orphan(intent).filter(|_| w.open_summaries()) {
-            let row = &self.table[slot];
-            w.summary(&self.summary(slot, row.id, row.status.incarnation().epoch()));
-            w.close_section();
+        match intent.what {
+            What::Message(Message::Ack { .. }) => self.put_summaries(w, self.to_tell.iter().take(ACK_MAX)),
+            What::Message(Message::Ping { .. }) => self.put_summaries(w, self.orphan(intent).iter()),
+            _ => {}
         }
         match intent.what {
             What::More { round } => {
@@ -81,8 +78,8 @@ impl Node {
                 self.put_rumors(w, round);
             }
             What::Delta { nonce: _ } => self.put_delta(w),
-            What::Page { .. } => self.put_summaries(w, usize::MAX),
-            What::Summaries => self.put_summaries(w, TELL_MAX),
+            What::Page { .. } => self.put_summaries(w, self.to_tell.iter()),
+            What::Summaries => self.put_summaries(w, self.to_tell.iter().take(TELL_MAX)),
             What::Known => _ = w.known(self.feedback.iter().copied()),
             _ if self.carries_news(intent) => {
                 self.round = self.round.wrapping_add(1).max(1);
@@ -248,12 +245,12 @@ impl Node {
         self.state.some_of(nonce, |slot| self.table.row(slot).is_some_and(|row| !row.status.is_live()))
     }
 
-    /// How far this node is with those members of which the receiver has shown something else.
-    fn put_summaries(&self, w: &mut Writer<'_>, most: usize) {
-        if self.to_tell.is_empty() || !w.open_summaries() {
+    /// How far this node is with these members.
+    fn put_summaries<'a>(&self, w: &mut Writer<'_>, of: impl ExactSizeIterator<Item = &'a u32>) {
+        if of.len() == 0 || !w.open_summaries() {
             return;
         }
-        for &slot in self.to_tell.iter().take(most) {
+        for &slot in of {
             if let Some(row) = self.table.get(slot) {
                 w.summary(&self.summary(slot, row.id, row.status.incarnation().epoch()));
             }
