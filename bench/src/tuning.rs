@@ -7,9 +7,9 @@ use swim_core::Config;
 /// Values that are not those of `Config::lan`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::Args)]
 pub(crate) struct Tuning {
-    /// Ours with another α, in per cent: the shortest suspicion is α · log10 N periods.
+    /// Ours with another α, in percent: the shortest suspicion is α / 100 · log10 N periods.
     #[arg(long)]
-    alpha: Option<u32>,
+    alpha_percent: Option<u32>,
     /// Ours with another β: the longest suspicion is β times the shortest.
     #[arg(long)]
     beta: Option<u32>,
@@ -25,7 +25,7 @@ pub(crate) struct Tuning {
     /// Ours with so many members told per gossip tick.
     #[arg(long)]
     fanout: Option<usize>,
-    /// Ours with another λ, in per cent: how often each node tells what is news.
+    /// Ours with another λ, in percent: how often each node tells what is news.
     #[arg(long)]
     lambda: Option<u32>,
 }
@@ -42,7 +42,7 @@ impl Tuning {
     pub(crate) fn config(self) -> Config {
         let mut config = Config::lan("bench");
         let millis = |value: Option<u64>, old| value.map_or(old, Duration::from_millis);
-        config.suspicion_alpha_percent = self.alpha.unwrap_or(config.suspicion_alpha_percent);
+        config.suspicion_alpha_percent = self.alpha_percent.unwrap_or(config.suspicion_alpha_percent);
         config.suspicion_beta = self.beta.unwrap_or(config.suspicion_beta);
         config.indirect_probes = self.relays.unwrap_or(config.indirect_probes);
         config.probe_timeout = millis(self.timeout, config.probe_timeout);

@@ -47,6 +47,7 @@ mod math;
 mod members;
 mod mutation;
 mod node;
+mod orphans;
 mod outbox;
 mod recent;
 mod rivals;

@@ -62,7 +62,7 @@ pub(crate) enum What {
     Digest { lane: u8 },
     /// What the digest which has just come lacks.
     Delta { nonce: u32 },
-    /// How far I am with those members of whom the page or summaries which have just come show less.
+    /// How far I am with those members of whom the page, summaries or states which have just come show less.
     Summaries,
     /// Which of the rumors that have just come were known.
     Known,

@@ -267,6 +267,7 @@ impl Node {
         let life = |slot| self.table.get(slot).map(|row| (row.id, row.status.incarnation().epoch()));
         self.rumors.check(&self.cx.config, self.driver_now(), life)?;
         self.fetch.check(is_member)?;
+        self.orphans.check()?;
         self.app_recent.check(is_member)?;
         for (slot, _) in self.table.iter() {
             ensure(self.table.raw_mark(slot) == self.mark_of(slot), "a mark is that of what is held")?;

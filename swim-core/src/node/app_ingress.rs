@@ -36,7 +36,7 @@ enum Told {
     Answer(Option<usize>),
     /// In a page: our marks differ.
     Page,
-    /// In a datagram of its own, or with an ack.
+    /// In a datagram of its own, or with a ping or an ack.
     Alone,
 }
 
@@ -70,8 +70,12 @@ impl Node {
             Some(Message::Page { .. }) => Told::Page,
             _ => Told::Alone,
         };
+        let (may_ask, mut asked) = (self.orphans.may_ask(&self.cx), false);
         for summary in frame.summaries() {
-            self.apply_summary(&summary, peer, told);
+            asked |= self.apply_summary(&summary, peer, told, may_ask);
+        }
+        if asked {
+            self.orphans.on_asked(&self.cx);
         }
         if !answer && self.is_at(peer, from) {
             self.ask_on();
@@ -119,7 +123,7 @@ impl Node {
         let entries = item.entries().take(taken).map(|entry| key_entry(&entry, now, &self.cx.config));
         let delta = Delta { version: item.version, gc: item.gc, from: item.from, upto, entries };
         // No hash has what the dead have said, so nobody else finds out what he lacks of it: whoever learns it tells it on.
-        let orphaned = self.table.row(slot).is_some_and(|row| !row.status.is_live()) && !self.join.is_catching_up();
+        let orphaned = self.is_gone(slot) && !self.join.is_catching_up();
         let news = if answer { orphaned || lane.is_some_and(|lane| self.fetch.is_news(lane, slot)) } else { true };
         match self.state.apply(slot, delta, news, now, &self.cx) {
             Outcome::Stale => {
@@ -148,6 +152,9 @@ impl Node {
             }
             Outcome::Taken { changed } => {
                 count(&mut self.cx.stats.deltas_applied);
+                if orphaned {
+                    self.orphans.on_news();
+                }
                 self.on_state_changed(slot, changed);
                 self.want_rest(item, slot, peer, upto, answer);
             }
@@ -202,31 +209,39 @@ impl Node {
         }
     }
 
-    /// How far a peer is with some member.
-    fn apply_summary(&mut self, s: &Summary, peer: u32, told: Told) {
+    /// How far a peer is with some member. Tells whether it has shown something that is lacking of the dead, for which this
+    /// node asks only when it may.
+    fn apply_summary(&mut self, s: &Summary, peer: u32, told: Told, may_ask: bool) -> bool {
         if s.id == self.cx.me {
             self.on_own_shown(s.epoch, s.version, s.last);
         }
-        let Some(slot) = self.slot_in_life(s.id, s.epoch) else { return };
+        let Some(slot) = self.slot_in_life(s.id, s.epoch) else { return false };
         if let Told::Answer(lane) = told {
             if lane.is_some_and(|lane| self.fetch.asks_about(lane, slot)) {
                 // What whom I have asked keeps no more is not waited for.
                 self.rumors.close(slot, s.epoch, s.floor, &mut self.cx);
                 self.remark(slot);
             }
-            return;
+            return false;
         }
         let (version, last) = (self.state.version(slot), self.rumors.last(slot));
         let holes = self.rumors.digest(slot).0 < last;
         // Where each of two is ahead in something, once is enough: what is asked for already was told, too.
         let was_told = self.fetch.is_wanted(slot);
         // Of my own nothing is wanted. Whoever lacks something of it is told like of any other: perhaps nobody else has it.
-        if slot != ME && (s.version > version || s.last > last || holes && s.last > 0) {
+        let lacks = slot != ME && (s.version > version || s.last > last || holes && s.last > 0);
+        let orphan = lacks && self.is_gone(slot);
+        if lacks && (may_ask || !orphan) {
             self.want(slot, peer, (s.version, s.last), false);
         }
         if !was_told {
             self.tell_back(s, slot, told == Told::Page);
         }
+        orphan && may_ask
+    }
+
+    pub(super) fn is_gone(&self, slot: u32) -> bool {
+        self.table.row(slot).is_some_and(|row| !row.status.is_live())
     }
 
     /// Whoever is behind with a member is told, and asks for the rest. With the same versions and numbers, and yet other

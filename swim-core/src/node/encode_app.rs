@@ -79,7 +79,10 @@ impl Node {
             }
             What::Delta { nonce: _ } => self.put_delta(w),
             What::Page { .. } => self.put_summaries(w, self.to_tell.iter()),
-            What::Summaries => self.put_summaries(w, self.to_tell.iter().take(TELL_MAX)),
+            What::Summaries => {
+                self.put_summaries(w, self.to_tell.iter().take(TELL_MAX));
+                self.budget.spend(w.written());
+            }
             What::Known => _ = w.known(self.feedback.iter().copied()),
             _ if self.carries_news(intent) => {
                 self.round = self.round.wrapping_add(1).max(1);
@@ -238,11 +241,16 @@ impl Node {
         }
     }
 
-    /// A member that is gone and has left a state, for a ping. No hash has what the dead have said, so without this nobody
-    /// would find out who lacks some of it. Mostly there is none; else it is one after the other, by chance.
+    /// A member that is gone and has left a state, for a ping to a live one. No hash has what the dead have said, so without
+    /// this nobody would find out who lacks some of it. Mostly there is none; else it is drawn by chance, and where states
+    /// are very many, not every ping finds one.
     pub(super) fn orphan(&self, intent: &Intent) -> Option<u32> {
         let What::Message(Message::Ping { nonce, .. }) = intent.what else { return None };
-        self.state.some_of(nonce, |slot| self.table.row(slot).is_some_and(|row| !row.status.is_live()))
+        let live = self.table.get(intent.peer).is_some_and(|row| row.status.is_live());
+        if !live || self.table.len() == self.table.live() {
+            return None;
+        }
+        self.state.some_of(nonce, |slot| self.is_gone(slot))
     }
 
     /// How far this node is with these members.

@@ -54,6 +54,7 @@ use crate::identity::{Addr, Identity};
 use crate::join::Join;
 use crate::members::{ME, Members as Table, Row, ensure};
 use crate::mutation::Mutation;
+use crate::orphans::Orphans;
 use crate::outbox::Outbox;
 use crate::recent::Recent;
 use crate::rivals::Rivals;
@@ -154,6 +155,8 @@ pub struct Node {
     verdicts: Verdicts,
     /// This node takes no other epoch before this, unless it asked.
     next_epoch_after: Instant,
+    /// When this node asks for what the dead have said.
+    orphans: Orphans,
 }
 
 impl Node {
@@ -209,6 +212,7 @@ impl Node {
             state: State::new(),
             rumors: Rumors::new(key),
             fetch: Fetch::new(my_addr),
+            orphans: Orphans::default(),
             app_views: Views::new(Of::App),
             app_same: Agreement::new(),
             reunited: false,

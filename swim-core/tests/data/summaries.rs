@@ -110,8 +110,8 @@ fn g10_who_lacks_the_last_words_of_the_dead_is_told() {
     assert_eq!(told(&mut b, &one), [[gone.id]]);
 }
 
-/// G10: as long as the row of the dead is kept, pings tell how far their sender is with what it has said, and nobody else's
-/// do.
+/// G10: as long as the row of the dead is kept, pings tell how far their sender is with what it has said, and with nobody
+/// else.
 #[test]
 fn g10_pings_tell_of_the_dead() {
     let (mut b, peers) = Bench::with_peers(config(), 40);
@@ -128,12 +128,53 @@ fn g10_pings_tell_of_the_dead() {
     assert!(of_pings(&mut b).iter().all(Vec::is_empty), "all live");
     b.recv(&peers[2], None, &[accused(gone.id, Status::new(gone.incarnation, State::Left), &[])]);
     let told = of_pings(&mut b);
-    let some = told.iter().filter(|of| !of.is_empty()).count();
-    assert!((told.len() / 2..told.len()).contains(&some), "most, by chance: {some} of {}", told.len());
     let held = Summary { version: 1, ..lacking(&gone) };
-    assert!(told.iter().flatten().all(|s| *s == held), "{told:?}");
+    assert!(told.iter().all(|of| *of == [held]), "{told:?}");
     b.run_with(b.node.config().tombstone_ttl, &peers);
     assert!(of_pings(&mut b).iter().all(Vec::is_empty), "its row is gone");
+}
+
+/// What nobody has of the dead, or this node cannot take, is shown by each ping, and asked for ever less often: after two
+/// seconds, four, and so on to a minute. What comes makes the next question as soon as the first.
+#[test]
+fn g10_what_nobody_has_of_the_dead_is_asked_for_seldom() {
+    let (mut b, peers) = Bench::with_peers(config(), 4);
+    let (gone, one) = (peers[1], peers[2]);
+    hold(&mut b, &[gone]);
+    b.recv(&one, None, &[accused(gone.id, Status::new(gone.incarnation, State::Left), &[])]);
+    let shown = |version| Summary { version, ..lacking(&gone) };
+    // Each second the peer pings and says that it has more. To a question it says that it has no more than this node.
+    let asked = |b: &mut Bench, version: u32, secs: u32| {
+        let mut asked = 0;
+        for _ in 0..secs {
+            b.run_with(ms(1_000), &[peers[0], one, peers[3]]);
+            b.clear();
+            let target = b.me();
+            let ping = written(&one, |w| {
+                assert!(w.message(Message::Ping { target, nonce: 7 }) && w.summaries([shown(version)].into_iter()));
+            });
+            b.recv_from(one.addr, &ping);
+            let digests: Vec<u32> = b.sent.iter().filter_map(|s| nonce_of_digest(s)).collect();
+            asked += digests.len();
+            for nonce in digests {
+                b.recv_from(one.addr, &summaries(&one, Some(nonce), &[shown(1)]));
+            }
+        }
+        asked
+    };
+    let seldom = asked(&mut b, 3, 300);
+    assert!((5..=12).contains(&seldom), "{seldom} questions in 300 s");
+    b.recv_from(one.addr, &delta(&one, None, &StateHead { from: 1, ..head_of(&gone, 2) }, &[entry(2, "k", b"2")]));
+    assert_eq!(b.node.state_version(gone.id), 2);
+    let again = asked(&mut b, 3, 4);
+    assert!((1..=2).contains(&again), "{again} questions in 4 s");
+}
+
+fn nonce_of_digest(s: &Sent) -> Option<u32> {
+    match s.message() {
+        Some(Message::Digest { nonce }) => Some(nonce),
+        _ => None,
+    }
 }
 
 /// A ping by this peer, which has nothing: the ack to it, and how many other datagrams were sent.

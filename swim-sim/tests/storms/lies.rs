@@ -28,8 +28,8 @@ const KNOW_BY: Duration = secs(2 * 255);
 /// and periods are up to nine times as long where health is bad.
 const HEALED_BY: Duration = secs(1_200);
 
-/// States, of 42 that honest ones hold of each other, of which something forged may stay.
-const FORGED_MAX: usize = 1;
+/// States, of the 42 in each run that honest ones hold of each other, of which something forged may stay in all runs together.
+const FORGED_MAX: usize = if cfg!(debug_assertions) { 0 } else { 1 };
 
 /// Bounds that are reached.
 fn config() -> Config {
@@ -64,7 +64,7 @@ fn known(w: &World, honest: &[NodeIx]) -> Vec<Vec<Told>> {
 
 /// Of how many pairs one knows something else of the other than is right; and of how many all is right but what was written
 /// before the lies were over: what a liar answers of versions that the owner has really written is believed, and stays until
-/// the owner's next epoch.
+/// it is written again, or the owner is in its next epoch.
 fn wrong(known: &[Vec<Told>], right: &[Vec<Told>]) -> (usize, usize) {
     let pairs: Vec<_> = known.iter().flatten().zip(right.iter().flatten()).filter(|(a, b)| a != b).collect();
     let after = |told: &Told| told.entries.iter().find(|(key, _)| key == "after").cloned();
@@ -182,13 +182,11 @@ fn heals(lied: Run, mut control: Run) -> (Duration, Duration, usize) {
     assert!(right.iter().all(|of| of.len() == honest.len()), "all know all");
     let knowing = w.run_until(KNOW_BY, |w| known(w, honest) == right).unwrap_or(KNOW_BY);
     let (untrue, forged) = wrong(&known(&w, honest), &right);
-    assert!(
-        untrue == 0 && forged <= FORGED_MAX,
-        "the honest ones know each other: {untrue} do not, {forged} states are forged"
-    );
+    assert!(untrue == 0, "the honest ones know each other: {untrue} do not, {forged} states are forged");
     let app = |w: &World| w.nodes().map(|node| w.node(node).app_hash()).collect::<BTreeSet<_>>().len() == 1;
+    let true_but_for = |w: &World| Some(wrong(&known(w, honest), &right)).filter(|of| of.0 == 0).map(|of| of.1);
     let whole =
-        |w: &World| w.all_see(NODES) && w.is_at_rest() && app(w) && wrong(&known(w, honest), &right) == (0, forged);
+        |w: &World| w.all_see(NODES) && w.is_at_rest() && app(w) && true_but_for(w).is_some_and(|n| n <= forged);
     let healed = knowing + w.run_until(HEALED_BY, whole).expect("nothing of it lives");
     w.run(config().tombstone_ttl + secs(60));
     control.w.run(w.now().since(control.w.now()));
@@ -198,6 +196,7 @@ fn heals(lied: Run, mut control: Run) -> (Duration, Duration, usize) {
 
 #[test]
 fn a_member_that_lies_is_borne_and_the_cluster_heals() {
+    let mut forged_in_all = 0;
     for seed in 1..=if cfg!(debug_assertions) { 1 } else { 12 } {
         let (lied, control) = (run(seed, true), run(seed, false));
         let (seen, stats) = (&lied.seen, told(&lied));
@@ -222,7 +221,9 @@ fn a_member_that_lies_is_borne_and_the_cluster_heals() {
             "seed {seed}: the honest ones know each other after {knowing:?}, but for {forged} states, and nothing of it lives \
              after {healed:?}"
         );
+        forged_in_all += forged;
     }
+    assert!(forged_in_all <= FORGED_MAX, "{forged_in_all} states stay forged");
 }
 
 /// A counter by its name.
