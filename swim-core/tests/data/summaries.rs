@@ -154,7 +154,7 @@ fn g10_what_nobody_has_of_the_dead_is_asked_for_seldom() {
                 assert!(w.message(Message::Ping { target, nonce: 7 }) && w.summaries([shown(version)].into_iter()));
             });
             b.recv_from(one.addr, &ping);
-            let digests: Vec<u32> = b.sent.iter().filter_map(|s| nonce_of_digest(s)).collect();
+            let digests: Vec<u32> = b.sent.iter().filter_map(nonce_of_digest).collect();
             asked += digests.len();
             for nonce in digests {
                 b.recv_from(one.addr, &summaries(&one, Some(nonce), &[shown(1)]));
