@@ -1,8 +1,10 @@
 //! How often this node asks for what the dead have said, when somebody shows that it lacks some of it.
 //!
 //! A live owner ends every difference about its own state, and syncs have their own pace. Of the dead there may be something
-//! that nobody has, or that this node cannot take, and each ping would show it again. So a question that has brought nothing
-//! makes the next one wait, the longer the more of them there were.
+//! that nobody has, or that this node cannot take, and each ping would show it again. So a question about a member that has
+//! brought nothing makes the next one about it wait, the longer the more of them there were.
+
+use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,33 +13,59 @@ use crate::members::ensure;
 use crate::time::Instant;
 
 /// How often the wait doubles, from `sync_patience` on, and not beyond `sync_backoff_max`.
-const DOUBLED_MAX: u32 = 8;
+const DOUBLED_MAX: u32 = 20;
+
+/// Members remembered at a time; of more, the one that may be asked about first is forgotten.
+const ASKED_MAX: usize = 64;
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Orphans {
-    /// Nothing is asked before this.
+pub(crate) struct Orphans(Vec<Asked>);
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Asked {
+    slot: u32,
+    /// Nothing of this member is asked before this.
     after: Instant,
     fruitless: u32,
 }
 
 impl Orphans {
-    pub(crate) fn may_ask(&self, cx: &Cx) -> bool {
-        cx.now >= self.after
+    /// Takes all room that is ever needed.
+    pub(crate) fn reserve(&mut self) {
+        self.0.reserve_exact(ASKED_MAX.saturating_sub(self.0.len()));
     }
 
-    /// It is asked for all that one datagram has shown.
-    pub(crate) fn on_asked(&mut self, cx: &Cx) {
-        let wait = cx.pace.sync_patience.saturating_mul(1 << self.fruitless).min(cx.pace.sync_backoff_max);
-        self.after = cx.now.plus_micros(wait);
-        self.fruitless = (self.fruitless + 1).min(DOUBLED_MAX);
+    pub(crate) fn may_ask(&self, slot: u32, cx: &Cx) -> bool {
+        self.0.iter().find(|asked| asked.slot == slot).is_none_or(|asked| cx.now >= asked.after)
     }
 
-    /// Some of it has come.
-    pub(crate) fn on_news(&mut self) {
-        *self = Self::default();
+    pub(crate) fn on_asked(&mut self, slot: u32, cx: &Cx) {
+        let at = self.0.iter().position(|asked| asked.slot == slot);
+        let fruitless = at.map_or(0, |at| self.0.swap_remove(at).fruitless);
+        if self.0.len() >= ASKED_MAX
+            && let Some(first) = (0..self.0.len()).min_by_key(|&at| self.0[at].after)
+        {
+            self.0.swap_remove(first);
+        }
+        let wait = cx.pace.sync_patience.saturating_mul(1 << fruitless).min(cx.pace.sync_backoff_max);
+        let after = cx.now.plus_micros(wait);
+        self.0.push(Asked { slot, after, fruitless: (fruitless + 1).min(DOUBLED_MAX) });
     }
 
-    pub(crate) fn check(&self) -> Result<(), &'static str> {
-        ensure(self.fruitless <= DOUBLED_MAX, "waits for what the dead have said double so often at most")
+    /// Some of what this member has said has come, or the member is forgotten.
+    pub(crate) fn forget(&mut self, slot: u32) {
+        self.0.retain(|asked| asked.slot != slot);
+    }
+
+    pub(crate) fn check(&self, is_member: impl Fn(u32) -> bool, cx: &Cx) -> Result<(), &'static str> {
+        ensure(self.0.len() <= ASKED_MAX, "questions about the dead that are remembered have a bound")?;
+        let latest = cx.now.plus_micros(cx.pace.sync_backoff_max);
+        let fits = |a: &Asked| is_member(a.slot) && a.fruitless <= DOUBLED_MAX && a.after <= latest;
+        ensure(
+            self.0.iter().all(fits),
+            "questions about the dead are about members, and wait no longer than they may",
+        )?;
+        let once = |at: usize| self.0[at + 1..].iter().all(|other| other.slot != self.0[at].slot);
+        ensure((0..self.0.len()).all(once), "each of the dead is remembered once")
     }
 }

@@ -12,6 +12,7 @@
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use crate::config::Config;
 use crate::cx::Cx;
@@ -253,13 +254,14 @@ impl State {
         }
     }
 
-    /// A member of which `of` holds, and whose state is held: the first one from a place on that `at` stands for, and not
-    /// far behind it.
+    /// A member of which `of` holds, and whose state is held: one of those that lie near a place that `at` stands for.
     pub(crate) fn some_of(&self, at: u32, of: impl Fn(u32) -> bool) -> Option<u32> {
         let places = self.held.slots() as u32;
         let from = at.checked_rem(places)?;
         let near = (from..places).chain(0..from).take(PLACES_MAX).filter_map(|place| self.held.get(place));
-        near.filter(|held| held.map.version() > 0).map(|held| held.slot).find(|&slot| of(slot))
+        let some: SmallVec<[u32; PLACES_MAX]> =
+            near.filter(|held| held.map.version() > 0).map(|held| held.slot).filter(|&slot| of(slot)).collect();
+        some.get((at / places).checked_rem(some.len() as u32)? as usize).copied()
     }
 
     // --- telling

@@ -131,6 +131,7 @@ impl Node {
     /// There is something of this member: takes the room now that telling and asking for it needs later.
     pub(super) fn reserve_app(&mut self, slot: u32) {
         self.fetch.admit(slot);
+        self.orphans.reserve();
         let told = TELL_MAX.max(self.cx.config.mtu / wire::SUMMARY_LEN);
         self.to_tell.reserve_exact(told.saturating_sub(self.to_tell.len()));
         if self.counts_receivers() {
@@ -152,6 +153,7 @@ impl Node {
     pub(super) fn on_another_life(&mut self, slot: u32) {
         self.rumors.forget(slot);
         self.fetch.forget(slot);
+        self.orphans.forget(slot);
         let visible = self.state.forget(slot);
         self.on_state_changed(slot, visible);
         // What was asked may have been about this one alone, and others wait.
@@ -187,6 +189,7 @@ impl Node {
         self.state.forget(slot);
         self.rumors.forget(slot);
         self.fetch.forget(slot);
+        self.orphans.forget(slot);
         self.ask_on();
     }
 
@@ -267,7 +270,7 @@ impl Node {
         let life = |slot| self.table.get(slot).map(|row| (row.id, row.status.incarnation().epoch()));
         self.rumors.check(&self.cx.config, self.driver_now(), life)?;
         self.fetch.check(is_member)?;
-        self.orphans.check()?;
+        self.orphans.check(is_member, &self.cx)?;
         self.app_recent.check(is_member)?;
         for (slot, _) in self.table.iter() {
             ensure(self.table.raw_mark(slot) == self.mark_of(slot), "a mark is that of what is held")?;

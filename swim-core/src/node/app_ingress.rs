@@ -70,12 +70,8 @@ impl Node {
             Some(Message::Page { .. }) => Told::Page,
             _ => Told::Alone,
         };
-        let (may_ask, mut asked) = (self.orphans.may_ask(&self.cx), false);
         for summary in frame.summaries() {
-            asked |= self.apply_summary(&summary, peer, told, may_ask);
-        }
-        if asked {
-            self.orphans.on_asked(&self.cx);
+            self.apply_summary(&summary, peer, told);
         }
         if !answer && self.is_at(peer, from) {
             self.ask_on();
@@ -153,7 +149,7 @@ impl Node {
             Outcome::Taken { changed } => {
                 count(&mut self.cx.stats.deltas_applied);
                 if orphaned {
-                    self.orphans.on_news();
+                    self.orphans.forget(slot);
                 }
                 self.on_state_changed(slot, changed);
                 self.want_rest(item, slot, peer, upto, answer);
@@ -197,6 +193,7 @@ impl Node {
             self.remark(slot);
         }
         if offer == Offer::New {
+            self.orphans.forget(slot);
             self.cx.events.push(Event::Rumor { id: rumor.id });
             self.gossip.wake(&self.cx);
         }
@@ -209,20 +206,19 @@ impl Node {
         }
     }
 
-    /// How far a peer is with some member. Tells whether it has shown something that is lacking of the dead, for which this
-    /// node asks only when it may.
-    fn apply_summary(&mut self, s: &Summary, peer: u32, told: Told, may_ask: bool) -> bool {
+    /// How far a peer is with some member.
+    fn apply_summary(&mut self, s: &Summary, peer: u32, told: Told) {
         if s.id == self.cx.me {
             self.on_own_shown(s.epoch, s.version, s.last);
         }
-        let Some(slot) = self.slot_in_life(s.id, s.epoch) else { return false };
+        let Some(slot) = self.slot_in_life(s.id, s.epoch) else { return };
         if let Told::Answer(lane) = told {
             if lane.is_some_and(|lane| self.fetch.asks_about(lane, slot)) {
                 // What whom I have asked keeps no more is not waited for.
                 self.rumors.close(slot, s.epoch, s.floor, &mut self.cx);
                 self.remark(slot);
             }
-            return false;
+            return;
         }
         let (version, last) = (self.state.version(slot), self.rumors.last(slot));
         let holes = self.rumors.digest(slot).0 < last;
@@ -230,14 +226,27 @@ impl Node {
         let was_told = self.fetch.is_wanted(slot);
         // Of my own nothing is wanted. Whoever lacks something of it is told like of any other: perhaps nobody else has it.
         let lacks = slot != ME && (s.version > version || s.last > last || holes && s.last > 0);
-        let orphan = lacks && self.is_gone(slot);
-        if lacks && (may_ask || !orphan) {
-            self.want(slot, peer, (s.version, s.last), false);
+        if lacks && !self.ask_about(slot, peer, (s.version, s.last)) {
+            return;
         }
         if !was_told {
             self.tell_back(s, slot, told == Told::Page);
         }
-        orphan && may_ask
+    }
+
+    /// Of the dead nothing is asked before it may be. Who lacks something and does not ask does not tell in turn, either, or
+    /// two of whom each is ahead in something would tell each other without end.
+    fn ask_about(&mut self, slot: u32, peer: u32, ahead: (u32, u32)) -> bool {
+        let gone = self.is_gone(slot);
+        if gone && !self.orphans.may_ask(slot, &self.cx) {
+            return false;
+        }
+        let was_wanted = self.fetch.is_wanted(slot);
+        self.want(slot, peer, ahead, false);
+        if gone && !was_wanted && self.fetch.is_wanted(slot) {
+            self.orphans.on_asked(slot, &self.cx);
+        }
+        true
     }
 
     pub(super) fn is_gone(&self, slot: u32) -> bool {

@@ -170,6 +170,33 @@ fn g10_what_nobody_has_of_the_dead_is_asked_for_seldom() {
     assert!((1..=2).contains(&again), "{again} questions in 4 s");
 }
 
+/// Two of whom each is ahead in something of the dead, and neither has more to give, do not tell each other so without end:
+/// who may not ask yet is silent. Another one of the dead is asked for meanwhile.
+#[test]
+fn g10_who_may_not_ask_does_not_tell_in_turn() {
+    let (mut b, peers) = Bench::with_peers(config(), 5);
+    let (gone, one, another) = (peers[1], peers[2], peers[3]);
+    hold(&mut b, &[gone, another]);
+    b.recv_from(gone.addr, &rumors(&gone, &[rumor_of(&gone, 1, 1, b"r")]));
+    b.run_with(ms(10_000), &peers);
+    for dead in [gone, another] {
+        b.recv(&one, None, &[accused(dead.id, Status::new(dead.incarnation, State::Left), &[])]);
+    }
+    b.run_with(ms(1), &peers);
+    // One more version than is held, and no rumor.
+    let shown = |of: &Peer| summaries(&one, None, &[Summary { version: 2, ..lacking(of) }]);
+    b.clear();
+    b.recv_from(one.addr, &shown(&gone));
+    let nonce = b.sent.iter().find_map(nonce_of_digest).expect("it is asked for");
+    assert_eq!(told(&mut b, &one), [[gone.id]], "and told what it lacks itself");
+    b.recv_from(one.addr, &summaries(&one, Some(nonce), &[Summary { version: 2, ..lacking(&gone) }]));
+    b.clear();
+    b.recv_from(one.addr, &shown(&gone));
+    assert!(b.sent.is_empty(), "{:?}", b.sent);
+    b.recv_from(one.addr, &shown(&another));
+    assert!(b.sent.iter().any(|s| nonce_of_digest(s).is_some()), "of another it knows nothing yet");
+}
+
 fn nonce_of_digest(s: &Sent) -> Option<u32> {
     match s.message() {
         Some(Message::Digest { nonce }) => Some(nonce),

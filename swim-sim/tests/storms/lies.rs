@@ -22,8 +22,8 @@ const HEAP_MAX: isize = 4 * 1_024 * 1_024;
 
 /// By then the honest ones know of each other what they would know without the liar. Two may each hold the other for somebody else until
 /// one has probed the other, and the members that were made up have their turns in between: of the 128 that a table has, each is
-/// probed within 255 periods.
-const KNOW_BY: Duration = secs(2 * 255);
+/// probed within 255 periods, which are longer where health is bad.
+const KNOW_BY: Duration = secs(4 * 255);
 /// By then the members that were made up are gone: some are at an honest one's address, which is told to be in doubt for five minutes,
 /// and periods are up to nine times as long where health is bad.
 const HEALED_BY: Duration = secs(1_200);
