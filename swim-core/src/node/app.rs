@@ -1,5 +1,6 @@
 //! States and rumors in the node: what the embedder writes, what follows from a change, and whether others have the same.
 
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::Node;
@@ -238,13 +239,8 @@ impl Node {
         let since = self.cx.now.minus_micros(2 * self.cx.pace.sync_patience);
         let recent = self.app_recent.between(since, self.cx.now).map(|(slot, _)| slot);
         for slot in recent.filter(|&slot| !self.state.is_news(slot) && !self.rumors.tells_of(slot)) {
-            tell(&mut self.to_tell, slot);
+            tell_of(&mut self.to_tell, slot);
         }
-    }
-
-    /// How far this node is with this member goes into the answer to what has just come.
-    pub(super) fn tell_of(&mut self, slot: u32) {
-        tell(&mut self.to_tell, slot);
     }
 
     /// As many members as this node tells have all states and rumors that it has. Those of the dead are in no hash, and the
@@ -279,8 +275,8 @@ impl Node {
     }
 }
 
-/// Notes whom the answer is to tell of, once, and so many at most.
-fn tell(to_tell: &mut Vec<u32>, slot: u32) {
+/// How far this node is with this member goes into the answer to what has just come, once, and of so many at most.
+pub(super) fn tell_of(to_tell: &mut Vec<u32>, slot: u32) {
     if to_tell.len() < TELL_MAX && !to_tell.contains(&slot) {
         to_tell.push(slot);
     }

@@ -5,7 +5,7 @@
 use smallvec::SmallVec;
 
 use super::Node;
-use super::app::FEEDBACK_MAX;
+use super::app::{FEEDBACK_MAX, tell_of};
 use crate::config::Config;
 use crate::event::Event;
 use crate::fetch::{DIGEST_MAX, Progress, Want};
@@ -127,7 +127,7 @@ impl Node {
                 self.want_rest(item, slot, peer, upto, answer);
                 // For the same reason whoever announces less of the dead is told, or nobody might have told it.
                 if orphaned && !answer && item.version < self.state.version(slot) {
-                    self.tell_of(slot);
+                    tell_of(&mut self.to_tell, slot);
                 }
             }
             Outcome::Refused { no_room } => {
@@ -261,7 +261,7 @@ impl Node {
         let holes = page && last == s.last && self.rumors.digest(slot).0 > s.floor;
         let behind = version > s.version || last > s.last || holes;
         if behind {
-            self.tell_of(slot);
+            tell_of(&mut self.to_tell, slot);
         }
     }
 

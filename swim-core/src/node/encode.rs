@@ -32,7 +32,8 @@ impl Node {
             }
         }
         let mut w = Writer::new(buf, self.cx.me, me, self.table.view_hash())?;
-        if let Some(message) = bare.filter(|_| self.orphan(intent).is_none()) {
+        let orphan = self.orphan(intent);
+        if let Some(message) = bare.filter(|_| orphan.is_none()) {
             let hash = self.table.app_hash();
             w.hold(if hash == 0 { 0 } else { APP_HASH_LEN });
             let fits = w.message(message);
@@ -80,7 +81,7 @@ impl Node {
         }
         w.release();
         let said = w.written() > before;
-        let said = self.put_app(&mut w, intent) || said;
+        let said = self.put_app(&mut w, intent, orphan) || said;
         if let What::Join { proof: Some(proof), .. } | What::Introduction { proof: Some(proof) } = intent.what {
             w.proof(proof);
         }

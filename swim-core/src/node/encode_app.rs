@@ -56,8 +56,9 @@ impl Node {
         kind && self.has_app_news() && self.table.get(intent.peer).is_some_and(|row| row.status.is_live())
     }
 
-    /// The last sections of any frame. Tells whether there is more in them than the hash.
-    pub(super) fn put_app(&mut self, w: &mut Writer<'_>, intent: &Intent) -> bool {
+    /// The last sections of any frame; a ping's tell how far this node is with `orphan`. Says whether there is more in them than
+    /// the hash.
+    pub(super) fn put_app(&mut self, w: &mut Writer<'_>, intent: &Intent, orphan: Option<u32>) -> bool {
         let hash = self.table.app_hash();
         if hash != 0 {
             w.app_hash(hash);
@@ -65,7 +66,7 @@ impl Node {
         let before = w.written();
         match intent.what {
             What::Message(Message::Ack { .. }) => self.put_summaries(w, self.to_tell.iter().take(ACK_MAX)),
-            What::Message(Message::Ping { .. }) => self.put_summaries(w, self.orphan(intent).iter()),
+            What::Message(Message::Ping { .. }) => self.put_summaries(w, orphan.iter()),
             _ => {}
         }
         match intent.what {
