@@ -101,6 +101,7 @@ macro_rules! suite {
             rumors {
                 a_rumor_reaches_each_once: 100,
                 e3_a_leave_carries_rumors: 100,
+                e3_who_missed_the_farewell_hears_it_later: 100,
                 f2_the_longest_rumor_is_sent: 100,
                 f7_alone_it_keeps_a_bounded_number: 100,
                 f8_the_same_words_again_are_heard_again: 100,

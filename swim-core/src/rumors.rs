@@ -200,9 +200,14 @@ impl Rumors {
         }
     }
 
-    /// Nothing is told any longer, be it as seldom as it was; it stays kept. Returns how many rumors were hot.
-    pub(crate) fn settle(&mut self) -> usize {
-        self.hot.settle()
+    /// None is told any longer but those whose origin `lasts`, be it as seldom as it was; all stay kept. Returns how many end.
+    pub(crate) fn settle(&mut self, lasts: impl Fn(u32) -> bool) -> usize {
+        self.hot.settle(&self.kept, lasts)
+    }
+
+    /// A member of which `of` holds, and of which a rumor is kept: see [`crate::storage::Slab::some_near`].
+    pub(crate) fn some_of(&self, at: u32, of: impl Fn(u32) -> bool) -> Option<u32> {
+        self.kept.some_of(at, of)
     }
 
     /// The row is gone, or its next epoch has begun: window and rumors go.

@@ -12,7 +12,6 @@
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
 
 use crate::config::Config;
 use crate::cx::Cx;
@@ -27,10 +26,6 @@ const EAGER_MAX: usize = 256;
 
 /// Keyspaces that may be passed over per datagram.
 const SKIPS_MAX: usize = 8;
-
-/// Members looked at for one that a ping is to tell of. Among 10 000 with states, one that is dead is told of by one ping in
-/// 160 then.
-const PLACES_MAX: usize = 64;
 
 /// Tombstones of an owner take at most one part in so many of `Config::state_bytes`; then the oldest go early.
 const TOMBSTONES_PART: usize = 4;
@@ -254,14 +249,9 @@ impl State {
         }
     }
 
-    /// A member of which `of` holds, and whose state is held: one of those that lie near a place that `at` stands for.
+    /// A member of which `of` holds, and whose state is held: see [`Slab::some_near`].
     pub(crate) fn some_of(&self, at: u32, of: impl Fn(u32) -> bool) -> Option<u32> {
-        let places = self.held.slots() as u32;
-        let from = at.checked_rem(places)?;
-        let near = (from..places).chain(0..from).take(PLACES_MAX).filter_map(|place| self.held.get(place));
-        let some: SmallVec<[u32; PLACES_MAX]> =
-            near.filter(|held| held.map.version() > 0).map(|held| held.slot).filter(|&slot| of(slot)).collect();
-        some.get((at / places).checked_rem(some.len() as u32)? as usize).copied()
+        self.held.some_near(at, |held| (held.map.version() > 0 && of(held.slot)).then_some(held.slot))
     }
 
     // --- telling

@@ -10,7 +10,7 @@ use swim_driver::CommandError;
 
 use super::common::*;
 use super::data::*;
-use crate::{Harness, Inspect, Link, Mark, Peer, Run, claim, frame, is_down};
+use crate::{Harness, Inspect, Link, Mark, Peer, Run, Way, claim, frame, is_down};
 
 /// A rumor comes to everybody, whoever broadcast it included: once, with its topic and payload, though datagrams come twice
 /// and late.
@@ -54,12 +54,47 @@ pub fn e3_a_leave_carries_rumors<H: Harness>(run: &mut Run) {
         let all = |ear: &mut Ear| (0..3_u8).all(|i| ear.times("bye", &[i; 20]) > 0);
         !h.is_running(leaver) && ears.iter_mut().all(all) && all_hold(h, &rest, leaver, State::Left)
     };
-    h.until(soon(&h), over).expect("all know that it left, and what it said");
+    let ended = h.until(soon(&h), over);
+    let heard: Vec<usize> = ears.iter_mut().map(|ear| ear.heard().len()).collect();
+    assert!(
+        ended.is_some(),
+        "all know that it left, and what it said: runs {}, heard {heard:?}, held as {:?}",
+        h.is_running(leaver),
+        rest.iter().map(|&p| h.sees(p, leaver)).collect::<Vec<_>>()
+    );
     h.run(h.periods(3));
     assert!(ears.iter_mut().all(|ear| ear.heard().len() == 3), "each once");
     for &p in &rest {
         assert_eq!(downs(&h, p, &mark), [(id, true)], "{p:?}");
     }
+}
+
+/// E3: one of those who stay hears nobody while another broadcasts and leaves, and until that has been told as often as it is.
+/// It hears all of it afterwards, though no hash has what those who are gone have said.
+pub fn e3_who_missed_the_farewell_hears_it_later<H: Harness>(run: &mut Run) {
+    let (mut h, nodes) = run.five::<H>();
+    let leaver = run.pick(&nodes);
+    let rest = others(&nodes, leaver);
+    let mut ears = Ear::at_all(&h, &rest);
+    let deaf = rest[0];
+    h.cut(&[deaf], &others(&nodes, deaf), Way::Both);
+    for i in 0..3_u8 {
+        h.handle(leaver).broadcast("bye", &[i; 20]).expect("it can be sent");
+    }
+    h.leave(leaver);
+    let all = |ear: &mut Ear| (0..3_u8).all(|i| ear.times("bye", &[i; 20]) > 0);
+    let told = |h: &mut H| {
+        let hear = ears[1..].iter_mut().all(all);
+        hear && !h.is_running(leaver) && all_hold(h, &rest[1..], leaver, State::Left)
+    };
+    h.until(soon(&h), told).expect("the others know that it left, and what it said");
+    h.run(h.periods(1));
+    h.heal();
+    let took = h.until(soon(&h), |h| all_hold(h, &rest, leaver, State::Left) && all(&mut ears[0]));
+    let took = took.unwrap_or_else(|| panic!("it hears all of it, not only {}", ears[0].heard().len()));
+    run.figure("E3: periods until who missed the farewell has heard all of it", in_periods(&h, took));
+    h.run(h.periods(3));
+    assert!(ears.iter_mut().all(|ear| ear.heard().len() == 3), "each once");
 }
 
 /// F2: the longest rumor there can be is sent and heard, and does not stay behind; one byte more is refused where it is said,

@@ -246,10 +246,10 @@ impl Node {
     /// As many members as this node tells have all states and rumors that it has. Those of the dead are in no hash, and the
     /// policies that do without it are left to themselves.
     fn settle_app(&mut self) {
-        let table = &self.table;
-        let mut settled = self.state.settle(|slot| !table[slot].status.is_live());
+        let gone = |slot: u32| self.table.row(slot).is_some_and(|row| !row.status.is_live());
+        let mut settled = self.state.settle(gone);
         if matches!(self.cx.config.rumor_stop, StopPolicy::Budget(_)) {
-            settled += self.rumors.settle();
+            settled += self.rumors.settle(gone);
         }
         count_all(&mut self.cx.stats.news_settled, settled as u64);
     }

@@ -242,7 +242,7 @@ impl Node {
         }
     }
 
-    /// A member that is gone and has left a state, for a ping to a live one. No hash has what the dead have said, so without
+    /// A member that is gone and has left a state or a rumor, for a ping to a live one. No hash has what the dead have said, so without
     /// this nobody would find out who lacks some of it. Mostly there is none; else it is drawn by chance, and where states
     /// are very many, not every ping finds one.
     pub(super) fn orphan(&self, intent: &Intent) -> Option<u32> {
@@ -251,7 +251,10 @@ impl Node {
         if !live || self.table.len() == self.table.live() {
             return None;
         }
-        self.state.some_of(nonce, |slot| self.is_gone(slot))
+        let gone = |slot: u32| self.is_gone(slot);
+        let (state, rumor) = (|| self.state.some_of(nonce, gone), || self.rumors.some_of(nonce, gone));
+        // The highest bit, since the lowest ones say where it is looked for.
+        if nonce >> 31 == 0 { state().or_else(rumor) } else { rumor().or_else(state) }
     }
 
     /// How far this node is with these members.

@@ -269,6 +269,11 @@ impl Arena {
         self.bytes
     }
 
+    /// See [`super::Rumors::some_of`].
+    pub(super) fn some_of(&self, at: u32, of: impl Fn(u32) -> bool) -> Option<u32> {
+        self.places.some_near(at, |kept| of(kept.slot).then_some(kept.slot))
+    }
+
     /// The places in the order in which the rumors came.
     pub(super) fn order(&self) -> impl Iterator<Item = u32> {
         Order { places: &self.places, next: self.oldest }

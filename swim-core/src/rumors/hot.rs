@@ -108,9 +108,9 @@ impl Hot {
         }
     }
 
-    /// Ends all of it; returns how many they were.
-    pub(super) fn settle(&mut self) -> usize {
-        self.queue.retain(|_| false)
+    /// See [`super::Rumors::settle`].
+    pub(super) fn settle(&mut self, kept: &Arena, lasts: impl Fn(u32) -> bool) -> usize {
+        self.queue.retain(|place| kept.get(place).is_some_and(|rumor| lasts(rumor.slot)))
     }
 
     /// The place of the next one to be told.

@@ -7,8 +7,13 @@ use alloc::vec::Vec;
 
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
+use smallvec::SmallVec;
 
 use super::{NONE, SLOTS_MAX, make_room};
+
+/// Slots that are looked at for one of which something holds. Among 10 000 members with states, one that is dead is told of by
+/// one ping in 160 then.
+const NEAR: usize = 64;
 
 /// Rows by slot.
 #[derive(Clone, Debug, Deserialize)]
@@ -86,6 +91,15 @@ impl<T> Slab<T> {
     #[inline]
     pub(crate) fn get(&self, slot: u32) -> Option<&T> {
         self.entries.get(slot as usize)?.row()
+    }
+
+    /// What `of` makes of a row: of one of those of which it makes something, near a slot that `at` stands for.
+    pub(crate) fn some_near<R: Copy>(&self, at: u32, of: impl Fn(&T) -> Option<R>) -> Option<R> {
+        let slots = self.entries.len() as u32;
+        let from = at.checked_rem(slots)?;
+        let near = (from..slots).chain(0..from).take(NEAR);
+        let some: SmallVec<[R; NEAR]> = near.filter_map(|slot| of(self.get(slot)?)).collect();
+        some.get((at / slots).checked_rem(some.len() as u32)? as usize).copied()
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -41,7 +41,7 @@ fn apply(t: &mut Teller, op: u8, x: u8, y: u16) -> (Vec<RumorId>, u64, Instant) 
             t.cx.now = t.cx.now.plus_micros(u64::from(y) * 400);
             t.due(t.cx.now);
         }
-        5 => drop(t.rumors.settle()),
+        5 => drop(t.rumors.settle(|slot| slot == u32::from(x % 3))),
         6 => t.rumors.visit_lacking(slot, (seq % 10, u64::from(x)), t.cx.now, &t.cx, |rumor| {
             told.push(rumor.id);
             told.len() < 3
