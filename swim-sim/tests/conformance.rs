@@ -79,10 +79,10 @@ impl Harness for Sim {
         Config::lan("sim")
     }
 
-    /// Unoptimised, a tenth of them, and a fiftieth of the long ones: each takes three times as long, and `.ci/run` plays them
-    /// all, optimised.
+    /// Unoptimised, a twentieth of them, and a hundredth of the long ones: each takes three times as long, and `.ci/run` plays
+    /// them optimised.
     fn seeds(wanted: u64, capped: bool) -> u64 {
-        if cfg!(debug_assertions) { wanted.div_ceil(if capped { 50 } else { 10 }) } else { wanted }
+        if cfg!(debug_assertions) { wanted.div_ceil(if capped { 100 } else { 20 }) } else { wanted }
     }
 
     fn config(&self) -> &Config {

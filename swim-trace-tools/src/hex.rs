@@ -1,7 +1,7 @@
 //! Bytes as hexadecimal digits, two for each, in small letters.
 
 use std::borrow::Cow;
-use std::fmt::{self, LowerHex, Write as _};
+use std::fmt::{self, LowerHex};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -65,10 +65,14 @@ impl<'de> Deserialize<'de> for Digits<u64> {
     }
 }
 
+// A note may have 16 MiB, so both are plain loops, which are quick in an unoptimised build, too.
+
 fn encode(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        let _ = write!(text, "{byte:02x}");
+    for &byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
     }
     text
 }
@@ -80,8 +84,12 @@ fn decode(text: &str) -> Option<Vec<u8>> {
         b'a'..=b'f' => Some(c - b'a' + 10),
         _ => None,
     };
-    let pairs = text.as_bytes().chunks(2);
-    pairs.map(|pair| if let [high, low] = pair { Some(digit(*high)? << 4 | digit(*low)?) } else { None }).collect()
+    let mut bytes = Vec::with_capacity(text.len() / 2);
+    for pair in text.as_bytes().chunks(2) {
+        let &[high, low] = pair else { return None };
+        bytes.push(digit(high)? << 4 | digit(low)?);
+    }
+    Some(bytes)
 }
 
 #[cfg(test)]

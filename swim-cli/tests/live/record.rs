@@ -168,7 +168,7 @@ fn a_file_of_a_killed_node_replays() {
     a.stdout.find_event("member_up");
     // Nobody tells when a block is on the disk.
     let deadline = Instant::now() + Duration::from_secs(60);
-    while fs::metadata(&file).map_or(0, |found| found.len()) < 2_000 {
+    while fs::metadata(&file).map_or(0, |found| found.len()) < 1_200 {
         assert!(Instant::now() < deadline, "nothing is written");
         thread::sleep(Duration::from_millis(20));
     }

@@ -206,7 +206,7 @@ fn nothing_is_lost_unsaid() {
         }
         subscribers.iter_mut().all(|s| (0..3).all(|_| receive(s, &sent)))
     }
-    QuickCheck::new().tests(200).quickcheck(run as fn(Vec<Op>) -> bool);
+    QuickCheck::new().tests(80).quickcheck(run as fn(Vec<Op>) -> bool);
 }
 
 #[test]

@@ -91,7 +91,7 @@ fn around(seal: Seal, datagram: &[u8]) -> Vec<usize> {
 /// One bit, and two: all pairs around the frame, all pairs of a few short ones, and drawn pairs of the others.
 fn flips_are_refused(seal: Seal) {
     let (mut w, samples) = samples(seal, size(12, 200));
-    let (whole, closely, drawn) = size((1, 0, 200), (4, 200, 20_000));
+    let (whole, closely, drawn) = size((0, 1, 100), (4, 200, 20_000));
     let (nodes, before) = (w.nodes().len(), all_known(&w));
     let mut offers = Offers { w: &mut w, waiting: vec![0; nodes], total: 0 };
     let mut draw = Draw(2);

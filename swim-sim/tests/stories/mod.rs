@@ -1,4 +1,5 @@
-//! Stories about states, rumors and verdicts, for any config: what a run drawn by a seed hardly shows, because it takes too long.
+//! Stories about states, rumors and verdicts, for any config: what a run drawn by a seed hardly shows, because it takes too
+//! long.
 
 pub(crate) mod forged;
 pub(crate) mod sealed;

@@ -125,7 +125,7 @@ fn like_two_queues() {
         }
         true
     }
-    QuickCheck::new().tests(crate::cases(1_000)).quickcheck(holds as fn(Vec<(u8, u8, u64)>, bool) -> bool);
+    QuickCheck::new().tests(crate::cases(500)).quickcheck(holds as fn(Vec<(u8, u8, u64)>, bool) -> bool);
 }
 
 /// Guests move from narrow places to wide ones, and back from a copy.
