@@ -1,8 +1,10 @@
-//! How often this node asks for what the dead have said, when somebody shows that it lacks some of it.
+//! How often this node asks for what the dead have said, when somebody shows that it lacks some of it; and for the state of a
+//! member that may have more than this node may hold.
 //!
 //! A live owner ends every difference about its own state, and syncs have their own pace. Of the dead there may be something
 //! that nobody has, or that this node cannot take, and each ping would show it again. So a question about a member that has
-//! brought nothing makes the next one about it wait, the longer the more of them there were.
+//! brought nothing makes the next one about it wait, the longer the more of them there were. The same holds where all of a
+//! state was asked for anew because it was too much: without a wait, who may hold less than its owner would ask for ever.
 
 use alloc::vec::Vec;
 
@@ -52,20 +54,17 @@ impl Orphans {
         self.0.push(Asked { slot, after, fruitless: (fruitless + 1).min(DOUBLED_MAX) });
     }
 
-    /// Some of what this member has said has come, or the member is forgotten.
+    /// A rumor of this member has come, or its state as far as somebody has it; or the member is forgotten.
     pub(crate) fn forget(&mut self, slot: u32) {
         self.0.retain(|asked| asked.slot != slot);
     }
 
     pub(crate) fn check(&self, is_member: impl Fn(u32) -> bool, cx: &Cx) -> Result<(), &'static str> {
-        ensure(self.0.len() <= ASKED_MAX, "questions about the dead that are remembered have a bound")?;
+        ensure(self.0.len() <= ASKED_MAX, "questions in vain that are remembered have a bound")?;
         let latest = cx.now.plus_micros(cx.pace.sync_backoff_max);
         let fits = |a: &Asked| is_member(a.slot) && a.fruitless <= DOUBLED_MAX && a.after <= latest;
-        ensure(
-            self.0.iter().all(fits),
-            "questions about the dead are about members, and wait no longer than they may",
-        )?;
+        ensure(self.0.iter().all(fits), "questions in vain are about members, and wait no longer than they may")?;
         let once = |at: usize| self.0[at + 1..].iter().all(|other| other.slot != self.0[at].slot);
-        ensure((0..self.0.len()).all(once), "each of the dead is remembered once")
+        ensure((0..self.0.len()).all(once), "each member is remembered once")
     }
 }

@@ -136,10 +136,7 @@ impl Node {
                     count(&mut self.cx.stats.state_refused);
                 }
                 if !no_room && self.state.is_stuck(slot) {
-                    // What is held from different moments is too much together: it begins anew.
-                    let visible = self.state.forget(slot);
-                    self.on_state_changed(slot, visible);
-                    self.want(slot, peer, (item.version, 0), true);
+                    self.begin_anew(slot, peer, item.version);
                 }
             }
             Outcome::Gap => {
@@ -148,12 +145,25 @@ impl Node {
             }
             Outcome::Taken { changed } => {
                 count(&mut self.cx.stats.deltas_applied);
-                if orphaned {
+                if self.state.version(slot) >= item.version {
                     self.orphans.forget(slot);
                 }
                 self.on_state_changed(slot, changed);
                 self.want_rest(item, slot, peer, upto, answer);
             }
+        }
+    }
+
+    /// What is held of this member from different moments is too much together, so all of it is asked for again. When that is
+    /// too much, too, the member may have more than this node: then it is left alone for a while.
+    fn begin_anew(&mut self, slot: u32, peer: u32, version: u32) {
+        let visible = self.state.forget(slot);
+        self.on_state_changed(slot, visible);
+        if self.orphans.may_ask(slot, &self.cx) {
+            self.want(slot, peer, (version, 0), true);
+            self.orphans.on_asked(slot, &self.cx);
+        } else {
+            self.fetch.forget(slot);
         }
     }
 
@@ -234,11 +244,11 @@ impl Node {
         }
     }
 
-    /// Of the dead nothing is asked before it may be. Who lacks something and does not ask does not tell in turn, either, or
-    /// two of whom each is ahead in something would tell each other without end.
+    /// Of the dead nothing is asked before it may be, and of the living no state. Who lacks something and does not ask does not
+    /// tell in turn, either, or two of whom each is ahead in something would tell each other without end.
     fn ask_about(&mut self, slot: u32, peer: u32, ahead: (u32, u32)) -> bool {
         let gone = self.is_gone(slot);
-        if gone && !self.orphans.may_ask(slot, &self.cx) {
+        if !self.orphans.may_ask(slot, &self.cx) && (gone || ahead.1 <= self.rumors.last(slot)) {
             return false;
         }
         let was_wanted = self.fetch.is_wanted(slot);
@@ -282,7 +292,13 @@ impl Node {
 
     // --- asking
 
-    fn want(&mut self, slot: u32, peer: u32, ahead: (u32, u32), news: bool) {
+    /// This peer is so far with a member, in state and rumors. A state of which all was asked for in vain is not wanted before
+    /// it may be.
+    fn want(&mut self, slot: u32, peer: u32, (version, last): (u32, u32), news: bool) {
+        let ahead = (if self.orphans.may_ask(slot, &self.cx) { version } else { 0 }, last);
+        if ahead == (0, 0) {
+            return;
+        }
         if let Some(row) = self.table.get(peer).filter(|row| row.status.is_live()) {
             self.fetch.want(slot, (peer, row.id), ahead, news);
         }

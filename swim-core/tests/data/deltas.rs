@@ -1,6 +1,8 @@
 //! Deltas that cannot be taken over in one go: cut by a full datagram, with more entries than are taken of one, or too
 //! large beside what is held from before.
 
+use std::time::Duration;
+
 use crate::util::data::*;
 use crate::util::*;
 use swim_core::wire::{Message, StateEntry, StateHead, Writer};
@@ -206,6 +208,41 @@ fn a_copy_from_too_many_moments_begins_anew() {
         assert_eq!((b.node.stats().deltas_refused, b.node.stats().state_refused), (1, 0));
         assert_eq!(b.node.check(), Ok(()));
     }
+}
+
+/// A member whose config allows it more has written more than this node may hold. It is begun anew once, in case it was
+/// gathered from too many moments, and then asked for ever less often, until the member has less.
+#[test]
+fn what_is_more_than_may_be_held_is_not_asked_for_again_and_again() {
+    let mut c = config();
+    c.state_bytes = 2_048;
+    let (mut b, peers) = Bench::with_peers(c, 3);
+    let (teller, mut owner) = (peers[0], Owner::new(peers[1]));
+    for key in ["a", "b", "c", "d", "e", "f"] {
+        owner.put(key, &[1; 900]);
+    }
+    let most = 2 * 900 + 40;
+    let mut asked = Vec::new();
+    for _ in 0..3_600 {
+        b.recv_from(teller.addr, &owner.told(&teller, None, owner.version, most));
+        asked.push(owner.answer(&mut b, &teller, most).len());
+        b.run_with(Duration::from_secs(1), &peers);
+        b.sent.clear();
+    }
+    assert_eq!(b.node.check(), Ok(()));
+    let (first, rest) = asked.split_at(1);
+    assert!((4..12).contains(&first[0]), "begun anew, and given up: {}", first[0]);
+    let (times, most_at_once) = (rest.iter().filter(|n| **n > 0).count(), rest.iter().max().copied());
+    assert!((55..75).contains(&times) && most_at_once < Some(12), "once a minute: {times}, {most_at_once:?}");
+    // What fits is taken when it may be asked for next.
+    ["a", "b", "c", "d", "e"].into_iter().for_each(|key| owner.put(key, b"x"));
+    for _ in 0..61 {
+        b.recv_from(teller.addr, &owner.told(&teller, None, owner.version, most));
+        owner.answer(&mut b, &teller, most);
+        b.run_with(Duration::from_secs(1), &peers);
+        b.sent.clear();
+    }
+    assert!(owner.is_held(&b));
 }
 
 /// What others say of this node's own state is not taken over, and counted: as known, or as what it never wrote.
