@@ -17,7 +17,7 @@ use crate::time::Instant;
 /// How often the wait doubles, from `sync_patience` on, and not beyond `sync_backoff_max`.
 const DOUBLED_MAX: u32 = 20;
 
-/// Members remembered at a time; of more, the one that may be asked about first is forgotten.
+/// Remembered at a time; of more, the one that may be asked about first is forgotten.
 const ASKED_MAX: usize = 64;
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -26,9 +26,17 @@ pub(crate) struct Orphans(Vec<Asked>);
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Asked {
     slot: u32,
-    /// Nothing of this member is asked before this.
+    /// The version of a state that was too much; 0 where it is about what one of the dead has said.
+    refused: u32,
+    /// Nothing of this is asked before.
     after: Instant,
     fruitless: u32,
+}
+
+impl Asked {
+    fn is(&self, slot: u32, refused: bool) -> bool {
+        self.slot == slot && (self.refused > 0) == refused
+    }
 }
 
 impl Orphans {
@@ -37,12 +45,52 @@ impl Orphans {
         self.0.reserve_exact(ASKED_MAX.saturating_sub(self.0.len()));
     }
 
+    /// May it be asked what this member has said, if it is dead?
     pub(crate) fn may_ask(&self, slot: u32, cx: &Cx) -> bool {
-        self.0.iter().find(|asked| asked.slot == slot).is_none_or(|asked| cx.now >= asked.after)
+        self.find(slot, false).is_none_or(|asked| cx.now >= asked.after)
     }
 
+    /// What this member, which is dead, has said was asked for.
     pub(crate) fn on_asked(&mut self, slot: u32, cx: &Cx) {
-        let at = self.0.iter().position(|asked| asked.slot == slot);
+        self.wait(slot, 0, cx);
+    }
+
+    /// Some of what this member has said has come, or it lives.
+    pub(crate) fn on_heard(&mut self, slot: u32) {
+        self.0.retain(|asked| !asked.is(slot, false));
+    }
+
+    /// May this member's state be asked for, which may be too much?
+    pub(crate) fn may_hold(&self, slot: u32, cx: &Cx) -> bool {
+        self.find(slot, true).is_none_or(|asked| cx.now >= asked.after)
+    }
+
+    /// Was its state too much, and has nobody's whole copy been held since?
+    pub(crate) fn was_refused(&self, slot: u32) -> bool {
+        self.find(slot, true).is_some()
+    }
+
+    /// The state of this member, at that version or on the way to it, was too much.
+    pub(crate) fn on_refused(&mut self, slot: u32, version: u32, cx: &Cx) {
+        self.wait(slot, version.max(1), cx);
+    }
+
+    /// Its state is held up to this version.
+    pub(crate) fn on_held(&mut self, slot: u32, version: u32) {
+        self.0.retain(|asked| !asked.is(slot, true) || asked.refused > version);
+    }
+
+    /// The member is forgotten, or in another life.
+    pub(crate) fn forget(&mut self, slot: u32) {
+        self.0.retain(|asked| asked.slot != slot);
+    }
+
+    fn find(&self, slot: u32, refused: bool) -> Option<&Asked> {
+        self.0.iter().find(|asked| asked.is(slot, refused))
+    }
+
+    fn wait(&mut self, slot: u32, refused: u32, cx: &Cx) {
+        let at = self.0.iter().position(|asked| asked.is(slot, refused > 0));
         let fruitless = at.map_or(0, |at| self.0.swap_remove(at).fruitless);
         if self.0.len() >= ASKED_MAX
             && let Some(first) = (0..self.0.len()).min_by_key(|&at| self.0[at].after)
@@ -51,12 +99,7 @@ impl Orphans {
         }
         let wait = cx.pace.sync_patience.saturating_mul(1 << fruitless).min(cx.pace.sync_backoff_max);
         let after = cx.now.plus_micros(wait);
-        self.0.push(Asked { slot, after, fruitless: (fruitless + 1).min(DOUBLED_MAX) });
-    }
-
-    /// A rumor of this member has come, or its state as far as somebody has it; or the member is forgotten.
-    pub(crate) fn forget(&mut self, slot: u32) {
-        self.0.retain(|asked| asked.slot != slot);
+        self.0.push(Asked { slot, refused, after, fruitless: (fruitless + 1).min(DOUBLED_MAX) });
     }
 
     pub(crate) fn check(&self, is_member: impl Fn(u32) -> bool, cx: &Cx) -> Result<(), &'static str> {
@@ -64,7 +107,7 @@ impl Orphans {
         let latest = cx.now.plus_micros(cx.pace.sync_backoff_max);
         let fits = |a: &Asked| is_member(a.slot) && a.fruitless <= DOUBLED_MAX && a.after <= latest;
         ensure(self.0.iter().all(fits), "questions in vain are about members, and wait no longer than they may")?;
-        let once = |at: usize| self.0[at + 1..].iter().all(|other| other.slot != self.0[at].slot);
-        ensure((0..self.0.len()).all(once), "each member is remembered once")
+        let once = |at: usize| !self.0[at + 1..].iter().any(|a| a.is(self.0[at].slot, self.0[at].refused > 0));
+        ensure((0..self.0.len()).all(once), "each question in vain is remembered once")
     }
 }

@@ -135,8 +135,12 @@ impl Node {
                 if no_room {
                     count(&mut self.cx.stats.state_refused);
                 }
+                // Unasked it is no reason to drop anything: whoever has it may be asked for what follows here.
                 if !no_room && self.state.is_stuck(slot) {
-                    self.begin_anew(slot, peer, item.version);
+                    match lane {
+                        Some(_) => self.begin_anew(slot, peer, item.version),
+                        None => self.want(slot, peer, (item.version, 0), true),
+                    }
                 }
             }
             Outcome::Gap => {
@@ -145,8 +149,11 @@ impl Node {
             }
             Outcome::Taken { changed } => {
                 count(&mut self.cx.stats.deltas_applied);
+                if orphaned {
+                    self.orphans.on_heard(slot);
+                }
                 if self.state.version(slot) >= item.version {
-                    self.orphans.forget(slot);
+                    self.orphans.on_held(slot, item.version);
                 }
                 self.on_state_changed(slot, changed);
                 self.want_rest(item, slot, peer, upto, answer);
@@ -155,16 +162,16 @@ impl Node {
     }
 
     /// What is held of this member from different moments is too much together, so all of it is asked for again. When that is
-    /// too much, too, the member may have more than this node: then it is left alone for a while.
+    /// too much, too, the member has more than this node may hold: then it is left alone for a while.
     fn begin_anew(&mut self, slot: u32, peer: u32, version: u32) {
         let visible = self.state.forget(slot);
         self.on_state_changed(slot, visible);
-        if self.orphans.may_ask(slot, &self.cx) {
-            self.want(slot, peer, (version, 0), true);
-            self.orphans.on_asked(slot, &self.cx);
+        if self.orphans.was_refused(slot) {
+            self.fetch.give_up_state(slot);
         } else {
-            self.fetch.forget(slot);
+            self.want(slot, peer, (version, 0), true);
         }
+        self.orphans.on_refused(slot, version, &self.cx);
     }
 
     /// What found no room in a datagram of news, or was too much of one, is asked for. What an answer has not brought
@@ -203,7 +210,7 @@ impl Node {
             self.remark(slot);
         }
         if offer == Offer::New {
-            self.orphans.forget(slot);
+            self.orphans.on_heard(slot);
             self.cx.events.push(Event::Rumor { id: rumor.id });
             self.gossip.wake(&self.cx);
         }
@@ -235,8 +242,8 @@ impl Node {
         // Where each of two is ahead in something, once is enough: what is asked for already was told, too.
         let was_told = self.fetch.is_wanted(slot);
         // Of my own nothing is wanted. Whoever lacks something of it is told like of any other: perhaps nobody else has it.
-        let lacks = slot != ME && (s.version > version || s.last > last || holes && s.last > 0);
-        if lacks && !self.ask_about(slot, peer, (s.version, s.last)) {
+        let rumors = s.last > last || holes && s.last > 0;
+        if slot != ME && (s.version > version || rumors) && !self.ask_about(slot, peer, (s.version, s.last), rumors) {
             return;
         }
         if !was_told {
@@ -244,11 +251,12 @@ impl Node {
         }
     }
 
-    /// Of the dead nothing is asked before it may be, and of the living no state. Who lacks something and does not ask does not
-    /// tell in turn, either, or two of whom each is ahead in something would tell each other without end.
-    fn ask_about(&mut self, slot: u32, peer: u32, ahead: (u32, u32)) -> bool {
+    /// Of the dead nothing is asked before it may be, and no state that is too much; `rumors` are lacking. Who lacks something
+    /// and does not ask does not tell in turn, either, or two of whom each is ahead in something would tell each other without
+    /// end.
+    fn ask_about(&mut self, slot: u32, peer: u32, ahead: (u32, u32), rumors: bool) -> bool {
         let gone = self.is_gone(slot);
-        if !self.orphans.may_ask(slot, &self.cx) && (gone || ahead.1 <= self.rumors.last(slot)) {
+        if gone && !self.orphans.may_ask(slot, &self.cx) || !rumors && !self.orphans.may_hold(slot, &self.cx) {
             return false;
         }
         let was_wanted = self.fetch.is_wanted(slot);
@@ -292,10 +300,9 @@ impl Node {
 
     // --- asking
 
-    /// This peer is so far with a member, in state and rumors. A state of which all was asked for in vain is not wanted before
-    /// it may be.
+    /// This peer is so far with a member, in state and rumors. A state that was too much is not wanted before it may be.
     fn want(&mut self, slot: u32, peer: u32, (version, last): (u32, u32), news: bool) {
-        let ahead = (if self.orphans.may_ask(slot, &self.cx) { version } else { 0 }, last);
+        let ahead = (if self.orphans.may_hold(slot, &self.cx) { version } else { 0 }, last);
         if ahead == (0, 0) {
             return;
         }

@@ -36,7 +36,10 @@ impl Node {
             gone => self.on_gone(slot, id, gone, incarnation, by),
         };
         self.gossip.enqueue(slot, false, &self.cx);
-        self.reunited |= !old.is_live() && status.is_live();
+        if !old.is_live() && status.is_live() {
+            self.reunited = true;
+            self.orphans.on_heard(slot);
+        }
         if another_life {
             self.on_another_life(slot);
         } else if !status.is_live() {

@@ -342,7 +342,11 @@ fn least_told_first_and_once_in_a_round() {
         Take::Skip
     });
     assert_eq!((asked, t.rumors.hot_len()), (8, 9));
-    assert_eq!((t.rumors.settle(|_| false), t.rumors.hot_len(), t.rumors.len()), (9, 0, 9));
+    t.hears(7, 1, b"x");
+    t.hears(8, 1, b"x");
+    assert_eq!((t.rumors.settle(|slot| slot == 8), t.rumors.hot_len(), t.rumors.len()), (10, 1, 11));
+    assert_eq!(t.tells(1_000, 9), [id(8, 1)], "of who is gone it is told on");
+    assert_eq!((t.rumors.settle(|_| false), t.rumors.hot_len(), t.rumors.len()), (1, 0, 11));
     assert_eq!(t.tells(1_000, 9), []);
     t.check();
 }

@@ -134,6 +134,25 @@ fn g10_pings_tell_of_the_dead() {
     assert!(of_pings(&mut b).iter().all(Vec::is_empty), "its row is gone");
 }
 
+/// E3: of a rumor of who has left they tell, too, as long as it is kept.
+#[test]
+fn e3_pings_tell_of_who_left_a_rumor() {
+    let (mut b, peers) = Bench::with_peers(config(), 4);
+    let gone = peers[1];
+    b.recv_from(gone.addr, &rumors(&gone, &[rumor_of(&gone, 1, 1, b"bye")]));
+    b.recv(&peers[2], None, &[accused(gone.id, Status::new(gone.incarnation, State::Left), &[])]);
+    let of_pings = |b: &mut Bench| {
+        b.clear();
+        b.run_with(ms(20_000), &[peers[0], peers[2], peers[3]]);
+        let pings = b.sent.iter().filter(|s| matches!(s.message(), Some(Message::Ping { .. })));
+        pings.map(|s| s.frame().summaries().collect::<Vec<_>>()).collect::<Vec<_>>()
+    };
+    let told = of_pings(&mut b);
+    assert!(told.len() > 10 && told.iter().all(|of| *of == [Summary { last: 1, ..lacking(&gone) }]), "{told:?}");
+    b.run_with(b.node.config().rumor_ttl, &[peers[0], peers[2], peers[3]]);
+    assert!(of_pings(&mut b).iter().all(Vec::is_empty), "it is over");
+}
+
 /// What nobody has of the dead, or this node cannot take, is shown by each ping, and asked for ever less often: after two
 /// seconds, four, and so on to a minute. What comes makes the next question as soon as the first.
 #[test]

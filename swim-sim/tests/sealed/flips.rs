@@ -88,7 +88,7 @@ fn around(seal: Seal, datagram: &[u8]) -> Vec<usize> {
     (0..header * 8).chain((datagram.len() - tag) * 8..datagram.len() * 8).collect()
 }
 
-/// One bit, and two: all pairs around the frame, all pairs of a few short ones, and drawn pairs of the others.
+/// One bit, and two: all pairs around the frame, drawn pairs of the others, and, optimised, all pairs of a few short ones.
 fn flips_are_refused(seal: Seal) {
     let (mut w, samples) = samples(seal, size(12, 200));
     let (whole, closely, drawn) = size((0, 1, 100), (4, 200, 20_000));
