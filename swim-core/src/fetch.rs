@@ -165,13 +165,6 @@ impl Fetch {
         }
     }
 
-    /// This member's state is not wanted any longer: what is asked for ends when its rumors have come.
-    pub(crate) fn give_up_state(&mut self, slot: u32) {
-        if let Some(want) = self.wanted.get_mut(slot as usize).and_then(Option::as_mut) {
-            want.version = 0;
-        }
-    }
-
     /// Sends digests as long as a lane is free and something is wanted. `progress` tells how far this node is.
     pub(crate) fn advance(&mut self, members: &Members, progress: impl Fn(u32) -> Progress, cx: &mut Cx) {
         for lane in 0..LANES {

@@ -1,23 +1,23 @@
-//! How often this node asks for what the dead have said, when somebody shows that it lacks some of it; and for the state of a
-//! member that may have more than this node may hold.
+//! How often this node asks for what the dead have said, when somebody shows that it lacks some of it.
 //!
 //! A live owner ends every difference about its own state, and syncs have their own pace. Of the dead there may be something
 //! that nobody has, or that this node cannot take, and each ping would show it again. So a question about a member that has
-//! brought nothing makes the next one about it wait, the longer the more of them there were. The same holds where all of a
-//! state was asked for anew because it was too much: without a wait, who may hold less than its owner would ask for ever.
+//! brought nothing makes the next one about it wait, the longer the more of them there were.
+//!
+//! In the same way it waits to ask for all of a state again that was too much: where configurations differ, it may always be.
 
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
 use crate::cx::Cx;
-use crate::members::ensure;
+use crate::members::{ME, ensure};
 use crate::time::Instant;
 
 /// How often the wait doubles, from `sync_patience` on, and not beyond `sync_backoff_max`.
 const DOUBLED_MAX: u32 = 20;
 
-/// Remembered at a time; of more, the one that may be asked about first is forgotten.
+/// Members remembered at a time; of more, the one that may be asked about first is forgotten.
 const ASKED_MAX: usize = 64;
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -26,17 +26,9 @@ pub(crate) struct Orphans(Vec<Asked>);
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Asked {
     slot: u32,
-    /// The version of a state that was too much; 0 where it is about what one of the dead has said.
-    refused: u32,
-    /// Nothing of this is asked before.
+    /// Nothing of this member is asked before this.
     after: Instant,
     fruitless: u32,
-}
-
-impl Asked {
-    fn is(&self, slot: u32, refused: bool) -> bool {
-        self.slot == slot && (self.refused > 0) == refused
-    }
 }
 
 impl Orphans {
@@ -45,52 +37,12 @@ impl Orphans {
         self.0.reserve_exact(ASKED_MAX.saturating_sub(self.0.len()));
     }
 
-    /// May it be asked what this member has said, if it is dead?
     pub(crate) fn may_ask(&self, slot: u32, cx: &Cx) -> bool {
-        self.find(slot, false).is_none_or(|asked| cx.now >= asked.after)
+        self.0.iter().find(|asked| asked.slot == slot).is_none_or(|asked| cx.now >= asked.after)
     }
 
-    /// What this member, which is dead, has said was asked for.
     pub(crate) fn on_asked(&mut self, slot: u32, cx: &Cx) {
-        self.wait(slot, 0, cx);
-    }
-
-    /// Some of what this member has said has come, or it lives.
-    pub(crate) fn on_heard(&mut self, slot: u32) {
-        self.0.retain(|asked| !asked.is(slot, false));
-    }
-
-    /// May this member's state be asked for, which may be too much?
-    pub(crate) fn may_hold(&self, slot: u32, cx: &Cx) -> bool {
-        self.find(slot, true).is_none_or(|asked| cx.now >= asked.after)
-    }
-
-    /// Was its state too much, and has nobody's whole copy been held since?
-    pub(crate) fn was_refused(&self, slot: u32) -> bool {
-        self.find(slot, true).is_some()
-    }
-
-    /// The state of this member, at that version or on the way to it, was too much.
-    pub(crate) fn on_refused(&mut self, slot: u32, version: u32, cx: &Cx) {
-        self.wait(slot, version.max(1), cx);
-    }
-
-    /// Its state is held up to this version.
-    pub(crate) fn on_held(&mut self, slot: u32, version: u32) {
-        self.0.retain(|asked| !asked.is(slot, true) || asked.refused > version);
-    }
-
-    /// The member is forgotten, or in another life.
-    pub(crate) fn forget(&mut self, slot: u32) {
-        self.0.retain(|asked| asked.slot != slot);
-    }
-
-    fn find(&self, slot: u32, refused: bool) -> Option<&Asked> {
-        self.0.iter().find(|asked| asked.is(slot, refused))
-    }
-
-    fn wait(&mut self, slot: u32, refused: u32, cx: &Cx) {
-        let at = self.0.iter().position(|asked| asked.is(slot, refused > 0));
+        let at = self.0.iter().position(|asked| asked.slot == slot);
         let fruitless = at.map_or(0, |at| self.0.swap_remove(at).fruitless);
         if self.0.len() >= ASKED_MAX
             && let Some(first) = (0..self.0.len()).min_by_key(|&at| self.0[at].after)
@@ -99,15 +51,35 @@ impl Orphans {
         }
         let wait = cx.pace.sync_patience.saturating_mul(1 << fruitless).min(cx.pace.sync_backoff_max);
         let after = cx.now.plus_micros(wait);
-        self.0.push(Asked { slot, refused, after, fruitless: (fruitless + 1).min(DOUBLED_MAX) });
+        self.0.push(Asked { slot, after, fruitless: (fruitless + 1).min(DOUBLED_MAX) });
+    }
+
+    /// May a state that is too much, whosever, be asked for from its beginning? Then it is, and the next one waits. My own slot
+    /// stands for this, since of itself no node asks anything.
+    pub(crate) fn begins_anew(&mut self, cx: &Cx) -> bool {
+        let may = self.may_ask(ME, cx);
+        if may {
+            let long_ago = cx.now.minus_micros(cx.pace.sync_backoff_max);
+            self.0.retain(|asked| asked.slot != ME || asked.after > long_ago);
+            self.on_asked(ME, cx);
+        }
+        may
+    }
+
+    /// Some of what this member has said has come, or the member is forgotten.
+    pub(crate) fn forget(&mut self, slot: u32) {
+        self.0.retain(|asked| asked.slot != slot);
     }
 
     pub(crate) fn check(&self, is_member: impl Fn(u32) -> bool, cx: &Cx) -> Result<(), &'static str> {
-        ensure(self.0.len() <= ASKED_MAX, "questions in vain that are remembered have a bound")?;
+        ensure(self.0.len() <= ASKED_MAX, "questions about the dead that are remembered have a bound")?;
         let latest = cx.now.plus_micros(cx.pace.sync_backoff_max);
         let fits = |a: &Asked| is_member(a.slot) && a.fruitless <= DOUBLED_MAX && a.after <= latest;
-        ensure(self.0.iter().all(fits), "questions in vain are about members, and wait no longer than they may")?;
-        let once = |at: usize| !self.0[at + 1..].iter().any(|a| a.is(self.0[at].slot, self.0[at].refused > 0));
-        ensure((0..self.0.len()).all(once), "each question in vain is remembered once")
+        ensure(
+            self.0.iter().all(fits),
+            "questions about the dead are about members, and wait no longer than they may",
+        )?;
+        let once = |at: usize| self.0[at + 1..].iter().all(|other| other.slot != self.0[at].slot);
+        ensure((0..self.0.len()).all(once), "each of the dead is remembered once")
     }
 }

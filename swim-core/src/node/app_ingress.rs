@@ -135,12 +135,8 @@ impl Node {
                 if no_room {
                     count(&mut self.cx.stats.state_refused);
                 }
-                // Unasked it is no reason to drop anything: whoever has it may be asked for what follows here.
                 if !no_room && self.state.is_stuck(slot) {
-                    match lane {
-                        Some(_) => self.begin_anew(slot, peer, item.version),
-                        None => self.want(slot, peer, (item.version, 0), true),
-                    }
+                    self.begin_anew(slot, peer, item.version, lane);
                 }
             }
             Outcome::Gap => {
@@ -150,10 +146,7 @@ impl Node {
             Outcome::Taken { changed } => {
                 count(&mut self.cx.stats.deltas_applied);
                 if orphaned {
-                    self.orphans.on_heard(slot);
-                }
-                if self.state.version(slot) >= item.version {
-                    self.orphans.on_held(slot, item.version);
+                    self.orphans.forget(slot);
                 }
                 self.on_state_changed(slot, changed);
                 self.want_rest(item, slot, peer, upto, answer);
@@ -161,17 +154,17 @@ impl Node {
         }
     }
 
-    /// What is held of this member from different moments is too much together, so all of it is asked for again. When that is
-    /// too much, too, the member has more than this node may hold: then it is left alone for a while.
-    fn begin_anew(&mut self, slot: u32, peer: u32, version: u32) {
-        let visible = self.state.forget(slot);
-        self.on_state_changed(slot, visible);
-        if self.orphans.was_refused(slot) {
-            self.fetch.give_up_state(slot);
-        } else {
+    /// What is held of this member from different moments is too much together, so all of it is asked for again. Unasked it is
+    /// no reason to drop anything: perhaps an answer fits. And where its owner may have more than this node, it ends as before,
+    /// so that what is held stays, and is not what others have.
+    fn begin_anew(&mut self, slot: u32, peer: u32, version: u32, lane: Option<usize>) {
+        if !lane.is_some_and(|lane| self.fetch.asks_about(lane, slot)) {
+            self.want(slot, peer, (version, 0), true);
+        } else if self.orphans.begins_anew(&self.cx) {
+            let visible = self.state.forget(slot);
+            self.on_state_changed(slot, visible);
             self.want(slot, peer, (version, 0), true);
         }
-        self.orphans.on_refused(slot, version, &self.cx);
     }
 
     /// What found no room in a datagram of news, or was too much of one, is asked for. What an answer has not brought
@@ -210,7 +203,7 @@ impl Node {
             self.remark(slot);
         }
         if offer == Offer::New {
-            self.orphans.on_heard(slot);
+            self.orphans.forget(slot);
             self.cx.events.push(Event::Rumor { id: rumor.id });
             self.gossip.wake(&self.cx);
         }
@@ -242,8 +235,8 @@ impl Node {
         // Where each of two is ahead in something, once is enough: what is asked for already was told, too.
         let was_told = self.fetch.is_wanted(slot);
         // Of my own nothing is wanted. Whoever lacks something of it is told like of any other: perhaps nobody else has it.
-        let rumors = s.last > last || holes && s.last > 0;
-        if slot != ME && (s.version > version || rumors) && !self.ask_about(slot, peer, (s.version, s.last), rumors) {
+        let lacks = slot != ME && (s.version > version || s.last > last || holes && s.last > 0);
+        if lacks && !self.ask_about(slot, peer, (s.version, s.last)) {
             return;
         }
         if !was_told {
@@ -251,12 +244,11 @@ impl Node {
         }
     }
 
-    /// Of the dead nothing is asked before it may be, and no state that is too much; `rumors` are lacking. Who lacks something
-    /// and does not ask does not tell in turn, either, or two of whom each is ahead in something would tell each other without
-    /// end.
-    fn ask_about(&mut self, slot: u32, peer: u32, ahead: (u32, u32), rumors: bool) -> bool {
+    /// Of the dead nothing is asked before it may be. Who lacks something and does not ask does not tell in turn, either, or
+    /// two of whom each is ahead in something would tell each other without end.
+    fn ask_about(&mut self, slot: u32, peer: u32, ahead: (u32, u32)) -> bool {
         let gone = self.is_gone(slot);
-        if gone && !self.orphans.may_ask(slot, &self.cx) || !rumors && !self.orphans.may_hold(slot, &self.cx) {
+        if gone && !self.orphans.may_ask(slot, &self.cx) {
             return false;
         }
         let was_wanted = self.fetch.is_wanted(slot);
@@ -300,12 +292,7 @@ impl Node {
 
     // --- asking
 
-    /// This peer is so far with a member, in state and rumors. A state that was too much is not wanted before it may be.
-    fn want(&mut self, slot: u32, peer: u32, (version, last): (u32, u32), news: bool) {
-        let ahead = (if self.orphans.may_hold(slot, &self.cx) { version } else { 0 }, last);
-        if ahead == (0, 0) {
-            return;
-        }
+    fn want(&mut self, slot: u32, peer: u32, ahead: (u32, u32), news: bool) {
         if let Some(row) = self.table.get(peer).filter(|row| row.status.is_live()) {
             self.fetch.want(slot, (peer, row.id), ahead, news);
         }

@@ -36,10 +36,7 @@ impl Node {
             gone => self.on_gone(slot, id, gone, incarnation, by),
         };
         self.gossip.enqueue(slot, false, &self.cx);
-        if !old.is_live() && status.is_live() {
-            self.reunited = true;
-            self.orphans.on_heard(slot);
-        }
+        self.reunited |= !old.is_live() && status.is_live();
         if another_life {
             self.on_another_life(slot);
         } else if !status.is_live() {
