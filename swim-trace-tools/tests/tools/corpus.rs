@@ -132,7 +132,7 @@ fn all_that_is_committed_is_borne() {
 #[test]
 fn truncations_are_borne() {
     let (_, bytes) = committed().into_iter().find(|(name, _)| name == "gap.trace").unwrap();
-    // A prime, so that cuts fall everywhere into what has two, four or eight bytes.
+    // Odd, so that cuts fall everywhere into what has two, four or eight bytes.
     for cut in (0..bytes.len()).step_by(5) {
         fuzzing::trace(&bytes[..cut]);
     }
