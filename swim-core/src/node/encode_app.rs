@@ -242,9 +242,9 @@ impl Node {
         }
     }
 
-    /// A member that is gone and has left a state or a rumor, for a ping to a live one. No hash has what the dead have said, so without
-    /// this nobody would find out who lacks some of it. Mostly there is none; else it is drawn by chance, and where states
-    /// are very many, not every ping finds one.
+    /// A member that is gone and has left a state or a rumor, for a ping to a live one. No hash has what the dead have said, so
+    /// without this nobody would find out who lacks some of it. Mostly there is none; else it is drawn by chance, and where
+    /// states are very many, not every ping finds one.
     pub(super) fn orphan(&self, intent: &Intent) -> Option<u32> {
         let What::Message(Message::Ping { nonce, .. }) = intent.what else { return None };
         let live = self.table.get(intent.peer).is_some_and(|row| row.status.is_live());
